@@ -1,0 +1,1 @@
+//! Pure: wanted × record × live → steps; conflict policy; final inventory.

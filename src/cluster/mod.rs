@@ -1,0 +1,1 @@
+//! Kubernetes API servers: connect, list, write; limits and retries. The only user of kube, with `sim`.

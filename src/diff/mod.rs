@@ -1,0 +1,1 @@
+//! Wanted against found → changes; grouped over tenants; as text, markdown, JSON.

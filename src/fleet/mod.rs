@@ -1,0 +1,1 @@
+//! Environments, clusters, tenants, platforms: parsed, layered, checked, selected.

@@ -1,0 +1,28 @@
+//! escale: GitOps rollouts over a fleet of tenants.
+//!
+//! The rooms, in the order data walks through them; each only looks down:
+//!
+//! ```text
+//! git → fleet → render → policy → diff → plan → rollout → health → record/rollback → report, chat, GitLab
+//! ```
+//!
+//! Floors 0 to 3 are pure: no async, no clock, no files. `repo`, `cluster` and `sim` touch the world.
+//! `engine` introduces them to each other, `cli` to people. `docs/architecture.md` is the map.
+
+pub mod apply;
+pub mod cli;
+pub mod cluster;
+pub mod diff;
+pub mod engine;
+pub mod error;
+pub mod fields;
+pub mod fleet;
+pub mod health;
+pub mod manifest;
+pub mod policy;
+pub mod record;
+pub mod render;
+pub mod repo;
+pub mod rollout;
+pub mod sim;
+pub mod yaml;

@@ -1,0 +1,106 @@
+//! A bundle, rendered: the manifests of one tenant, in the order of applying.
+
+use super::canonical::Digest;
+use super::object::{Manifest, ObjectRef, Origin};
+
+/// The manifests of one tenant, each object once, sorted by stage, kind and name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    manifests: Vec<Manifest>,
+}
+
+/// One object that two templates render.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    pub object: ObjectRef,
+    pub origins: Vec<Option<Origin>>,
+}
+
+impl Bundle {
+    /// Sorts manifests into a bundle; names every object that is there twice.
+    pub fn new(mut manifests: Vec<Manifest>) -> Result<Self, Vec<Duplicate>> {
+        manifests.sort_by(|a, b| {
+            a.stage()
+                .cmp(&b.stage())
+                .then_with(|| a.object().cmp(b.object()))
+        });
+        let duplicates: Vec<Duplicate> = manifests
+            .windows(2)
+            .filter(|pair| is_same_object(pair[0].object(), pair[1].object()))
+            .map(|pair| Duplicate {
+                object: pair[0].object().clone(),
+                origins: pair
+                    .iter()
+                    .map(|manifest| manifest.origin.clone())
+                    .collect(),
+            })
+            .collect();
+        if duplicates.is_empty() {
+            Ok(Self { manifests })
+        } else {
+            Err(duplicates)
+        }
+    }
+
+    pub fn manifests(&self) -> &[Manifest] {
+        &self.manifests
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.manifests.is_empty()
+    }
+
+    pub fn find(&self, object: &ObjectRef) -> Option<&Manifest> {
+        self.manifests
+            .iter()
+            .find(|manifest| is_same_object(manifest.object(), object))
+    }
+
+    pub fn digest(&self) -> Digest {
+        Digest::of_bundle(self.manifests.iter().map(Manifest::value))
+    }
+}
+
+/// The version is a spelling, not an identity: `apps/v1` and `apps/v1beta1` name one object.
+fn is_same_object(a: &ObjectRef, b: &ObjectRef) -> bool {
+    a.group() == b.group() && a.kind == b.kind && a.namespace == b.namespace && a.name == b.name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn manifest(api_version: &str, kind: &str, name: &str) -> Manifest {
+        let value = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "ns"}});
+        Manifest::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_bundle_is_in_the_order_of_applying_whatever_came_first() {
+        let one = vec![
+            manifest("networking.k8s.io/v1", "Ingress", "a"),
+            manifest("apps/v1", "Deployment", "web"),
+            manifest("v1", "ConfigMap", "web"),
+            manifest("policy/v1", "PodDisruptionBudget", "web"),
+        ];
+        let mut other = one.clone();
+        other.reverse();
+        let bundle = Bundle::new(one).unwrap();
+        let kinds: Vec<&str> = bundle.manifests().iter().map(Manifest::kind).collect();
+        assert_eq!(
+            kinds,
+            ["PodDisruptionBudget", "ConfigMap", "Deployment", "Ingress"]
+        );
+        assert_eq!(bundle.digest(), Bundle::new(other).unwrap().digest());
+    }
+
+    #[test]
+    fn one_object_in_two_versions_is_a_duplicate() {
+        let twice = vec![
+            manifest("apps/v1", "Deployment", "web"),
+            manifest("apps/v1beta1", "Deployment", "web"),
+        ];
+        assert_eq!(Bundle::new(twice).unwrap_err().len(), 1);
+    }
+}

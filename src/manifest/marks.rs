@@ -1,0 +1,50 @@
+//! The marks that we put on objects, and those that templates put there for us.
+
+use serde_json::Value;
+
+/// Everything of ours begins so.
+pub const PREFIX: &str = "escale.dev/";
+/// Our field manager: one stable name for CI, laptop and chat.
+pub const MANAGER: &str = "escale";
+
+/// Annotation that we add on applying: `ENVIRONMENT/TENANT/GROUP/KIND/NAMESPACE/NAME` of the object
+/// itself. On a copy it names another object, so a copy is never taken for ours.
+pub const OWNER: &str = "escale.dev/owner";
+/// Annotation that we add on applying: the epoch of the claim that wrote the object.
+pub const EPOCH: &str = "escale.dev/epoch";
+/// Label that we add on applying: the `ApplySet` of the tenant (KEP-3659).
+pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
+
+/// Annotation of a template's author: `pre-rollout`, `post-rollout` or `check`.
+pub const HOOK: &str = "escale.dev/hook";
+/// Annotation of a template's author: this object reaches held tenants too.
+pub const ALWAYS: &str = "escale.dev/always";
+/// Annotation of a template's author: once this hook succeeded, there is no way back.
+pub const IRREVERSIBLE: &str = "escale.dev/irreversible";
+/// Annotation of a template's author: may be deleted and made again on an immutable change.
+pub const RECREATE: &str = "escale.dev/recreate";
+
+/// The object without what we add on applying. Digests and diffs are made of this.
+pub fn without_marks(value: &Value) -> Value {
+    let mut bare = value.clone();
+    let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return bare;
+    };
+    for (map, keys) in [
+        ("annotations", &[OWNER, EPOCH][..]),
+        ("labels", &[PART_OF][..]),
+    ] {
+        let Some(entries) = metadata.get_mut(map).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let had_marks = keys
+            .iter()
+            .filter(|key| entries.remove(**key).is_some())
+            .count()
+            > 0;
+        if had_marks && entries.is_empty() {
+            metadata.remove(map);
+        }
+    }
+    bare
+}

@@ -1,0 +1,20 @@
+//! One Kubernetes object as we mean it: identity, canonical form, digest, order, bundle.
+//!
+//! A manifest is a JSON tree (`serde_json::Value`, keys sorted) with an `apiVersion`, a `kind`
+//! and a `metadata.name`. What is rendered, recorded, compared and applied are manifests.
+
+mod bundle;
+mod canonical;
+mod live;
+mod marks;
+mod object;
+mod order;
+
+pub use bundle::{Bundle, Duplicate};
+pub use canonical::{Digest, canonical_json};
+pub use live::Live;
+pub use marks::{
+    ALWAYS, EPOCH, HOOK, IRREVERSIBLE, MANAGER, OWNER, PART_OF, PREFIX, RECREATE, without_marks,
+};
+pub use object::{Manifest, NotAnObject, ObjectRef, Origin};
+pub use order::{Stage, is_cluster_scoped};

@@ -1,0 +1,1 @@
+//! Templates × tenant → manifests.

@@ -1,0 +1,1 @@
+//! Strategy, plan, progress, next: the pure state machine.

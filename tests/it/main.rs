@@ -1,0 +1,1 @@
+//! One integration binary: each room of tests is a module.
