@@ -1,1 +1,67 @@
-//! The only door for YAML, in and out: read as kubectl reads, emitted so that kubectl reads back the same.
+//! The only door for YAML, in and out.
+//!
+//! Reads as `kubectl` reads (the rules of go-yaml v2, that is YAML 1.1: `on` is true, `0644` is 420), so that
+//! what we compare and digest is what the API server gets. Stricter in what nobody wants:
+//! duplicate keys, documents deeper than [`MAX_DEPTH`], and alias bombs are errors.
+//! Writes so that `kubectl` reads back the same values. `docs/decisions/0001-yaml.md` has the why.
+
+mod budget;
+mod compose;
+mod explain;
+mod key;
+mod node;
+mod scalar;
+mod split;
+mod write;
+
+use std::fmt;
+
+pub use node::{Content, Entry, Mark, Node};
+pub use write::write;
+
+/// Deeper nesting than this is a mistake or an attack; Kubernetes' deepest schemas need about 20.
+pub const MAX_DEPTH: usize = 128;
+
+/// Why a text is not YAML that we read: in plain words, with a place and, where we can, advice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YamlError {
+    pub message: String,
+    pub mark: Mark,
+    pub hint: Option<String>,
+}
+
+/// Reads all documents of a text; empty and null documents are dropped.
+pub fn read(text: &str) -> Result<Vec<Node>, YamlError> {
+    let mut nodes = Vec::new();
+    for document in split::documents(text)? {
+        nodes.extend(compose::document(&document)?);
+    }
+    Ok(nodes)
+}
+
+impl YamlError {
+    fn new(mark: Mark, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            mark,
+            hint: None,
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// `line 3, column 7: …`; the hint is for whoever shows the error.
+impl fmt::Display for YamlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.mark, self.message)
+    }
+}
+
+impl std::error::Error for YamlError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! Makes the tree of one document from the parser's events: anchors, aliases, merge keys, limits.
+
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
+
+use crate::yaml::budget::Budget;
+use crate::yaml::scalar::{CORE, Scalar};
+use crate::yaml::split::Document;
+use crate::yaml::{Content, Entry, MAX_DEPTH, Mark, Node, YamlError, explain, key, scalar};
+
+/// The node of a document; `None` if it is empty or null.
+pub fn document(document: &Document<'_>) -> Result<Option<Node>, YamlError> {
+    let mut composer = Composer {
+        document,
+        parser: Parser::new_from_str(document.text),
+        anchors: BTreeMap::new(),
+        budget: Budget::new(),
+    };
+    let mut root = None;
+    loop {
+        let (event, span) = composer.next()?;
+        match event {
+            Event::StreamEnd => return Ok(root.filter(|node: &Node| !node.is_null())),
+            Event::DocumentStart(_) if root.is_some() => {
+                return Err(composer.second_document(span));
+            }
+            Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+            event => root = Some(composer.node(event, span, 0)?),
+        }
+    }
+}
+
+struct Composer<'t> {
+    document: &'t Document<'t>,
+    parser: Parser<'t, StrInput<'t>>,
+    /// By the parser's number; an anchor whose node is not complete yet is missing.
+    anchors: BTreeMap<usize, Node>,
+    budget: Budget,
+}
+
+/// A mapping in the making.
+#[derive(Default)]
+struct Growing {
+    entries: Vec<Entry>,
+    /// Key → place in `entries`, and whether the key was written here rather than merged in.
+    places: BTreeMap<String, (usize, bool)>,
+}
+
+impl<'t> Composer<'t> {
+    fn next(&mut self) -> Result<(Event<'t>, Span), YamlError> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(explain::syntax(self.document, &error)),
+            None => Err(YamlError::new(
+                self.document.mark_at(self.document.text.len()),
+                "the document ends too early",
+            )),
+        }
+    }
+
+    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, YamlError> {
+        let mark = self.mark(span.start);
+        if depth > MAX_DEPTH {
+            let message = format!("the document is nested deeper than {MAX_DEPTH} levels");
+            return Err(YamlError::new(mark, message));
+        }
+        let (anchor, content) = match event {
+            Event::Alias(anchor) => return self.alias(anchor, mark),
+            Event::Scalar(text, style, anchor, tag) => {
+                let scalar = resolve(&text, style, tag.as_deref(), mark)?;
+                (anchor, Content::Scalar(json(&scalar, &text, mark)?))
+            }
+            Event::SequenceStart(anchor, _) => (anchor, self.sequence(depth)?),
+            Event::MappingStart(anchor, _) => (anchor, self.mapping(depth)?),
+            _ => return Err(YamlError::new(mark, "a value is missing")),
+        };
+        let node = Node { mark, content };
+        if anchor > 0 {
+            let copy = self.copy(&node, mark)?;
+            self.anchors.insert(anchor, copy);
+        }
+        Ok(node)
+    }
+
+    fn sequence(&mut self, depth: usize) -> Result<Content, YamlError> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(Content::Sequence(items)),
+                (event, span) => items.push(self.node(event, span, depth + 1)?),
+            }
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> Result<Content, YamlError> {
+        let mut mapping = Growing::default();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::MappingEnd {
+                return Ok(Content::Mapping(mapping.entries));
+            }
+            let mark = self.mark(span.start);
+            if is_merge(&event) {
+                let (event, span) = self.next()?;
+                let merged = self.node(event, span, depth + 1)?;
+                mapping.merge(merged)?;
+                continue;
+            }
+            let key = self.key(event, mark)?;
+            let (event, span) = self.next()?;
+            let value = self.node(event, span, depth + 1)?;
+            mapping.add(Entry { key, mark, value })?;
+        }
+    }
+
+    fn key(&mut self, event: Event<'t>, mark: Mark) -> Result<String, YamlError> {
+        let scalar = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let scalar = resolve(&text, style, tag.as_deref(), mark)?;
+                if anchor > 0 {
+                    let content = Content::Scalar(json(&scalar, &text, mark)?);
+                    self.anchors.insert(anchor, Node { mark, content });
+                }
+                scalar
+            }
+            Event::Alias(anchor) => match self.alias(anchor, mark)?.content {
+                Content::Scalar(value) => scalar::of_json(value),
+                Content::Sequence(_) | Content::Mapping(_) => return Err(no_key(mark)),
+            },
+            _ => return Err(no_key(mark)),
+        };
+        key::text(&scalar).map_err(|message| {
+            YamlError::new(mark, message).hint("put the key in quotes if it is meant as text")
+        })
+    }
+
+    fn alias(&mut self, anchor: usize, mark: Mark) -> Result<Node, YamlError> {
+        let Some(node) = self.anchors.get(&anchor) else {
+            return Err(YamlError::new(mark, "an alias refers to the node it is in"));
+        };
+        match self.budget.copy(node) {
+            Some(node) => Ok(Node { mark, ..node }),
+            None => Err(too_much(mark)),
+        }
+    }
+
+    fn copy(&mut self, node: &Node, mark: Mark) -> Result<Node, YamlError> {
+        self.budget.copy(node).ok_or_else(|| too_much(mark))
+    }
+
+    fn second_document(&self, span: Span) -> YamlError {
+        YamlError::new(
+            self.mark(span.start),
+            "a document follows without a line `---`",
+        )
+        .hint("kubectl would ignore it; separate documents with a line `---`")
+    }
+
+    fn mark(&self, marker: Marker) -> Mark {
+        explain::mark(self.document, &marker)
+    }
+}
+
+impl Growing {
+    fn add(&mut self, entry: Entry) -> Result<(), YamlError> {
+        let place = (self.entries.len(), true);
+        match self.places.insert(entry.key.clone(), place) {
+            None => self.entries.push(entry),
+            Some((index, true)) => return Err(twice(&self.entries[index], &entry)),
+            Some((index, false)) => {
+                self.places.insert(entry.key.clone(), (index, true));
+                self.entries[index] = entry;
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges a mapping, or a sequence of mappings of which earlier ones win, over what is here
+    /// already: go-yaml lets a merge win over keys that stand before it.
+    fn merge(&mut self, node: Node) -> Result<(), YamlError> {
+        let mark = node.mark;
+        match node.content {
+            Content::Mapping(entries) => self.overlay(entries),
+            Content::Sequence(items) => {
+                for item in items.into_iter().rev() {
+                    let Content::Mapping(entries) = item.content else {
+                        return Err(no_merge(item.mark));
+                    };
+                    self.overlay(entries);
+                }
+            }
+            Content::Scalar(_) => return Err(no_merge(mark)),
+        }
+        Ok(())
+    }
+
+    fn overlay(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            if let Some((index, _)) = self.places.get(&entry.key) {
+                self.entries[*index].value = entry.value;
+            } else {
+                let place = (self.entries.len(), false);
+                self.places.insert(entry.key.clone(), place);
+                self.entries.push(entry);
+            }
+        }
+    }
+}
+
+fn resolve(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    mark: Mark,
+) -> Result<Scalar, YamlError> {
+    match tag {
+        Some(tag) => {
+            let tag = format!("{}{}", tag.handle, tag.suffix);
+            scalar::tagged(&tag, text).map_err(|message| YamlError::new(mark, message))
+        }
+        None if style == ScalarStyle::Plain => Ok(scalar::plain(text)),
+        None => Ok(Scalar::Text(text.to_owned())),
+    }
+}
+
+fn json(scalar: &Scalar, text: &str, mark: Mark) -> Result<serde_json::Value, YamlError> {
+    scalar.to_json().ok_or_else(|| {
+        YamlError::new(
+            mark,
+            format!("`{text}` is a number that JSON does not have"),
+        )
+        .hint("put it in quotes if it is meant as text")
+    })
+}
+
+fn is_merge(event: &Event<'_>) -> bool {
+    match event {
+        Event::Scalar(text, style, _, None) => text == "<<" && *style == ScalarStyle::Plain,
+        Event::Scalar(text, _, _, Some(tag)) => {
+            text == "<<" && tag.handle == CORE && tag.suffix == "merge"
+        }
+        _ => false,
+    }
+}
+
+fn twice(first: &Entry, second: &Entry) -> YamlError {
+    let message = format!(
+        "the key `{}` is given twice, first on line {}",
+        second.key, first.mark.line
+    );
+    YamlError::new(second.mark, message)
+        .hint("kubectl would silently take the last one; remove one of them")
+}
+
+fn no_key(mark: Mark) -> YamlError {
+    YamlError::new(mark, "a key is not a scalar")
+        .hint("put text that begins with `{` or `[` in quotes")
+}
+
+fn no_merge(mark: Mark) -> YamlError {
+    YamlError::new(mark, "`<<` needs a mapping or a list of mappings")
+}
+
+fn too_much(mark: Mark) -> YamlError {
+    YamlError::new(mark, "aliases copy too much")
+}
