@@ -1,1 +1,3 @@
 //! Environments, clusters, tenants, platforms: parsed, layered, checked, selected.
+
+pub mod config;
