@@ -1,1 +1,22 @@
 //! Strategy, plan, progress, next: the pure state machine.
+//!
+//! `Plan::new` says who is in which wave; `Progress` is a fold of events and health samples;
+//! `Frozen::next` decides. A rollback is a plan of older bundles, a resume is a progress rebuilt
+//! from records: both go through the same `next`.
+
+mod event;
+mod limits;
+mod next;
+mod plan;
+mod progress;
+mod strategy;
+
+pub use event::{Event, Failure, What};
+pub use limits::{Limit, NotALimit, Scope, ScopedLimits};
+pub use next::{Frozen, Next, Wait};
+pub use plan::{Candidate, Excluded, Exclusion, Place, Plan, Planned, Wanted, Wave};
+pub use progress::{
+    Failed, Health, Outcome, Phase, Progress, Sample, State, TenantProgress, WaveProgress,
+    WaveState,
+};
+pub use strategy::{OnBreach, OnFailure, OnUnreachable, Role, RollbackScope, Strategy, WaveRule};

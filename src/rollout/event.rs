@@ -1,0 +1,137 @@
+//! Everything that can happen in a rollout: one closed type, folded into progress, written to the
+//! event log as it is.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::progress::Outcome;
+use super::strategy::OnBreach;
+
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "event",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum What {
+    WaveStarted {
+        wave: String,
+    },
+    /// The tenant's claim is about to be taken and its objects written.
+    TenantStarted {
+        tenant: String,
+    },
+    /// Every write of the tenant was accepted.
+    TenantWritten {
+        tenant: String,
+        writes: usize,
+    },
+    /// Healthy for long enough; what is left is pruning and closing the record.
+    TenantHealthy {
+        tenant: String,
+    },
+    /// Pruned, recorded, claim closed.
+    TenantSucceeded {
+        tenant: String,
+    },
+    TenantFailed {
+        tenant: String,
+        how: Failure,
+        why: String,
+    },
+    TenantGoesBack {
+        tenant: String,
+        why: String,
+    },
+    /// Every write of the way back was accepted.
+    TenantBackWritten {
+        tenant: String,
+        writes: usize,
+    },
+    TenantBackHealthy {
+        tenant: String,
+    },
+    TenantRolledBack {
+        tenant: String,
+    },
+    TenantRollbackFailed {
+        tenant: String,
+        why: String,
+    },
+    /// Failed and stays as it is: there is nothing to go back to, or the strategy says so.
+    TenantLeft {
+        tenant: String,
+        why: String,
+    },
+    TenantDeferred {
+        tenant: String,
+        why: String,
+    },
+    /// Somebody else (a typed rollback) took the tenant's claim.
+    TenantTakenOver {
+        tenant: String,
+        by: String,
+    },
+    SoakStarted {
+        wave: String,
+    },
+    WaveAdvanced {
+        wave: String,
+    },
+    /// Nothing in the wave succeeded or failed: there is no evidence, and nothing to wait for.
+    WaveSkipped {
+        wave: String,
+        why: String,
+    },
+    WaveBreached {
+        wave: String,
+        action: OnBreach,
+        why: String,
+    },
+    Paused {
+        by: String,
+        why: String,
+    },
+    Resumed {
+        by: String,
+        why: String,
+    },
+    Aborted {
+        by: String,
+        why: String,
+    },
+    Finished {
+        outcome: Outcome,
+        why: String,
+    },
+}
+
+/// How a tenant failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Failure {
+    /// The API server refused a write.
+    Refused,
+    /// A workload of the new revision is beyond hope.
+    Unhealthy,
+    /// Not healthy by the progress deadline.
+    TimedOut,
+    /// Was healthy, then no longer, while its wave soaked or a later wave ran.
+    DiedLater,
+}
+
+impl What {
+    pub fn at(self, at: Timestamp) -> Event {
+        Event { at, what: self }
+    }
+}

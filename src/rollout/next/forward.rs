@@ -1,0 +1,212 @@
+//! Waves: start tenants, let the wave soak, advance, finish.
+
+use jiff::Timestamp;
+
+use super::slots::Slots;
+use super::{Look, Next, Wait};
+use crate::rollout::event::What;
+use crate::rollout::plan::{Planned, Wave};
+use crate::rollout::progress::{Health, Outcome, Phase, TenantProgress, WaveState};
+use crate::rollout::strategy::Role;
+
+enum Predecessor {
+    Done,
+    Running,
+    Failed(String),
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn current_wave(&self) -> Option<&'a Wave> {
+        let is_over = |name: &str| {
+            let state = self.progress.wave(name).map(|wave| &wave.state);
+            matches!(state, Some(WaveState::Advanced | WaveState::Skipped))
+        };
+        self.frozen
+            .plan
+            .waves
+            .iter()
+            .find(|wave| !is_over(&wave.name))
+    }
+
+    pub(super) fn forward(&self) -> Next {
+        let Some(wave) = self.current_wave() else {
+            return self.finish();
+        };
+        let state = self
+            .progress
+            .wave(&wave.name)
+            .map_or(&WaveState::Pending, |wave| &wave.state);
+        match state {
+            WaveState::Pending => Next::Do(vec![What::WaveStarted {
+                wave: wave.name.clone(),
+            }]),
+            WaveState::Running | WaveState::Breached => self.run_wave(wave),
+            WaveState::Soaking { since } => self.soak(wave, *since),
+            WaveState::Advanced | WaveState::Skipped => self.finish(),
+        }
+    }
+
+    fn run_wave(&self, wave: &Wave) -> Next {
+        let phase = |planned: &Planned| &self.progress.tenants[&planned.place.tenant].phase;
+        let starts = self.starts(wave);
+        if !starts.is_empty() {
+            return Next::Do(starts);
+        }
+        let is_open =
+            |planned: &&Planned| *phase(planned) == Phase::Pending || phase(planned).is_in_flight();
+        if wave.tenants.iter().any(|planned| is_open(&planned)) {
+            return Next::Wait(self.wait_for_tenants(wave));
+        }
+        let has_evidence = wave
+            .tenants
+            .iter()
+            .any(|planned| matches!(phase(planned), Phase::Succeeded { .. }));
+        let name = wave.name.clone();
+        Next::Do(vec![if has_evidence {
+            What::SoakStarted { wave: name }
+        } else {
+            What::WaveSkipped {
+                wave: name,
+                why: "none of its tenants succeeded".to_owned(),
+            }
+        }])
+    }
+
+    fn starts(&self, wave: &Wave) -> Vec<What> {
+        if self.unwell_canary(wave).is_some() {
+            return Vec::new();
+        }
+        let mut slots = Slots::new(self, &self.strategy().max_concurrency, Phase::is_in_flight);
+        wave.tenants
+            .iter()
+            .filter(|planned| self.progress.tenants[&planned.place.tenant].phase == Phase::Pending)
+            .filter_map(|planned| match self.predecessor(planned) {
+                Predecessor::Done => slots.take(wave, planned).then(|| What::TenantStarted {
+                    tenant: planned.place.tenant.clone(),
+                }),
+                Predecessor::Running => None,
+                Predecessor::Failed(why) => Some(What::TenantDeferred {
+                    tenant: planned.place.tenant.clone(),
+                    why,
+                }),
+            })
+            .collect()
+    }
+
+    /// What `after` says. A predecessor that comes in a later wave is not waited for: waves stand
+    /// above it.
+    fn predecessor(&self, planned: &Planned) -> Predecessor {
+        let started = |wave: &Wave| {
+            self.progress
+                .wave(&wave.name)
+                .is_some_and(|wave| wave.state != WaveState::Pending)
+        };
+        for name in &planned.place.after {
+            let Some((wave, _)) = self.frozen.plan.find(name) else {
+                continue;
+            };
+            match &self.progress.tenants[name].phase {
+                Phase::Succeeded { .. } => {}
+                Phase::Pending if !started(wave) => {}
+                phase if *phase == Phase::Pending || phase.is_in_flight() => {
+                    return Predecessor::Running;
+                }
+                _ => {
+                    return Predecessor::Failed(format!(
+                        "comes after `{name}`, which did not succeed"
+                    ));
+                }
+            }
+        }
+        Predecessor::Done
+    }
+
+    /// A canary that is not seen healthy right now: nothing later starts (I12).
+    pub(super) fn unwell_canary(&self, wave: &Wave) -> Option<String> {
+        let canaries = self
+            .tenants()
+            .take_while(|(earlier, ..)| earlier.name != wave.name);
+        canaries
+            .filter(|(wave, ..)| wave.role == Role::Canary)
+            .find_map(|(_, planned, progress)| {
+                let is_counted = matches!(progress.phase, Phase::Succeeded { .. });
+                (is_counted && !self.is_seen_healthy(progress))
+                    .then(|| planned.place.tenant.clone())
+            })
+    }
+
+    fn is_seen_healthy(&self, progress: &TenantProgress) -> bool {
+        progress.last_sample.as_ref().is_some_and(|sample| {
+            sample.health == Health::Healthy
+                && self.now.duration_since(sample.at) <= self.strategy().max_sample_gap
+        })
+    }
+
+    fn soak(&self, wave: &Wave, since: Timestamp) -> Next {
+        if wave.soak.is_zero() {
+            return Next::Do(vec![What::WaveAdvanced {
+                wave: wave.name.clone(),
+            }]);
+        }
+        let mut until = since + wave.soak;
+        let mut on = Vec::new();
+        for planned in &wave.tenants {
+            let progress = &self.progress.tenants[&planned.place.tenant];
+            match (&progress.phase, progress.healthy_since) {
+                (Phase::Succeeded { .. }, Some(healthy)) if self.is_seen_healthy(progress) => {
+                    until = until.max(healthy + wave.soak);
+                }
+                (Phase::Succeeded { .. }, _) => {
+                    on.push(format!("`{}` to be seen healthy", planned.place.tenant));
+                }
+                _ => {}
+            }
+        }
+        if on.is_empty() && self.now >= until {
+            return Next::Do(vec![What::WaveAdvanced {
+                wave: wave.name.clone(),
+            }]);
+        }
+        on.insert(
+            0,
+            format!("wave `{}` to soak until {}", wave.name, clock_time(until)),
+        );
+        Next::Wait(Wait {
+            until: Some(until),
+            on,
+            person: None,
+        })
+    }
+
+    fn finish(&self) -> Next {
+        let count = |test: fn(&Phase) -> bool| {
+            self.tenants()
+                .filter(|(.., progress)| test(&progress.phase))
+                .count()
+        };
+        let succeeded = count(|phase| matches!(phase, Phase::Succeeded { .. }));
+        let stuck =
+            count(|phase| matches!(phase, Phase::RollbackFailed { .. } | Phase::Left { .. }));
+        let total = self.frozen.plan.len();
+        let left_out = self.frozen.plan.exceptions().count();
+        let outcome = if stuck > 0 {
+            Outcome::Failed
+        } else if succeeded < total || left_out > 0 {
+            Outcome::SucceededWithExceptions
+        } else {
+            Outcome::Succeeded
+        };
+        let exceptions = if left_out > 0 {
+            format!(", {left_out} left out")
+        } else {
+            String::new()
+        };
+        let why = format!("{succeeded} of {total} tenants succeeded{exceptions}");
+        Next::Do(vec![What::Finished { outcome, why }])
+    }
+}
+
+/// `09:30:00Z`: rollouts last minutes, the day is known.
+fn clock_time(at: Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,114 @@
+//! The heart: what to do next, decided from the plan, the progress and the time alone.
+//!
+//! Decisions are events. The engine records each, folds it into the progress, acts on those that
+//! ask for writes (`TenantStarted`, `TenantHealthy`, `TenantGoesBack`, `TenantBackHealthy`), and
+//! asks again until it is told to wait.
+
+mod back;
+mod budgets;
+mod forward;
+mod settle;
+mod slots;
+mod verdicts;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::event::What;
+use super::limits::Scope;
+use super::plan::{Plan, Planned, Wave};
+use super::progress::{Outcome, Progress, State, TenantProgress};
+use super::strategy::Strategy;
+
+/// What never changes during a rollout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frozen {
+    pub plan: Plan,
+    pub strategy: Strategy,
+    /// How many tenants of the plan each scope holds.
+    pub totals: BTreeMap<Scope, usize>,
+}
+
+/// What the engine is told to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Record these, act on them, ask again.
+    Do(Vec<What>),
+    Wait(Wait),
+    Finished {
+        outcome: Outcome,
+        why: String,
+    },
+}
+
+/// Why nothing is to be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// When time alone changes something.
+    pub until: Option<Timestamp>,
+    /// In words, for people: what is waited for.
+    pub on: Vec<String>,
+    /// Nothing is in flight, and only a person can go on; `true` if that is because of a failure.
+    pub person: Option<bool>,
+}
+
+impl Frozen {
+    pub fn new(plan: Plan, strategy: Strategy) -> Self {
+        let totals = plan.totals();
+        Self {
+            plan,
+            strategy,
+            totals,
+        }
+    }
+
+    /// What to do next.
+    pub fn next(&self, progress: &Progress, now: Timestamp) -> Next {
+        if let State::Finished { outcome, why } = &progress.state {
+            return Next::Finished {
+                outcome: *outcome,
+                why: why.clone(),
+            };
+        }
+        let look = Look {
+            frozen: self,
+            progress,
+            now,
+        };
+        let urgent = [Look::verdicts, Look::breaches, Look::ways_back];
+        let decisions = urgent
+            .iter()
+            .map(|decide| decide(&look))
+            .find(|decisions| !decisions.is_empty());
+        match (decisions, &progress.state) {
+            (Some(decisions), _) => Next::Do(decisions),
+            (None, State::Running) => look.forward(),
+            (None, _) => look.settle(),
+        }
+    }
+}
+
+/// One look at a rollout: everything a decision may depend on.
+struct Look<'a> {
+    frozen: &'a Frozen,
+    progress: &'a Progress,
+    now: Timestamp,
+}
+
+impl<'a> Look<'a> {
+    fn tenants(&self) -> impl Iterator<Item = (&'a Wave, &'a Planned, &'a TenantProgress)> {
+        let tenants = &self.progress.tenants;
+        self.frozen
+            .plan
+            .tenants()
+            .map(|(wave, planned)| (wave, planned, &tenants[&planned.place.tenant]))
+    }
+
+    fn strategy(&self) -> &'a Strategy {
+        &self.frozen.strategy
+    }
+}
+
+#[cfg(test)]
+mod tests;

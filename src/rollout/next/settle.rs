@@ -1,0 +1,105 @@
+//! Not forward: what is in flight settles, then the rollout waits for a person or ends.
+
+use jiff::Timestamp;
+
+use super::{Look, Next, Wait};
+use crate::rollout::event::What;
+use crate::rollout::plan::Wave;
+use crate::rollout::progress::{Outcome, Phase, State, TenantProgress};
+
+impl Look<'_> {
+    pub(super) fn settle(&self) -> Next {
+        if self
+            .tenants()
+            .any(|(.., progress)| progress.phase.is_in_flight())
+        {
+            return Next::Wait(Wait {
+                until: self.next_deadline(),
+                on: self.in_flight_words(),
+                person: None,
+            });
+        }
+        match &self.progress.state {
+            State::Paused { by, why, failed } => Next::Wait(Wait {
+                until: None,
+                on: vec![format!("a person: paused by {by}: {why}")],
+                person: Some(*failed),
+            }),
+            State::RollingBack { why } => Next::Do(vec![self.finish_rolled_back(why)]),
+            State::Aborting { by, why } => Next::Do(vec![What::Finished {
+                outcome: Outcome::Aborted,
+                why: format!("aborted by {by}: {why}"),
+            }]),
+            State::Running | State::Finished { .. } => self.forward(),
+        }
+    }
+
+    fn finish_rolled_back(&self, why: &str) -> What {
+        let is_stuck =
+            |phase: &Phase| matches!(phase, Phase::RollbackFailed { .. } | Phase::Left { .. });
+        let stuck: Vec<&str> = self
+            .tenants()
+            .filter(|(.., progress)| is_stuck(&progress.phase))
+            .map(|(_, planned, _)| planned.place.tenant.as_str())
+            .collect();
+        if stuck.is_empty() {
+            return What::Finished {
+                outcome: Outcome::RolledBack,
+                why: why.to_owned(),
+            };
+        }
+        What::Finished {
+            outcome: Outcome::Failed,
+            why: format!("{why}; not back: {}", stuck.join(", ")),
+        }
+    }
+
+    pub(super) fn wait_for_tenants(&self, wave: &Wave) -> Wait {
+        let mut on = self.in_flight_words();
+        on.extend(
+            self.unwell_canary(wave)
+                .map(|tenant| format!("canary `{tenant}` to be seen healthy again")),
+        );
+        Wait {
+            until: self.next_deadline(),
+            on,
+            person: None,
+        }
+    }
+
+    pub(super) fn in_flight_words(&self) -> Vec<String> {
+        let in_flight = self
+            .tenants()
+            .filter(|(.., progress)| progress.phase.is_in_flight());
+        in_flight
+            .map(|(_, planned, progress)| {
+                let seen = progress
+                    .last_sample
+                    .as_ref()
+                    .map(|sample| sample.headline.as_str());
+                let seen = seen
+                    .filter(|headline| !headline.is_empty())
+                    .map(|headline| format!(": {headline}"));
+                format!("`{}`{}", planned.place.tenant, seen.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// When the clock alone decides something about a tenant.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let strategy = self.strategy();
+        let deadline = |progress: &TenantProgress| match progress.phase {
+            Phase::Settling { written_at } | Phase::SettlingBack { written_at } => Some(
+                progress
+                    .healthy_since
+                    .map_or(written_at + strategy.progress_deadline, |since| {
+                        since + strategy.min_healthy_time
+                    }),
+            ),
+            _ => None,
+        };
+        self.tenants()
+            .filter_map(|(.., progress)| deadline(progress))
+            .min()
+    }
+}

@@ -1,0 +1,70 @@
+//! What health and time say of each tenant.
+
+use jiff::Timestamp;
+
+use super::Look;
+use crate::rollout::event::{Failure, What};
+use crate::rollout::progress::{Health, Phase, TenantProgress};
+
+enum Settled {
+    Healthy,
+    Failed(Failure, String),
+    NotYet,
+}
+
+impl Look<'_> {
+    pub(super) fn verdicts(&self) -> Vec<What> {
+        self.tenants()
+            .filter_map(|(_, planned, progress)| self.verdict(&planned.place.tenant, progress))
+            .collect()
+    }
+
+    fn verdict(&self, tenant: &str, progress: &TenantProgress) -> Option<What> {
+        let tenant = tenant.to_owned();
+        match progress.phase {
+            Phase::Settling { written_at } => match self.settled(progress, written_at) {
+                Settled::Healthy => Some(What::TenantHealthy { tenant }),
+                Settled::Failed(how, why) => Some(What::TenantFailed { tenant, how, why }),
+                Settled::NotYet => None,
+            },
+            Phase::SettlingBack { written_at } => match self.settled(progress, written_at) {
+                Settled::Healthy => Some(What::TenantBackHealthy { tenant }),
+                Settled::Failed(_, why) => Some(What::TenantRollbackFailed { tenant, why }),
+                Settled::NotYet => None,
+            },
+            Phase::Succeeded { .. } => {
+                let sample = progress.last_sample.as_ref()?;
+                let has_died = sample.health == Health::Failed;
+                has_died.then(|| What::TenantFailed {
+                    tenant,
+                    how: Failure::DiedLater,
+                    why: sample.headline.clone(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn settled(&self, progress: &TenantProgress, written_at: Timestamp) -> Settled {
+        let strategy = self.strategy();
+        if let Some(since) = progress.healthy_since
+            && self.now.duration_since(since) >= strategy.min_healthy_time
+        {
+            return Settled::Healthy;
+        }
+        let sample = progress.last_sample.as_ref();
+        if let Some(sample) = sample.filter(|sample| sample.health == Health::Failed) {
+            return Settled::Failed(Failure::Unhealthy, sample.headline.clone());
+        }
+        if self.now.duration_since(written_at) >= strategy.progress_deadline
+            && progress.healthy_since.is_none()
+        {
+            let seen = sample.map_or("its health was never seen", |sample| {
+                sample.headline.as_str()
+            });
+            let why = format!("not healthy after {:#}: {seen}", strategy.progress_deadline);
+            return Settled::Failed(Failure::TimedOut, why);
+        }
+        Settled::NotYet
+    }
+}

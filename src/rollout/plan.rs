@@ -1,0 +1,344 @@
+//! Who is in which wave, and who is in none and why: a pure function of the fleet, its records and
+//! the strategy, the same on a laptop and in CI.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::limits::{Limit, Scope};
+use super::strategy::{OnBreach, Role, Strategy, WaveRule};
+use crate::manifest::Digest;
+
+/// One tenant as planning sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub place: Place,
+    pub wanted: Wanted,
+    /// What it runs, as recorded.
+    pub current: Option<Digest>,
+    /// What an automatic rollback would return to.
+    pub last_good: Option<Digest>,
+    /// Anything that keeps the tenant out, already known.
+    pub kept_out: Option<Exclusion>,
+}
+
+/// Where a tenant is, and the sets it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    pub tenant: String,
+    pub cluster: String,
+    pub namespace: String,
+    pub provider: Option<String>,
+    pub group: Option<String>,
+    pub after: Vec<String>,
+    /// Labels that strategies select and spread by: the tenant's own, and `cluster`, `class`.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a tenant should run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Bundle(Digest),
+    /// Its templates did not render; the first mistake.
+    NotRendered(String),
+}
+
+/// A plan: a bundle digest for each of a set of tenants, each in exactly one wave or excluded
+/// with a reason. Frozen once a rollout starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    pub waves: Vec<Wave>,
+    pub excluded: Vec<Excluded>,
+}
+
+/// An ordered group of tenants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wave {
+    pub name: String,
+    pub role: Role,
+    pub soak: jiff::SignedDuration,
+    pub on_breach: OnBreach,
+    pub tenants: Vec<Planned>,
+}
+
+/// A tenant that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    #[serde(flatten)]
+    pub place: Place,
+    pub digest: Digest,
+    pub from: Option<Digest>,
+    pub last_good: Option<Digest>,
+}
+
+/// A tenant that the plan leaves alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Excluded {
+    pub tenant: String,
+    pub cluster: String,
+    #[serde(flatten)]
+    pub reason: Exclusion,
+}
+
+/// Why a tenant is in no wave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", content = "detail", rename_all = "camelCase")]
+pub enum Exclusion {
+    /// It runs what is wanted: zero writes.
+    Unchanged,
+    /// Kept at a bundle on purpose.
+    Held(String),
+    /// A mistake in its own files; counts as one failure.
+    NotRendered(String),
+    /// Its cluster did not answer when the plan was made.
+    Unreachable(String),
+    /// `updates: onApproval` or `onRequest`.
+    NotAutomatic(String),
+    /// Recorded on a cluster, but no file names it any more.
+    Orphaned,
+    /// Somebody else is writing to it.
+    Claimed(String),
+    /// Its record is damaged or of a newer version.
+    RecordUnreadable(String),
+    /// Matches no wave of the strategy.
+    NoWave,
+    /// The release must not go forward here until a person clears it.
+    Quarantined(String),
+}
+
+impl Exclusion {
+    /// Whether a rollout that leaves this out ends with exceptions rather than clean.
+    pub fn is_exception(&self) -> bool {
+        match self {
+            Self::Unchanged => false,
+            Self::Held(_)
+            | Self::NotRendered(_)
+            | Self::Unreachable(_)
+            | Self::NotAutomatic(_)
+            | Self::Orphaned
+            | Self::Claimed(_)
+            | Self::RecordUnreadable(_)
+            | Self::NoWave
+            | Self::Quarantined(_) => true,
+        }
+    }
+
+    /// The reason in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Unchanged => "unchanged".to_owned(),
+            Self::Held(why) => format!("held: {why}"),
+            Self::NotRendered(mistake) => format!("not rendered: {mistake}"),
+            Self::Unreachable(why) => format!("cluster unreachable: {why}"),
+            Self::NotAutomatic(updates) => format!("updates: {updates}"),
+            Self::Orphaned => "orphaned: no file names it any more; nothing is pruned".to_owned(),
+            Self::Claimed(by) => format!("claimed by {by}"),
+            Self::RecordUnreadable(why) => format!("record unreadable: {why}"),
+            Self::NoWave => "matches no wave of the strategy".to_owned(),
+            Self::Quarantined(why) => format!("quarantined: {why}"),
+        }
+    }
+}
+
+impl Place {
+    /// Every scope that a limit may count this tenant in, when it runs in `wave`.
+    pub fn scopes(&self, wave: &str) -> Vec<Scope> {
+        let mut scopes = vec![
+            Scope::All,
+            Scope::Cluster(self.cluster.clone()),
+            Scope::Wave(wave.to_owned()),
+        ];
+        scopes.extend(self.provider.clone().map(Scope::Provider));
+        scopes.extend(self.group.clone().map(Scope::Group));
+        scopes
+    }
+}
+
+impl Plan {
+    /// Partitions candidates into the strategy's waves.
+    pub fn new(strategy: &Strategy, candidates: Vec<Candidate>) -> Self {
+        let mut excluded = Vec::new();
+        let mut changing = Vec::new();
+        for candidate in candidates {
+            match sort_out(candidate) {
+                Ok(planned) => changing.push(planned),
+                Err(exclusion) => excluded.push(exclusion),
+            }
+        }
+        changing.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
+        let mut waves = partition(strategy, changing, &mut excluded);
+        waves.retain(|wave| !wave.tenants.is_empty());
+        if let Some(first) = waves.first_mut() {
+            // Whoever goes first plays the canary, also when the plan misses the canary's tenants.
+            first.role = Role::Canary;
+        }
+        excluded.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        Self { waves, excluded }
+    }
+
+    pub fn tenants(&self) -> impl Iterator<Item = (&Wave, &Planned)> {
+        self.waves
+            .iter()
+            .flat_map(|wave| wave.tenants.iter().map(move |planned| (wave, planned)))
+    }
+
+    pub fn find(&self, tenant: &str) -> Option<(&Wave, &Planned)> {
+        self.tenants()
+            .find(|(_, planned)| planned.place.tenant == tenant)
+    }
+
+    pub fn len(&self) -> usize {
+        self.waves.iter().map(|wave| wave.tenants.len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waves.is_empty()
+    }
+
+    /// How many tenants of the plan each scope holds: what percentages are taken of.
+    pub fn totals(&self) -> BTreeMap<Scope, usize> {
+        let mut totals = BTreeMap::new();
+        for (wave, planned) in self.tenants() {
+            for scope in planned.place.scopes(&wave.name) {
+                *totals.entry(scope).or_default() += 1;
+            }
+        }
+        totals
+    }
+
+    /// Tenants that are left out though something should happen to them.
+    pub fn exceptions(&self) -> impl Iterator<Item = &Excluded> {
+        self.excluded
+            .iter()
+            .filter(|excluded| excluded.reason.is_exception())
+    }
+}
+
+fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
+    let Candidate {
+        place,
+        wanted,
+        current,
+        last_good,
+        kept_out,
+    } = candidate;
+    let exclude = |reason| {
+        Err(Excluded {
+            tenant: place.tenant.clone(),
+            cluster: place.cluster.clone(),
+            reason,
+        })
+    };
+    match (kept_out, wanted) {
+        // A held tenant that runs what is wanted needs no word about its hold.
+        (Some(Exclusion::Held(_)), Wanted::Bundle(digest)) if current.as_ref() == Some(&digest) => {
+            exclude(Exclusion::Unchanged)
+        }
+        (Some(reason), _) => exclude(reason),
+        (None, Wanted::NotRendered(mistake)) => exclude(Exclusion::NotRendered(mistake)),
+        (None, Wanted::Bundle(digest)) if current.as_ref() == Some(&digest) => {
+            exclude(Exclusion::Unchanged)
+        }
+        (None, Wanted::Bundle(digest)) => Ok(Planned {
+            place,
+            digest,
+            from: current,
+            last_good,
+        }),
+    }
+}
+
+fn partition(
+    strategy: &Strategy,
+    changing: Vec<Planned>,
+    excluded: &mut Vec<Excluded>,
+) -> Vec<Wave> {
+    if changing.len() <= strategy.small {
+        return vec![one_wave(strategy, changing)];
+    }
+    let total = changing.len();
+    let mut left = changing;
+    let mut waves = Vec::new();
+    for rule in &strategy.waves {
+        let (selected, rest) = left.into_iter().partition(|planned| matches(rule, planned));
+        let (taken, too_many) = take(rule, total, selected);
+        waves.push(wave(rule, taken));
+        left = rest;
+        left.extend(too_many);
+        left.sort_by(|a: &Planned, b| a.place.tenant.cmp(&b.place.tenant));
+    }
+    excluded.extend(left.into_iter().map(|planned| Excluded {
+        tenant: planned.place.tenant,
+        cluster: planned.place.cluster,
+        reason: Exclusion::NoWave,
+    }));
+    waves
+}
+
+/// The single wave of a small plan: as careful as the strategy's first.
+fn one_wave(strategy: &Strategy, tenants: Vec<Planned>) -> Wave {
+    let first = strategy.waves.first();
+    Wave {
+        name: "all".to_owned(),
+        role: Role::Canary,
+        soak: first.map(|rule| rule.soak).unwrap_or_default(),
+        on_breach: first.map_or(OnBreach::Rollback, |rule| rule.on_breach),
+        tenants,
+    }
+}
+
+fn wave(rule: &WaveRule, tenants: Vec<Planned>) -> Wave {
+    Wave {
+        name: rule.name.clone(),
+        role: rule.role,
+        soak: rule.soak,
+        on_breach: rule.on_breach,
+        tenants,
+    }
+}
+
+fn matches(rule: &WaveRule, planned: &Planned) -> bool {
+    rule.select
+        .iter()
+        .all(|(label, value)| planned.place.labels.get(label) == Some(value))
+}
+
+/// Takes the wave's share of those selected, one from each spread set in turn.
+fn take(rule: &WaveRule, total: usize, selected: Vec<Planned>) -> (Vec<Planned>, Vec<Planned>) {
+    let size = match rule.size {
+        None => return (selected, Vec::new()),
+        Some(Limit::Count(count)) => count as usize,
+        Some(share @ Limit::Percent(_)) => share.of(total),
+    };
+    let mut turns: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, Planned)> = selected
+        .into_iter()
+        .map(|planned| {
+            let set = rule
+                .spread
+                .iter()
+                .map(|label| planned.place.labels.get(label).cloned().unwrap_or_default());
+            let turn = turns.entry(set.collect()).or_default();
+            *turn += 1;
+            (*turn, planned)
+        })
+        .collect();
+    ranked.sort_by(|(a, left), (b, right)| {
+        a.cmp(b)
+            .then_with(|| left.place.tenant.cmp(&right.place.tenant))
+    });
+    let chosen: BTreeSet<String> = ranked
+        .iter()
+        .take(size)
+        .map(|(_, planned)| planned.place.tenant.clone())
+        .collect();
+    ranked
+        .into_iter()
+        .map(|(_, planned)| planned)
+        .partition(|planned| chosen.contains(&planned.place.tenant))
+}

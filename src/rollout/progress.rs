@@ -1,0 +1,405 @@
+//! Where a rollout stands: a fold of its events and of the health that was observed.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Failure, What};
+use super::plan::Plan;
+use super::strategy::OnBreach;
+
+/// Where a rollout stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    pub state: State,
+    /// In the order of the plan.
+    pub waves: Vec<WaveProgress>,
+    pub tenants: BTreeMap<String, TenantProgress>,
+}
+
+/// What the rollout as a whole is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Running,
+    /// Starts nothing; what is in flight settles. `failed` pauses wait for a person.
+    Paused {
+        by: String,
+        why: String,
+        failed: bool,
+    },
+    /// A breach sends tenants back; nothing goes forward any more.
+    RollingBack {
+        why: String,
+    },
+    /// Starts nothing, puts nothing back; ends when what is in flight has settled.
+    Aborting {
+        by: String,
+        why: String,
+    },
+    Finished {
+        outcome: Outcome,
+        why: String,
+    },
+}
+
+/// How a rollout ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    Succeeded,
+    /// Failures within the budget, held, deferred or unrendered tenants.
+    SucceededWithExceptions,
+    /// Failed; everything touched is back.
+    RolledBack,
+    /// Failed, and a person is needed.
+    Failed,
+    Aborted,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaveProgress {
+    pub name: String,
+    pub state: WaveState,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaveState {
+    Pending,
+    Running,
+    Soaking { since: Timestamp },
+    Advanced,
+    Skipped,
+    Breached,
+}
+
+/// Where one tenant stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TenantProgress {
+    pub phase: Phase,
+    /// Since when every sample was healthy, on the written bundle.
+    pub healthy_since: Option<Timestamp>,
+    pub last_sample: Option<Sample>,
+    /// Counts against the budgets; a failed tenant that went back still counts.
+    pub failure: Option<Failed>,
+}
+
+/// That a tenant failed in this rollout, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub how: Failure,
+    pub why: String,
+    /// A person (or `onBreach: continue`) said to go on all the same.
+    pub is_excused: bool,
+}
+
+/// The health of a tenant as last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    pub at: Timestamp,
+    pub health: Health,
+    /// One line that names object, pod, container and reason.
+    pub headline: String,
+}
+
+/// A tenant's health, reduced to what decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    Healthy,
+    Progressing,
+    Failed,
+    Unknown,
+}
+
+/// The declared states of a tenant within one rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Pending,
+    Writing {
+        since: Timestamp,
+    },
+    Settling {
+        written_at: Timestamp,
+    },
+    Closing {
+        since: Timestamp,
+    },
+    Succeeded {
+        at: Timestamp,
+    },
+    Failed {
+        at: Timestamp,
+    },
+    WritingBack {
+        since: Timestamp,
+    },
+    SettlingBack {
+        written_at: Timestamp,
+    },
+    ClosingBack {
+        since: Timestamp,
+    },
+    RolledBack {
+        at: Timestamp,
+    },
+    RollbackFailed {
+        why: String,
+    },
+    /// Failed and stays as it is.
+    Left {
+        why: String,
+    },
+    Deferred {
+        why: String,
+    },
+    TakenOver {
+        by: String,
+    },
+}
+
+impl Phase {
+    /// Written to, and not settled: what limits on concurrency count.
+    pub fn is_in_flight(&self) -> bool {
+        match self {
+            Self::Writing { .. }
+            | Self::Settling { .. }
+            | Self::Closing { .. }
+            | Self::Failed { .. }
+            | Self::WritingBack { .. }
+            | Self::SettlingBack { .. }
+            | Self::ClosingBack { .. } => true,
+            Self::Pending
+            | Self::Succeeded { .. }
+            | Self::RolledBack { .. }
+            | Self::RollbackFailed { .. }
+            | Self::Left { .. }
+            | Self::Deferred { .. }
+            | Self::TakenOver { .. } => false,
+        }
+    }
+
+    pub fn is_going_back(&self) -> bool {
+        matches!(
+            self,
+            Self::WritingBack { .. } | Self::SettlingBack { .. } | Self::ClosingBack { .. }
+        )
+    }
+
+    /// Whether the rollout has written to the tenant, so that a breach may send it back.
+    pub fn was_started(&self) -> bool {
+        !matches!(
+            self,
+            Self::Pending | Self::Deferred { .. } | Self::TakenOver { .. }
+        )
+    }
+
+    /// Whether the tenant's health must be looked at.
+    pub fn is_watched(&self) -> bool {
+        matches!(
+            self,
+            Self::Settling { .. } | Self::SettlingBack { .. } | Self::Succeeded { .. }
+        )
+    }
+}
+
+impl TenantProgress {
+    pub fn new(phase: Phase) -> Self {
+        Self {
+            phase,
+            healthy_since: None,
+            last_sample: None,
+            failure: None,
+        }
+    }
+
+    /// Takes in a sample of health. Samples from before the write never count (I10); a gap longer
+    /// than `max_gap` voids what was seen before it (I11).
+    fn observe(&mut self, sample: Sample, max_gap: SignedDuration) {
+        let gap = self
+            .last_sample
+            .as_ref()
+            .map(|last| sample.at.duration_since(last.at));
+        let is_void = gap.is_some_and(|gap| gap > max_gap || gap.is_negative());
+        match sample.health {
+            Health::Healthy if self.healthy_since.is_none() || is_void => {
+                self.healthy_since = Some(sample.at);
+            }
+            Health::Healthy => {}
+            Health::Progressing | Health::Failed | Health::Unknown => self.healthy_since = None,
+        }
+        self.last_sample = Some(sample);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.healthy_since = None;
+        self.last_sample = None;
+        self.phase = phase;
+    }
+}
+
+impl Progress {
+    /// Nothing has happened yet.
+    pub fn new(plan: &Plan) -> Self {
+        let waves = plan.waves.iter().map(|wave| WaveProgress {
+            name: wave.name.clone(),
+            state: WaveState::Pending,
+        });
+        let tenants = plan.tenants().map(|(_, planned)| {
+            (
+                planned.place.tenant.clone(),
+                TenantProgress::new(Phase::Pending),
+            )
+        });
+        Self {
+            state: State::Running,
+            waves: waves.collect(),
+            tenants: tenants.collect(),
+        }
+    }
+
+    /// Takes in what was seen of a tenant's health. Only a tenant whose writes were accepted has
+    /// any health that counts.
+    pub fn observe(&mut self, tenant: &str, sample: Sample, max_gap: SignedDuration) {
+        let Some(progress) = self.tenants.get_mut(tenant) else {
+            return;
+        };
+        let since = match progress.phase {
+            Phase::Settling { written_at } | Phase::SettlingBack { written_at } => written_at,
+            Phase::Succeeded { .. } => Timestamp::MIN,
+            _ => return,
+        };
+        if sample.at > since {
+            progress.observe(sample, max_gap);
+        }
+    }
+
+    /// Takes in an event.
+    pub fn fold(&mut self, event: &Event) {
+        let at = event.at;
+        match &event.what {
+            What::WaveStarted { wave } => self.enter_wave(wave, WaveState::Running),
+            What::SoakStarted { wave } => self.enter_wave(wave, WaveState::Soaking { since: at }),
+            What::WaveAdvanced { wave } => self.enter_wave(wave, WaveState::Advanced),
+            What::WaveSkipped { wave, .. } => self.enter_wave(wave, WaveState::Skipped),
+            What::WaveBreached { wave, action, why } => self.breach(wave, *action, why),
+            What::TenantStarted { tenant } => self.enter(tenant, Phase::Writing { since: at }),
+            What::TenantWritten { tenant, .. } => {
+                self.enter(tenant, Phase::Settling { written_at: at });
+            }
+            What::TenantHealthy { tenant } => self.enter(tenant, Phase::Closing { since: at }),
+            What::TenantSucceeded { tenant } => self.enter(tenant, Phase::Succeeded { at }),
+            What::TenantFailed { tenant, how, why } => self.fail(tenant, at, *how, why),
+            What::TenantGoesBack { tenant, .. } => {
+                self.enter(tenant, Phase::WritingBack { since: at });
+            }
+            What::TenantBackWritten { tenant, .. } => {
+                self.enter(tenant, Phase::SettlingBack { written_at: at });
+            }
+            What::TenantBackHealthy { tenant } => {
+                self.enter(tenant, Phase::ClosingBack { since: at });
+            }
+            What::TenantRolledBack { tenant } => self.enter(tenant, Phase::RolledBack { at }),
+            What::TenantRollbackFailed { tenant, why } => {
+                self.enter(tenant, Phase::RollbackFailed { why: why.clone() });
+            }
+            What::TenantLeft { tenant, why } => {
+                self.enter(tenant, Phase::Left { why: why.clone() });
+            }
+            What::TenantDeferred { tenant, why } => {
+                self.enter(tenant, Phase::Deferred { why: why.clone() });
+            }
+            What::TenantTakenOver { tenant, by } => {
+                self.enter(tenant, Phase::TakenOver { by: by.clone() });
+            }
+            What::Paused { by, why } => {
+                self.state = State::Paused {
+                    by: by.clone(),
+                    why: why.clone(),
+                    failed: false,
+                };
+            }
+            What::Resumed { .. } => self.resume(),
+            What::Aborted { by, why } => {
+                self.state = State::Aborting {
+                    by: by.clone(),
+                    why: why.clone(),
+                }
+            }
+            What::Finished { outcome, why } => {
+                self.state = State::Finished {
+                    outcome: *outcome,
+                    why: why.clone(),
+                };
+            }
+        }
+    }
+
+    pub fn tenant(&self, tenant: &str) -> Option<&TenantProgress> {
+        self.tenants.get(tenant)
+    }
+
+    pub fn wave(&self, name: &str) -> Option<&WaveProgress> {
+        self.waves.iter().find(|wave| wave.name == name)
+    }
+
+    fn enter(&mut self, tenant: &str, phase: Phase) {
+        if let Some(progress) = self.tenants.get_mut(tenant) {
+            progress.enter(phase);
+        }
+    }
+
+    fn fail(&mut self, tenant: &str, at: Timestamp, how: Failure, why: &str) {
+        if let Some(progress) = self.tenants.get_mut(tenant) {
+            progress.enter(Phase::Failed { at });
+            progress.failure = Some(Failed {
+                how,
+                why: why.to_owned(),
+                is_excused: false,
+            });
+        }
+    }
+
+    /// Goes on after a breach: what has failed so far counts no more, breached waves run again.
+    fn resume(&mut self) {
+        self.state = State::Running;
+        for failed in self
+            .tenants
+            .values_mut()
+            .filter_map(|tenant| tenant.failure.as_mut())
+        {
+            failed.is_excused = true;
+        }
+        for wave in self
+            .waves
+            .iter_mut()
+            .filter(|wave| wave.state == WaveState::Breached)
+        {
+            wave.state = WaveState::Running;
+        }
+    }
+
+    fn enter_wave(&mut self, name: &str, state: WaveState) {
+        if let Some(wave) = self.waves.iter_mut().find(|wave| wave.name == name) {
+            wave.state = state;
+        }
+    }
+
+    fn breach(&mut self, wave: &str, action: OnBreach, why: &str) {
+        self.enter_wave(wave, WaveState::Breached);
+        match action {
+            OnBreach::Rollback => {
+                self.state = State::RollingBack {
+                    why: why.to_owned(),
+                }
+            }
+            OnBreach::Pause => {
+                self.state = State::Paused {
+                    by: "escale".to_owned(),
+                    why: why.to_owned(),
+                    failed: true,
+                };
+            }
+            OnBreach::Continue => self.resume(),
+        }
+    }
+}
