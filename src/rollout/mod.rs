@@ -12,11 +12,11 @@ mod progress;
 mod strategy;
 
 pub use event::{Event, Failure, What};
-pub use limits::{Limit, NotALimit, Scope, ScopedLimits};
+pub use limits::Scope;
 pub use next::{Frozen, Next, Wait};
 pub use plan::{Candidate, Excluded, Exclusion, Place, Plan, Planned, Wanted, Wave};
 pub use progress::{
     Failed, Health, Outcome, Phase, Progress, Sample, State, TenantProgress, WaveProgress,
     WaveState,
 };
-pub use strategy::{OnBreach, OnFailure, OnUnreachable, Role, RollbackScope, Strategy, WaveRule};
+pub use strategy::{Role, Strategy};

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::{Limit, Scope};
-use super::strategy::{OnBreach, Role, Strategy, WaveRule};
+use super::limits::Scope;
+use super::strategy::{Role, Strategy};
+use crate::fleet::config::{self, OnBreach, WaveRole};
 use crate::manifest::Digest;
 
 /// One tenant as planning sees it.
@@ -258,13 +259,13 @@ fn partition(
     changing: Vec<Planned>,
     excluded: &mut Vec<Excluded>,
 ) -> Vec<Wave> {
-    if changing.len() <= strategy.small {
+    if changing.len() <= strategy.spec.small as usize {
         return vec![one_wave(strategy, changing)];
     }
     let total = changing.len();
     let mut left = changing;
     let mut waves = Vec::new();
-    for rule in &strategy.waves {
+    for rule in &strategy.spec.waves {
         let (selected, rest) = left.into_iter().partition(|planned| matches(rule, planned));
         let (taken, too_many) = take(rule, total, selected);
         waves.push(wave(rule, taken));
@@ -282,38 +283,39 @@ fn partition(
 
 /// The single wave of a small plan: as careful as the strategy's first.
 fn one_wave(strategy: &Strategy, tenants: Vec<Planned>) -> Wave {
-    let first = strategy.waves.first();
+    let first = strategy.spec.waves.first();
     Wave {
         name: "all".to_owned(),
         role: Role::Canary,
-        soak: first.map(|rule| rule.soak).unwrap_or_default(),
+        soak: first.map(|rule| rule.soak.to_signed()).unwrap_or_default(),
         on_breach: first.map_or(OnBreach::Rollback, |rule| rule.on_breach),
         tenants,
     }
 }
 
-fn wave(rule: &WaveRule, tenants: Vec<Planned>) -> Wave {
+fn wave(rule: &config::Wave, tenants: Vec<Planned>) -> Wave {
     Wave {
         name: rule.name.clone(),
-        role: rule.role,
-        soak: rule.soak,
+        role: match rule.role {
+            Some(WaveRole::Canary) => Role::Canary,
+            None => Role::Normal,
+        },
+        soak: rule.soak.to_signed(),
         on_breach: rule.on_breach,
         tenants,
     }
 }
 
-fn matches(rule: &WaveRule, planned: &Planned) -> bool {
+fn matches(rule: &config::Wave, planned: &Planned) -> bool {
     rule.select
         .iter()
         .all(|(label, value)| planned.place.labels.get(label) == Some(value))
 }
 
 /// Takes the wave's share of those selected, one from each spread set in turn.
-fn take(rule: &WaveRule, total: usize, selected: Vec<Planned>) -> (Vec<Planned>, Vec<Planned>) {
-    let size = match rule.size {
-        None => return (selected, Vec::new()),
-        Some(Limit::Count(count)) => count as usize,
-        Some(share @ Limit::Percent(_)) => share.of(total),
+fn take(rule: &config::Wave, total: usize, selected: Vec<Planned>) -> (Vec<Planned>, Vec<Planned>) {
+    let Some(size) = rule.size.map(|size| size.of(total)) else {
+        return (selected, Vec::new());
     };
     let mut turns: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     let mut ranked: Vec<(usize, Planned)> = selected

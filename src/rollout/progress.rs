@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Failure, What};
 use super::plan::Plan;
-use super::strategy::OnBreach;
+use crate::fleet::config::OnBreach;
 
 /// Where a rollout stands.
 #[derive(Clone, Debug, PartialEq)]

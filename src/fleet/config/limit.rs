@@ -25,11 +25,12 @@ impl Limit {
         Self::Share(percent * 100)
     }
 
-    /// How many of `total` tenants that is: a share is rounded up and at least 1.
+    /// How many of `total` tenants that is, never more than `total`: a share is rounded up, so that
+    /// any share above zero of anything is at least 1. The only place where a limit is rounded.
     pub fn of(self, total: usize) -> usize {
         match self {
-            Self::Count(count) => count as usize,
-            Self::Share(share) => (total * share as usize).div_ceil(WHOLE as usize).max(1),
+            Self::Count(count) => (count as usize).min(total),
+            Self::Share(share) => (total * share as usize).div_ceil(WHOLE as usize),
         }
     }
 }
@@ -215,8 +216,9 @@ mod tests {
         assert_eq!(limit(json!("5%")).of(300), 15);
         assert_eq!(limit(json!("1%")).of(301), 4);
         assert_eq!(limit(json!("0.5%")).of(10), 1);
-        assert_eq!(limit(json!("33%")).of(0), 1);
-        assert_eq!(limit(json!(40)).of(3), 40);
+        assert_eq!(limit(json!("33%")).of(0), 0);
+        assert_eq!(limit(json!("0%")).of(300), 0);
+        assert_eq!(limit(json!(40)).of(3), 3);
         assert_eq!(limit(json!(0)).of(3), 0);
     }
 

@@ -2,16 +2,16 @@
 
 use super::Look;
 use super::slots::Slots;
+use crate::fleet::config::{OnFailure, RollbackScope};
 use crate::rollout::event::What;
 use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::{Phase, State, TenantProgress, WaveState};
-use crate::rollout::strategy::{OnFailure, RollbackScope};
 
 impl Look<'_> {
     pub(super) fn ways_back(&self) -> Vec<What> {
         let mut slots = Slots::new(
             self,
-            &self.strategy().rollback_concurrency,
+            &self.strategy().spec.rollback.max_concurrency,
             Phase::is_going_back,
         );
         self.tenants()
@@ -42,7 +42,7 @@ impl Look<'_> {
 
     /// A breach takes back the wave that runs and every wave with a failure, or all of them.
     fn goes_back_on_breach(&self, wave: &Wave) -> bool {
-        match self.strategy().rollback_scope {
+        match self.strategy().spec.rollback.scope {
             RollbackScope::Rollout => true,
             RollbackScope::Wave => {
                 let is_breached = self
@@ -74,9 +74,9 @@ impl Look<'_> {
             (_, Some(last_good)) if *last_good == planned.digest => {
                 left("it already runs its last good")
             }
-            (_, Some(_)) => match self.strategy().on_failure {
+            (_, Some(_)) => match self.strategy().spec.tenant.on_failure {
                 OnFailure::Rollback => What::TenantGoesBack { tenant, why },
-                OnFailure::Leave => left("onFailure: leave"),
+                OnFailure::Leave | OnFailure::Pause => left("`onFailure` leaves it as it is"),
             },
         }
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Look;
+use crate::fleet::config::{OnBreach, OnFailure};
 use crate::rollout::event::What;
 use crate::rollout::limits::Scope;
 use crate::rollout::plan::Wave;
-use crate::rollout::progress::State;
+use crate::rollout::progress::{State, TenantProgress};
 use crate::rollout::strategy::Role;
 
 impl Look<'_> {
@@ -18,24 +19,32 @@ impl Look<'_> {
         let Some(wave) = self.current_wave() else {
             return Vec::new();
         };
-        self.breach()
-            .map(|why| What::WaveBreached {
-                wave: wave.name.clone(),
-                action: wave.on_breach,
-                why,
-            })
-            .into_iter()
-            .collect()
+        let breach = self.breach().map(|why| (wave.on_breach, why));
+        let breach = breach.or_else(|| self.pausing_failure().map(|why| (OnBreach::Pause, why)));
+        let breached = breach.map(|(action, why)| What::WaveBreached {
+            wave: wave.name.clone(),
+            action,
+            why,
+        });
+        breached.into_iter().collect()
+    }
+
+    /// `onFailure: pause`: any failure stops the rollout for a person.
+    fn pausing_failure(&self) -> Option<String> {
+        let pauses = self.strategy().spec.tenant.on_failure == OnFailure::Pause;
+        let (_, planned, _) = self
+            .tenants()
+            .find(|(.., progress)| pauses && counts(progress))?;
+        Some(format!(
+            "`{}` failed, and `onFailure` is pause",
+            planned.place.tenant
+        ))
     }
 
     fn breach(&self) -> Option<String> {
         let mut failures: BTreeMap<Scope, Vec<&str>> = BTreeMap::new();
         for (wave, planned, progress) in self.tenants() {
-            if progress
-                .failure
-                .as_ref()
-                .is_some_and(|failed| !failed.is_excused)
-            {
+            if counts(progress) {
                 for scope in planned.place.scopes(&wave.name) {
                     failures
                         .entry(scope)
@@ -63,9 +72,14 @@ impl Look<'_> {
             return Some(0);
         }
         let total = self.frozen.totals.get(scope).copied().unwrap_or_default();
-        self.strategy()
-            .max_failures
-            .limit(scope)
+        scope
+            .limit(&self.strategy().spec.limits.max_failures.limits())
             .map(|limit| limit.of(total))
     }
+}
+
+/// Whether a tenant's failure counts against the budgets.
+fn counts(progress: &TenantProgress) -> bool {
+    let failure = progress.failure.as_ref();
+    failure.is_some_and(|failed| !failed.is_excused)
 }

@@ -76,7 +76,11 @@ impl<'a> Look<'a> {
         if self.unwell_canary(wave).is_some() {
             return Vec::new();
         }
-        let mut slots = Slots::new(self, &self.strategy().max_concurrency, Phase::is_in_flight);
+        let mut slots = Slots::new(
+            self,
+            &self.strategy().spec.limits.max_concurrency,
+            Phase::is_in_flight,
+        );
         wave.tenants
             .iter()
             .filter(|planned| self.progress.tenants[&planned.place.tenant].phase == Phase::Pending)

@@ -87,13 +87,13 @@ impl Look<'_> {
 
     /// When the clock alone decides something about a tenant.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        let strategy = self.strategy();
+        let tenant = &self.strategy().spec.tenant;
         let deadline = |progress: &TenantProgress| match progress.phase {
             Phase::Settling { written_at } | Phase::SettlingBack { written_at } => Some(
                 progress
                     .healthy_since
-                    .map_or(written_at + strategy.progress_deadline, |since| {
-                        since + strategy.min_healthy_time
+                    .map_or(written_at + tenant.progress_deadline.to_signed(), |since| {
+                        since + tenant.min_healthy_time.to_signed()
                     }),
             ),
             _ => None,

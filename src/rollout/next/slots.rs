@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::Look;
-use crate::rollout::limits::{Scope, ScopedLimits};
+use crate::fleet::config::LimitSet;
+use crate::rollout::limits::Scope;
 use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::Phase;
 
 /// Free places under a set of limits, counted down as they are given out.
 pub(super) struct Slots<'a> {
     look: &'a Look<'a>,
-    limits: &'a ScopedLimits,
+    limits: &'a LimitSet,
     used: BTreeMap<Scope, usize>,
 }
 
 impl<'a> Slots<'a> {
     pub(super) fn new(
         look: &'a Look<'a>,
-        limits: &'a ScopedLimits,
+        limits: &'a LimitSet,
         is_used: fn(&Phase) -> bool,
     ) -> Self {
         let mut used: BTreeMap<Scope, usize> = BTreeMap::new();
@@ -51,7 +52,7 @@ impl<'a> Slots<'a> {
             .get(scope)
             .copied()
             .unwrap_or_default();
-        let limit = match (self.limits.limit(scope), scope) {
+        let limit = match (scope.limit(self.limits), scope) {
             (Some(limit), _) => limit.of(total),
             // Tenants of one group serve one client together: never two at once.
             (None, Scope::Group(_)) => 1,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Frozen, Next};
+use crate::fleet::config::Limit;
 use crate::manifest::Digest;
 use crate::rollout::*;
 
@@ -40,51 +41,22 @@ fn seconds(count: i64) -> SignedDuration {
 }
 
 fn strategy() -> Strategy {
-    let wave = |name: &str, role, size, on_breach| WaveRule {
-        name: name.to_owned(),
-        role,
-        select: if role == Role::Canary {
-            [("ring".to_owned(), "canary".to_owned())].into()
-        } else {
-            BTreeMap::new()
-        },
-        size,
-        spread: vec!["cluster".to_owned()],
-        soak: seconds(300),
-        on_breach,
-    };
+    let spec = serde_json::json!({
+        "tenant": {"minHealthyTime": "30s", "progressDeadline": "10m"},
+        "limits": {"maxConcurrency": {"all": 4}, "maxFailures": {"all": "10%"}},
+        "waves": [
+            {"name": "canary", "role": "canary", "select": {"ring": "canary"}, "soak": "5m", "onBreach": "rollback"},
+            {"name": "early", "size": "30%", "spread": ["cluster"], "soak": "5m", "onBreach": "rollback"},
+            {"name": "rest", "soak": "5m", "onBreach": "pause"},
+        ],
+        "small": 3,
+        "rollback": {"maxConcurrency": {"all": "33%"}, "scope": "wave"},
+    });
+    let spec = serde_json::from_value(spec).unwrap();
     Strategy {
         name: "normal".to_owned(),
-        min_healthy_time: seconds(30),
-        progress_deadline: seconds(600),
+        spec,
         max_sample_gap: seconds(60),
-        on_failure: OnFailure::Rollback,
-        max_concurrency: ScopedLimits {
-            all: Some(Limit::Count(4)),
-            ..ScopedLimits::default()
-        },
-        max_failures: ScopedLimits {
-            all: Some(Limit::Percent(10)),
-            ..ScopedLimits::default()
-        },
-        waves: vec![
-            wave("canary", Role::Canary, None, OnBreach::Rollback),
-            wave(
-                "early",
-                Role::Normal,
-                Some(Limit::Percent(30)),
-                OnBreach::Rollback,
-            ),
-            wave("rest", Role::Normal, None, OnBreach::Pause),
-        ],
-        small: 3,
-        rollback_concurrency: ScopedLimits {
-            all: Some(Limit::Percent(33)),
-            ..ScopedLimits::default()
-        },
-        rollback_scope: RollbackScope::Wave,
-        unreachable_deadline: seconds(900),
-        on_unreachable: OnUnreachable::Defer,
     }
 }
 
@@ -191,7 +163,7 @@ impl Script {
                 Phase::Writing { .. } => self.happen(What::TenantWritten { tenant, writes: 1 }),
                 Phase::Closing { .. } => self.happen(What::TenantSucceeded { tenant }),
                 Phase::WritingBack { .. } => {
-                    self.happen(What::TenantBackWritten { tenant, writes: 1 })
+                    self.happen(What::TenantBackWritten { tenant, writes: 1 });
                 }
                 Phase::ClosingBack { .. } => self.happen(What::TenantRolledBack { tenant }),
                 Phase::Settling { written_at } => self.sample(&tenant, written_at, true),
@@ -373,7 +345,9 @@ fn a_pause_starts_nothing_and_what_is_in_flight_settles() {
     let mut script = Script::new(fleet());
     for _ in 0..3 {
         if let Next::Do(decisions) = script.frozen.next(&script.progress, script.now) {
-            decisions.into_iter().for_each(|what| script.happen(what));
+            for what in decisions {
+                script.happen(what);
+            }
         }
     }
     script.happen(What::Paused {
@@ -476,7 +450,7 @@ fn whoever_comes_after_a_failed_tenant_is_deferred() {
     let mut others = fleet();
     others.extend([qualif, prod]);
     let mut script = Script::new(others).tenant("x-qualif", Behaviour::Doomed(5));
-    script.frozen.strategy.max_failures.all = Some(Limit::Count(5));
+    script.frozen.strategy.spec.limits.max_failures.all = Some(Limit::Count(5));
     script.run();
     assert_eq!(script.at("tenantStarted x-prod"), None);
     assert_eq!(script.count("tenantDeferred"), 1);

@@ -46,9 +46,10 @@ impl Look<'_> {
     }
 
     fn settled(&self, progress: &TenantProgress, written_at: Timestamp) -> Settled {
-        let strategy = self.strategy();
+        let tenant = &self.strategy().spec.tenant;
+        let deadline = tenant.progress_deadline;
         if let Some(since) = progress.healthy_since
-            && self.now.duration_since(since) >= strategy.min_healthy_time
+            && self.now.duration_since(since) >= tenant.min_healthy_time.to_signed()
         {
             return Settled::Healthy;
         }
@@ -56,13 +57,13 @@ impl Look<'_> {
         if let Some(sample) = sample.filter(|sample| sample.health == Health::Failed) {
             return Settled::Failed(Failure::Unhealthy, sample.headline.clone());
         }
-        if self.now.duration_since(written_at) >= strategy.progress_deadline
+        if self.now.duration_since(written_at) >= deadline.to_signed()
             && progress.healthy_since.is_none()
         {
             let seen = sample.map_or("its health was never seen", |sample| {
                 sample.headline.as_str()
             });
-            let why = format!("not healthy after {:#}: {seen}", strategy.progress_deadline);
+            let why = format!("not healthy after {deadline}: {seen}");
             return Settled::Failed(Failure::TimedOut, why);
         }
         Settled::NotYet
