@@ -53,7 +53,7 @@ impl Checking {
                 ));
             }
             (Some(Scalar::Boolean), other) => {
-                self.say(&format!("expected boolean, got {}", go_value(other)))
+                self.say(&format!("expected boolean, got {}", go_value(other)));
             }
             (_, Value::Array(_) | Value::Object(_)) => {
                 self.say(&format!("expected any scalar, got {}", go_value(value)));
@@ -86,13 +86,12 @@ impl Checking {
     fn check_entries(&mut self, map: &schema::Map, entries: &Map<String, Value>) {
         for (name, value) in entries {
             let element = PathElement::field(name);
-            match map.type_of(name) {
-                Some(type_ref) => self.descend(element, type_ref, value),
-                None => {
-                    self.path.push(element);
-                    self.say("field not declared in schema");
-                    self.path.pop();
-                }
+            if let Some(type_ref) = map.type_of(name) {
+                self.descend(element, type_ref, value);
+            } else {
+                self.path.push(element);
+                self.say("field not declared in schema");
+                self.path.pop();
             }
         }
     }

@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn names_come_before_keys_and_keys_before_values() {
-        let mut elements = vec![
+        let mut elements = [
             PathElement::Index(0),
             PathElement::Value(json!("a")),
             container("web"),

@@ -1,6 +1,6 @@
 //! The shape of every kind of Kubernetes 1.36: what is a list-map, a set, an atomic, a quantity.
 //!
-//! The table beside this file is reduced from a real API server's OpenAPI v3 by `tests/it/structure.rs`, following
+//! The table beside this file is reduced from a real API server's `OpenAPI` v3 by `tests/it/structure.rs`, following
 //! the rules by which the API server makes its own merge schema of it (kube-openapi, `schemaconv`). Kinds that are
 //! not in it (custom resources) have typed metadata; the rest is deduced: maps are granular, lists are atomic.
 
@@ -204,9 +204,10 @@ impl Type {
     /// Where a type allows several shapes the value decides; null takes the first of map, scalar, list.
     pub(super) fn shape_of(&'static self, value: &Value) -> Shape {
         match (value, &self.map, &self.list, self.scalar) {
-            (Value::Object(_), Some(map), _, _) => Shape::Map(map),
             (Value::Array(_), _, Some(list), _) => Shape::List(list),
-            (Value::Null, Some(map), _, _) | (_, Some(map), _, None) => Shape::Map(map),
+            (Value::Object(_) | Value::Null, Some(map), _, _) | (_, Some(map), _, None) => {
+                Shape::Map(map)
+            }
             (_, _, _, Some(scalar)) => Shape::Scalar(Some(scalar)),
             (_, _, Some(list), None) => Shape::List(list),
             (_, None, None, None) => Shape::Scalar(None),

@@ -406,15 +406,13 @@ fn is_changed(live: &Value, object: &Value) -> bool {
 impl Conflict {
     /// The manager as the API server names it: `"kubectl-edit" using apps/v1`.
     pub fn manager_as_server_spells(&self) -> String {
-        let mut text = format!("{}", Value::from(self.manager.as_str()));
+        let quoted = |text: &str| Value::from(text).to_string();
+        let mut text = quoted(&self.manager);
         if !self.subresource.is_empty() {
-            text += &format!(
-                " with subresource {}",
-                Value::from(self.subresource.as_str())
-            );
+            text.extend([" with subresource ", &quoted(&self.subresource)]);
         }
         if let Some(version) = &self.updated_by {
-            text += &format!(" using {version}");
+            text.extend([" using ", version]);
         }
         text
     }

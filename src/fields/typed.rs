@@ -197,7 +197,7 @@ impl Comparing {
             (None, _) => self.found.added.insert(&self.path),
             (_, None) => self.found.removed.insert(&self.path),
             (Some(before), Some(after)) if !value::same(before, after) => {
-                self.found.modified.insert(&self.path)
+                self.found.modified.insert(&self.path);
             }
             _ => {}
         }

@@ -30,7 +30,7 @@ fn collect(type_ref: TypeRef, value: &Value, path: &mut String, found: &mut Vec<
         }
         (Shape::List(list), Value::Array(items)) => {
             for (at, item) in items.iter().enumerate() {
-                path.push_str(&format!("[{at}]"));
+                path.extend(["[", &at.to_string(), "]"]);
                 collect(list.of, item, path, found);
                 path.truncate(length);
             }
