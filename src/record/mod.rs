@@ -1,1 +1,40 @@
 //! What is stored: tenant record, claim, inventory, bundle, rollout record; types, codec, sizes, legal transitions.
+//!
+//! Everything here is a `ConfigMap` in the namespace [`NAMESPACE`] of a cluster; `docs/records.md`
+//! shows the formats. Nothing is derived from a secret value. What cannot be read is an error that
+//! names the object: a corrupt record is never taken for an absent one.
+
+mod applyset;
+mod bundle;
+mod claim;
+mod inventory;
+mod keep;
+mod object;
+mod outcome;
+mod rollout;
+mod rollout_object;
+mod tenant;
+mod tenant_object;
+mod word;
+
+pub use applyset::applyset_id;
+pub use bundle::{
+    BundleParts, bundle_selector, count_of_parts, decode_bundle, encode_bundle, part_names,
+};
+pub use claim::{
+    CLAIM_MARGIN, Claim, ClaimLost, Closing, HoldChange, Intent, IntentAct, PassHold, Refused,
+    Soak, Taken, Taking, close_claim, hold, release_hold, renew_claim, take_claim,
+};
+pub use inventory::{Inventory, Line, Written};
+pub use keep::{Keep, StoredPart, bundles_to_keep, unreferenced_parts};
+pub use object::{FORMAT, NAMESPACE, RECORD_LABEL, Stored, selector};
+pub use outcome::Outcome;
+pub use rollout::{
+    Place, PlanLine, RolloutRecord, RolloutState, TENANTS_PER_SHARD, WaveRecord, WaveState,
+};
+pub use rollout_object::{
+    decode_plan, decode_rollout, encode_plan, encode_rollout, plan_selector, rollout_name,
+};
+pub use tenant::{Action, Entry, Good, Hold, TenantRecord};
+pub use tenant_object::{decode_tenant, encode_tenant};
+pub use word::{Scope, Standing, Verb, Word, decode_word, encode_word, standing};

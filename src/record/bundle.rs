@@ -1,0 +1,113 @@
+//! A bundle ↔ immutable `ConfigMap`s, named by the bundle's digest.
+//!
+//! Untrusted when read: the digest is computed again from what was unpacked.
+
+use serde_json::Value;
+
+use crate::error::UserError;
+use crate::manifest::{Bundle, Digest, Manifest, canonical_json, without_marks};
+
+use super::object::{Reader, Writer, pack, selector, unpack};
+
+const RECORD: &str = "bundle";
+const DIGEST: &str = "escale.dev/digest";
+const PART: &str = "escale.dev/part";
+const PARTS: &str = "escale.dev/parts";
+const ENTRY: &str = "bundle";
+/// The API server takes 1 MiB of data in one `ConfigMap`; base64 makes 934 KiB of this.
+const PART_SIZE: usize = 700 * 1024 - 1;
+
+/// A bundle, ready to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BundleParts {
+    pub digest: Digest,
+    /// The `ConfigMap`s; one, unless the bundle is enormous.
+    pub parts: Vec<Value>,
+}
+
+/// Finds every part of every bundle.
+pub fn bundle_selector() -> String {
+    selector(RECORD)
+}
+
+/// The names of the parts of a bundle: `b1-4f2a….0`. The dot keeps them apart from namespaces.
+pub fn part_names(digest: &Digest, parts: usize) -> Vec<String> {
+    (0..parts)
+        .map(|part| format!("{}.{part}", digest.as_name()))
+        .collect()
+}
+
+/// Packs a bundle, our marks left out.
+pub fn encode_bundle(bundle: &Bundle) -> BundleParts {
+    let digest = bundle.digest();
+    let manifests = bundle
+        .manifests()
+        .iter()
+        .map(|manifest| without_marks(manifest.value()));
+    let packed = pack(&canonical_json(&Value::Array(manifests.collect())));
+    let chunks: Vec<&[u8]> = packed.chunks(PART_SIZE).collect();
+    let count = chunks.len();
+    let parts = part_names(&digest, count)
+        .iter()
+        .zip(chunks)
+        .enumerate()
+        .map(|(index, (name, chunk))| {
+            Writer::new(RECORD, name)
+                .label(DIGEST, &digest.as_name())
+                .label(PART, &index.to_string())
+                .label(PARTS, &count.to_string())
+                .binary(ENTRY, chunk)
+                .immutable()
+                .finish()
+        })
+        .collect();
+    BundleParts { digest, parts }
+}
+
+/// Unpacks a bundle out of its parts, in any order, and checks that it is the one asked for.
+pub fn decode_bundle(digest: &Digest, parts: &[Value]) -> Result<Bundle, UserError> {
+    let wrong = |problem: String| {
+        UserError::new(format!("bundle `{digest}` cannot be used: {problem}"))
+            .hint("nothing is applied from it; roll out a commit, or go back to another bundle")
+    };
+    let packed = join(digest, parts).map_err(wrong)?;
+    let json = unpack(&packed).map_err(|error| wrong(format!("it does not unpack: {error}")))?;
+    let values: Vec<Value> = serde_json::from_slice(&json)
+        .map_err(|error| wrong(format!("it is not a list of objects: {error}")))?;
+    let manifests: Result<Vec<Manifest>, _> =
+        values.into_iter().map(Manifest::from_value).collect();
+    let manifests = manifests.map_err(|error| wrong(format!("an object in it: {error}")))?;
+    let bundle = Bundle::new(manifests)
+        .map_err(|twice| wrong(format!("`{}` is in it twice", twice[0].object)))?;
+    let found = bundle.digest();
+    if found == *digest {
+        Ok(bundle)
+    } else {
+        Err(wrong(format!("its content has the digest `{found}`")))
+    }
+}
+
+/// How many parts a bundle has, as its first part tells.
+pub fn count_of_parts(part: &Value) -> Result<usize, UserError> {
+    let reader = Reader::new(RECORD, part)?;
+    let count = reader.required_label(PARTS)?;
+    count
+        .parse()
+        .map_err(|_| reader.corrupt(&format!("its label `{PARTS}` is {count:?}, not a number")))
+}
+
+fn join(digest: &Digest, parts: &[Value]) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let first = parts.first().ok_or("no part of it is stored")?;
+    let count = count_of_parts(first).map_err(|error| error.to_string())?;
+    for name in part_names(digest, count) {
+        let part = parts
+            .iter()
+            .find(|part| part.pointer("/metadata/name").and_then(Value::as_str) == Some(&name))
+            .ok_or_else(|| format!("its part `{name}` is missing"))?;
+        let reader = Reader::new(RECORD, part).map_err(|error| error.to_string())?;
+        let chunk = reader.binary(ENTRY).map_err(|error| error.to_string())?;
+        bytes.extend(chunk.ok_or_else(|| format!("its part `{name}` is empty"))?);
+    }
+    Ok(bytes)
+}

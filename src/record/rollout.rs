@@ -1,0 +1,144 @@
+//! The record of one rollout on the hub: the frozen plan, and how far it is.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::Digest;
+
+use super::outcome::Outcome;
+
+/// Tenants in one shard of a plan: some 150 KB of JSON, so that no object grows with the fleet.
+pub const TENANTS_PER_SHARD: usize = 500;
+
+/// One execution of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutRecord {
+    /// Fits into the name of an object; unique on the hub.
+    pub id: String,
+    pub environment: String,
+    /// The commit; `None` for a rollback, whose bundles come from many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    pub strategy: String,
+    pub created: Timestamp,
+    pub by: String,
+    pub why: String,
+    pub state: RolloutState,
+    /// What the state is about: what it waits for, what broke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub since: Timestamp,
+    pub waves: Vec<WaveRecord>,
+    /// How many shards the plan has; all are written before this record is.
+    pub shards: usize,
+    /// The strategy as it was when the plan was frozen, for whoever continues.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub frozen: serde_json::Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RolloutState {
+    Planned,
+    Running,
+    Paused,
+    RollingBack,
+    Succeeded,
+    SucceededWithExceptions,
+    Failed,
+    Aborted,
+    Superseded,
+    RolledBack,
+}
+
+/// One wave of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaveRecord {
+    pub name: String,
+    /// `canary`, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    pub tenants: usize,
+    pub state: WaveState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WaveState {
+    Waiting,
+    Running,
+    Soaking,
+    Passed,
+    Breached,
+    RolledBack,
+}
+
+/// What a plan says of one tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanLine {
+    pub tenant: String,
+    pub cluster: String,
+    pub namespace: String,
+    #[serde(flatten)]
+    pub place: Place,
+    /// What it shall run; `None` if it could not be rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// What it ran when the plan was frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Digest>,
+    /// Its last good bundle when the plan was frozen: where an automatic rollback goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_to: Option<Digest>,
+    /// A copy for reports; the truth is in the tenant's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// Each tenant is in exactly one wave, or excluded with a reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Place {
+    Wave(String),
+    Excluded(String),
+}
+
+impl RolloutState {
+    /// Whether there is nothing left to do for it.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Planned | Self::Running | Self::Paused | Self::RollingBack => false,
+            Self::Succeeded
+            | Self::SucceededWithExceptions
+            | Self::Failed
+            | Self::Aborted
+            | Self::Superseded
+            | Self::RolledBack => true,
+        }
+    }
+
+    /// The spelling in records and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::RollingBack => "rollingBack",
+            Self::Succeeded => "succeeded",
+            Self::SucceededWithExceptions => "succeededWithExceptions",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+            Self::Superseded => "superseded",
+            Self::RolledBack => "rolledBack",
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! People's words: what someone asked of a rollout or the fleet, one immutable object each.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::UserError;
+
+use super::object::{Reader, Writer};
+
+const RECORD: &str = "word";
+const ENVIRONMENT: &str = "escale.dev/environment";
+const VERB: &str = "escale.dev/verb";
+/// Digits of the content's hash in a name: two people may say the same in the same second.
+const HASH_DIGITS: usize = 8;
+
+/// Something a person said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Word {
+    pub verb: Verb,
+    pub environment: String,
+    pub scope: Scope,
+    pub author: String,
+    pub reason: String,
+    pub at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verb {
+    Pause,
+    Resume,
+    Abort,
+    Approve,
+    Reject,
+    Hold,
+    ReleaseHold,
+    Freeze,
+    Thaw,
+    Quarantine,
+    /// Takes a quarantine back.
+    Clear,
+}
+
+/// What a word is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    Environment,
+    Cluster(String),
+    Tenant(String),
+    Rollout(String),
+    /// A commit.
+    Release(String),
+}
+
+/// What still stands of all that was said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub freezes: Vec<Word>,
+    pub quarantines: Vec<Word>,
+    pub holds: Vec<Word>,
+    pub pauses: Vec<Word>,
+    pub aborts: Vec<Word>,
+    pub approvals: Vec<Word>,
+    pub rejections: Vec<Word>,
+}
+
+/// The immutable `ConfigMap` of a word: `word.20261122t013500z.freeze.1a2b3c4d`.
+pub fn encode_word(word: &Word) -> Value {
+    let content = serde_json::to_vec(word).expect("a word is plain JSON");
+    let hash = blake3::hash(&content).to_hex();
+    let second = word.at.strftime("%Y%m%dt%H%M%Sz");
+    let verb = word.verb.as_str();
+    let name = format!("word.{second}.{verb}.{}", &hash[..HASH_DIGITS]);
+    Writer::new(RECORD, &name)
+        .label(ENVIRONMENT, &word.environment)
+        .label(VERB, verb)
+        .data("word", word)
+        .immutable()
+        .finish()
+}
+
+pub fn decode_word(value: &Value) -> Result<Word, UserError> {
+    Reader::new(RECORD, value)?.required_data("word")
+}
+
+/// Folds words into what stands at `now`: the last word on a scope wins, expired ones are silent.
+pub fn standing(words: &[Word], now: Timestamp) -> Standing {
+    let mut sorted: Vec<&Word> = words.iter().filter(|word| word.at <= now).collect();
+    sorted.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.verb.cmp(&b.verb)));
+    let mut standing = Standing::default();
+    for word in sorted {
+        standing.hear(word);
+    }
+    for list in standing.lists() {
+        list.retain(|word| word.expires.is_none_or(|expires| now < expires));
+    }
+    standing
+}
+
+impl Standing {
+    fn hear(&mut self, word: &Word) {
+        match word.verb {
+            Verb::Freeze => replace(&mut self.freezes, word),
+            Verb::Thaw => take_back(&mut self.freezes, word),
+            Verb::Quarantine => replace(&mut self.quarantines, word),
+            Verb::Clear => take_back(&mut self.quarantines, word),
+            Verb::Hold => replace(&mut self.holds, word),
+            Verb::ReleaseHold => take_back(&mut self.holds, word),
+            Verb::Pause => replace(&mut self.pauses, word),
+            Verb::Resume => take_back(&mut self.pauses, word),
+            Verb::Abort => replace(&mut self.aborts, word),
+            Verb::Approve => {
+                take_back(&mut self.rejections, word);
+                replace(&mut self.approvals, word);
+            }
+            Verb::Reject => {
+                take_back(&mut self.approvals, word);
+                replace(&mut self.rejections, word);
+            }
+        }
+    }
+
+    fn lists(&mut self) -> [&mut Vec<Word>; 7] {
+        [
+            &mut self.freezes,
+            &mut self.quarantines,
+            &mut self.holds,
+            &mut self.pauses,
+            &mut self.aborts,
+            &mut self.approvals,
+            &mut self.rejections,
+        ]
+    }
+}
+
+impl Verb {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Abort => "abort",
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Hold => "hold",
+            Self::ReleaseHold => "release-hold",
+            Self::Freeze => "freeze",
+            Self::Thaw => "thaw",
+            Self::Quarantine => "quarantine",
+            Self::Clear => "clear",
+        }
+    }
+}
+
+fn replace(list: &mut Vec<Word>, word: &Word) {
+    take_back(list, word);
+    list.push(word.clone());
+}
+
+fn take_back(list: &mut Vec<Word>, word: &Word) {
+    list.retain(|other| other.scope != word.scope || other.environment != word.environment);
+}
