@@ -133,7 +133,7 @@ pub struct Closing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimLost {
     /// Who has it now, if anyone.
-    pub now: Option<Claim>,
+    pub now: Option<Box<Claim>>,
 }
 
 /// Who holds or releases, and why.
@@ -223,15 +223,15 @@ pub fn close_claim(record: &TenantRecord, closing: Closing) -> Result<TenantReco
 /// Keeps a tenant where it is. A claim that is open now runs to its end.
 #[must_use]
 pub fn hold(record: &TenantRecord, hold: Hold) -> TenantRecord {
-    let mut held = record.clone();
+    let mut kept = record.clone();
     let change = HoldChange {
         who: hold.owner.clone(),
         why: hold.reason.clone(),
         at: hold.since,
     };
-    remember(&mut held, hold_entry(record, Action::Hold, change));
-    held.hold = Some(hold);
-    held
+    remember(&mut kept, hold_entry(record, Action::Hold, change));
+    kept.hold = Some(hold);
+    kept
 }
 
 /// Lets a tenant go with the fleet again.
@@ -283,7 +283,9 @@ fn own_claim<'a>(
 ) -> Result<&'a Claim, ClaimLost> {
     match &record.claim {
         Some(claim) if claim.epoch == epoch && claim.holder == holder => Ok(claim),
-        other => Err(ClaimLost { now: other.clone() }),
+        other => Err(ClaimLost {
+            now: other.clone().map(Box::new),
+        }),
     }
 }
 

@@ -127,20 +127,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn name(&self) -> &'a str {
+    pub(super) fn name(self) -> &'a str {
         self.text("/metadata/name").unwrap_or_default()
     }
 
-    pub(super) fn uid(&self) -> String {
+    pub(super) fn uid(self) -> String {
         self.text("/metadata/uid").unwrap_or_default().to_owned()
     }
 
-    pub(super) fn resource_version(&self) -> String {
+    pub(super) fn resource_version(self) -> String {
         let version = self.text("/metadata/resourceVersion");
         version.unwrap_or_default().to_owned()
     }
 
-    pub(super) fn stored<T>(&self, value: T) -> Stored<T> {
+    pub(super) fn stored<T>(self, value: T) -> Stored<T> {
         Stored {
             value,
             uid: self.uid(),
@@ -148,20 +148,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn label(&self, key: &str) -> Option<&'a str> {
+    pub(super) fn label(self, key: &str) -> Option<&'a str> {
         self.map("/metadata/labels")?.get(key)?.as_str()
     }
 
-    pub(super) fn annotation(&self, key: &str) -> Option<&'a str> {
+    pub(super) fn annotation(self, key: &str) -> Option<&'a str> {
         self.map("/metadata/annotations")?.get(key)?.as_str()
     }
 
-    pub(super) fn required_label(&self, key: &str) -> Result<String, UserError> {
+    pub(super) fn required_label(self, key: &str) -> Result<String, UserError> {
         let found = self.label(key).map(str::to_owned);
         found.ok_or_else(|| self.corrupt(&format!("its label `{key}` is missing")))
     }
 
-    pub(super) fn digest(&self, key: &str) -> Result<Option<Digest>, UserError> {
+    pub(super) fn digest(self, key: &str) -> Result<Option<Digest>, UserError> {
         let Some(text) = self.annotation(key) else {
             return Ok(None);
         };
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
         digest.map(Some).ok_or_else(wrong)
     }
 
-    pub(super) fn time(&self, key: &str) -> Result<Option<Timestamp>, UserError> {
+    pub(super) fn time(self, key: &str) -> Result<Option<Timestamp>, UserError> {
         let Some(text) = self.annotation(key) else {
             return Ok(None);
         };
@@ -178,13 +178,13 @@ impl<'a> Reader<'a> {
         text.parse().map(Some).map_err(wrong)
     }
 
-    pub(super) fn required_time(&self, key: &str) -> Result<Timestamp, UserError> {
+    pub(super) fn required_time(self, key: &str) -> Result<Timestamp, UserError> {
         let missing = || self.corrupt(&format!("its annotation `{key}` is missing"));
         self.time(key)?.ok_or_else(missing)
     }
 
     /// Reads what [`Writer::data`] stored; absent is `None`.
-    pub(super) fn data<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, UserError> {
+    pub(super) fn data<T: DeserializeOwned>(self, key: &str) -> Result<Option<T>, UserError> {
         let packed_key = format!("{key}{ZSTD_SUFFIX}");
         let json = match self.map("/data").and_then(|data| data.get(key)) {
             Some(text) => text.as_str().unwrap_or_default().as_bytes().to_vec(),
@@ -199,12 +199,12 @@ impl<'a> Reader<'a> {
             .map_err(|error| self.corrupt(&format!("its entry `{key}` does not read: {error}")))
     }
 
-    pub(super) fn required_data<T: DeserializeOwned>(&self, key: &str) -> Result<T, UserError> {
+    pub(super) fn required_data<T: DeserializeOwned>(self, key: &str) -> Result<T, UserError> {
         let missing = || self.corrupt(&format!("its entry `{key}` is missing"));
         self.data(key)?.ok_or_else(missing)
     }
 
-    pub(super) fn binary(&self, key: &str) -> Result<Option<Vec<u8>>, UserError> {
+    pub(super) fn binary(self, key: &str) -> Result<Option<Vec<u8>>, UserError> {
         let Some(text) = self.map("/binaryData").and_then(|data| data.get(key)) else {
             return Ok(None);
         };
@@ -214,12 +214,12 @@ impl<'a> Reader<'a> {
             .map_err(|error| self.corrupt(&format!("its entry `{key}` is not base64: {error}")))
     }
 
-    pub(super) fn unpack(&self, key: &str, packed: &[u8]) -> Result<Vec<u8>, UserError> {
+    pub(super) fn unpack(self, key: &str, packed: &[u8]) -> Result<Vec<u8>, UserError> {
         unpack(packed)
             .map_err(|error| self.corrupt(&format!("its entry `{key}` does not unpack: {error}")))
     }
 
-    pub(super) fn corrupt(&self, problem: &str) -> UserError {
+    pub(super) fn corrupt(self, problem: &str) -> UserError {
         UserError::new(format!("{self} cannot be used: {problem}"))
             .hint("it is not taken for absent: nothing is written where a record cannot be read")
             .hint(format!(
@@ -228,18 +228,18 @@ impl<'a> Reader<'a> {
             ))
     }
 
-    fn newer(&self, version: u32) -> UserError {
+    fn newer(self, version: u32) -> UserError {
         UserError::new(format!(
             "{self} has format {version}, this program reads up to format {FORMAT}"
         ))
         .hint("a newer escale wrote it: use that version, or a newer one")
     }
 
-    fn text(&self, pointer: &str) -> Option<&'a str> {
+    fn text(self, pointer: &str) -> Option<&'a str> {
         self.value.pointer(pointer)?.as_str()
     }
 
-    fn map(&self, pointer: &str) -> Option<&'a Map<String, Value>> {
+    fn map(self, pointer: &str) -> Option<&'a Map<String, Value>> {
         self.value.pointer(pointer)?.as_object()
     }
 }
