@@ -1,3 +1,34 @@
 //! Environments, clusters, tenants, platforms: parsed, layered, checked, selected.
+//!
+//! [`load`] makes a [`Fleet`] of the texts of files, or tells every mistake in them at once. What
+//! is in a `Fleet` is consistent: clusters and classes exist, namespaces and domains are unique.
 
+mod check;
 pub mod config;
+mod explain;
+mod finding;
+mod glob;
+mod layout;
+mod load;
+mod model;
+mod names;
+mod order;
+mod parts;
+mod read;
+mod select;
+mod selector;
+mod strategy;
+mod unique;
+mod unsupported;
+mod words;
+
+pub use explain::{Explanation, explain};
+pub use finding::{Finding, Place, Severity, grouped, has_errors};
+pub use load::{Files, load};
+pub use model::{Cluster, Environment, Fleet, Platform, Tenant};
+pub use names::is_name;
+pub use select::{Selection, Sharing};
+pub use selector::Selector;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! Fields of the format that are not acted on yet: read and checked, and their use is told.
+
+use crate::fleet::config::Lifecycle;
+use crate::fleet::finding::{Finding, Place};
+use crate::fleet::parts::Parts;
+
+/// A warning for every use of such a field.
+pub fn all(parts: &Parts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(environment) = &parts.environment {
+        let spec = environment.spec();
+        if !spec.health.probes.is_empty() {
+            findings.push(warning(
+                "health.probes",
+                environment.place("/spec/health/probes"),
+            ));
+        }
+        if spec.policies.certificates.min_days.is_some() {
+            let place = environment.place("/spec/policies/certificates/minDays");
+            findings.push(warning("policies.certificates", place));
+        }
+        for (name, class) in &spec.classes {
+            if class.require.zones.is_some() {
+                let place = environment.place(&format!("/spec/classes/{name}/require/zones"));
+                findings.push(warning("require.zones", place));
+            }
+        }
+    }
+    for strategy in &parts.strategies {
+        if strategy.spec().when.is_some() {
+            findings.push(warning("when", strategy.place("/spec/when")));
+        }
+        if !strategy.spec().windows.is_empty() {
+            findings.push(warning("windows", strategy.place("/spec/windows")));
+        }
+    }
+    for tenant in &parts.tenants {
+        if tenant.spec().lifecycle == Lifecycle::Leaving {
+            findings.push(warning("lifecycle", tenant.place("/spec/lifecycle")));
+        }
+    }
+    findings
+}
+
+fn warning(field: &str, place: Place) -> Finding {
+    Finding::warning(place, format!("`{field}` is not yet acted on"))
+}
