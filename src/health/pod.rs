@@ -205,7 +205,7 @@ fn of_unscheduled(reading: Reading, moment: &Moment) -> Option<Prospect> {
 }
 
 fn not_ready(reading: Reading) -> Trouble {
-    let unready = containers(reading).find(super::container::Container::is_running_unready);
+    let unready = containers(reading).find(Container::is_running_unready);
     if let Some(container) = unready {
         let what = container.described();
         let message = if container.is_init {
