@@ -1,1 +1,3 @@
 //! One integration binary: each room of tests is a module.
+
+mod tidy;

@@ -1,0 +1,4 @@
+//! Tests on real Kubernetes API servers. `tests/run real` starts the clusters and then this; alone it fails and says so.
+
+mod clusters;
+mod rights;
