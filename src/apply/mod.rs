@@ -1,1 +1,29 @@
 //! Pure: wanted × record × live → steps; conflict policy; final inventory.
+//!
+//! [`plan_tenant`] decides what is written to one tenant and why; [`decide_prune`] what is deleted
+//! once the tenant is healthy; [`final_inventory`] what is remembered; [`check_brake`] whether a
+//! whole plan deletes too much. The engine carries steps out and decides nothing.
+
+mod admit;
+mod autoscale;
+mod brake;
+mod fence;
+mod finish;
+mod immutable;
+mod owner;
+mod plan;
+mod prune;
+mod settle;
+mod skip;
+mod step;
+
+pub use brake::{Brake, TenantDeletes, check_brake};
+pub use fence::{fence_stamp, fence_unstamp};
+pub use finish::{Done, final_inventory};
+pub use immutable::immutable_changes;
+pub use owner::Owner;
+pub use plan::{LiveObjects, Wanted, plan_object, plan_tenant, settle_step};
+pub use prune::{Ask, KeepReason, Prune, PruneDecision, candidates, decide_prune};
+pub use settle::Notice;
+pub use skip::{dry_run_changes, written};
+pub use step::{ApplyStep, SkipReason, Step, TenantSteps, Why};

@@ -1,0 +1,83 @@
+//! Tier 1 of the skip rule, and what it remembers of a write; the comparison after a dry-run.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::manifest::{Digest, Live, MANAGER, canonical_json};
+use crate::record::Written;
+
+/// What is remembered of a write, from its response. `None` if the response carries no entry of
+/// ours: then the object is looked at again next time.
+pub fn written(response: &Live, digest: &Digest) -> Option<Written> {
+    let entry = own_entry(response)?;
+    let written_at: Timestamp = entry.get("time")?.as_str()?.parse().ok()?;
+    Some(Written {
+        uid: response.uid().to_owned(),
+        digest: digest.clone(),
+        resource_version: response.resource_version().to_owned(),
+        generation: response.generation(),
+        written_at,
+        managed_fields_hash: entry_hash(entry),
+    })
+}
+
+/// Whether the live object still is what our last write left, and what is wanted is the same.
+/// Generation counts where there is one, because status moves the resourceVersion of workloads.
+pub(super) fn is_as_written(written: &Written, live: &Live, digest: &Digest) -> bool {
+    let same_version = match written.generation {
+        Some(generation) => live.generation() == Some(generation),
+        None => live.resource_version() == written.resource_version,
+    };
+    written.uid == live.uid()
+        && written.digest == *digest
+        && same_version
+        && !live.is_terminating()
+        && own_entry(live).is_some_and(|entry| entry_hash(entry) == written.managed_fields_hash)
+}
+
+/// Whether the answer to a dry-run says that a real apply would change something.
+pub fn dry_run_changes(live: &Live, answer: &Live) -> bool {
+    timeless(live.value()) != timeless(answer.value())
+}
+
+/// Our Apply entry, if there is exactly one.
+pub(super) fn own_entry(live: &Live) -> Option<&Value> {
+    let entries = live
+        .value()
+        .pointer("/metadata/managedFields")?
+        .as_array()?;
+    let mut ours = entries.iter().filter(|entry| {
+        entry["manager"] == MANAGER
+            && entry["operation"] == "Apply"
+            && entry.get("subresource").is_none()
+    });
+    let first = ours.next()?;
+    match ours.next() {
+        None => Some(first),
+        Some(_) => None,
+    }
+}
+
+fn entry_hash(entry: &Value) -> String {
+    /// 80 bits: told apart are the few versions of one entry.
+    const DIGITS: usize = 20;
+    let part = json!([entry["apiVersion"], entry["time"], entry["fieldsV1"]]);
+    blake3::hash(&canonical_json(&part)).to_hex()[..DIGITS].to_owned()
+}
+
+/// The object without what every write moves.
+fn timeless(value: &Value) -> Value {
+    let mut bare = value.clone();
+    if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("resourceVersion");
+        let entries = metadata
+            .get_mut("managedFields")
+            .and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten() {
+            if let Some(entry) = entry.as_object_mut() {
+                entry.remove("time");
+            }
+        }
+    }
+    bare
+}
