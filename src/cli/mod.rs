@@ -1,5 +1,7 @@
 //! The command line: one file per command; only `ui.rs` prints.
 
+mod clock;
+mod health;
 pub mod ui;
 
 use clap::{Parser, Subcommand};
@@ -36,7 +38,9 @@ pub struct Common {
 
 // One line per command, in the order of `design.md` 4: its file has the arguments and the doing.
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Health(health::Health),
+}
 
 /// Parses the command line, runs the command, says what went wrong.
 pub fn run() -> Exit {
@@ -52,6 +56,8 @@ pub fn run() -> Exit {
     })
 }
 
-fn dispatch(arguments: &Arguments, _ui: &Ui) -> anyhow::Result<Exit> {
-    match arguments.command {}
+fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        Command::Health(health) => health.run(&arguments.common, ui),
+    }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::health::judge::{not_judgeable, rule};
-use crate::health::kinds::refused;
+use crate::health::kinds::{lacks_pods, refused};
 use crate::health::reading::Reading;
 use crate::health::revision::newest;
 use crate::health::tolerance::{Moment, Tolerance};
@@ -71,9 +71,10 @@ fn with_pods(by_itself: Finding, live: &Live, surroundings: &Surroundings) -> Fi
 /// What the API server says of the pods that it refuses: there are none to ask.
 fn pods_refused(live: &Live, set: Option<&Live>, moment: &Moment) -> Option<Finding> {
     [set, Some(live)].into_iter().flatten().find_map(|object| {
-        let failure = Reading::of(object).condition("ReplicaFailure")?;
+        let reading = Reading::of(object);
+        let failure = reading.condition("ReplicaFailure")?;
         failure.is_true().then(|| {
-            let mut finding = refused(failure, moment);
+            let mut finding = refused(failure, lacks_pods(reading), moment);
             finding.culprit = Some(Culprit {
                 object: object.object().clone(),
                 container: None,

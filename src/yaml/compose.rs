@@ -9,10 +9,20 @@ use crate::yaml::scalar::{CORE, Scalar};
 use crate::yaml::split::Document;
 use crate::yaml::{Content, Entry, MAX_DEPTH, Mark, Node, YamlError, explain, key, scalar};
 
+/// What to do with a key that a mapping has twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    /// An error: one of them is a mistake.
+    Refused,
+    /// The last one counts, as for kubectl.
+    LastWins,
+}
+
 /// The node of a document; `None` if it is empty or null.
-pub fn document(document: &Document<'_>) -> Result<Option<Node>, YamlError> {
+pub fn document(document: &Document<'_>, repeated: Repeated) -> Result<Option<Node>, YamlError> {
     let mut composer = Composer {
         document,
+        repeated,
         parser: Parser::new_from_str(document.text),
         anchors: BTreeMap::new(),
         budget: Budget::new(),
@@ -33,6 +43,7 @@ pub fn document(document: &Document<'_>) -> Result<Option<Node>, YamlError> {
 
 struct Composer<'t> {
     document: &'t Document<'t>,
+    repeated: Repeated,
     parser: Parser<'t, StrInput<'t>>,
     /// By the parser's number; an anchor whose node is not complete yet is missing.
     anchors: BTreeMap<usize, Node>,
@@ -110,7 +121,7 @@ impl<'t> Composer<'t> {
             let key = self.key(event, mark)?;
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
-            mapping.add(Entry { key, mark, value })?;
+            mapping.add(Entry { key, mark, value }, self.repeated)?;
         }
     }
 
@@ -163,12 +174,14 @@ impl<'t> Composer<'t> {
 }
 
 impl Growing {
-    fn add(&mut self, entry: Entry) -> Result<(), YamlError> {
+    fn add(&mut self, entry: Entry, repeated: Repeated) -> Result<(), YamlError> {
         let place = (self.entries.len(), true);
         match self.places.insert(entry.key.clone(), place) {
             None => self.entries.push(entry),
-            Some((index, true)) => return Err(twice(&self.entries[index], &entry)),
-            Some((index, false)) => {
+            Some((index, true)) if repeated == Repeated::Refused => {
+                return Err(twice(&self.entries[index], &entry));
+            }
+            Some((index, _)) => {
                 self.places.insert(entry.key.clone(), (index, true));
                 self.entries[index] = entry;
             }

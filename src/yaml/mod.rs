@@ -16,6 +16,7 @@ mod write;
 
 use std::fmt;
 
+use compose::Repeated;
 pub use node::{Content, Entry, Mark, Node};
 pub use write::write;
 
@@ -32,9 +33,19 @@ pub struct YamlError {
 
 /// Reads all documents of a text; empty and null documents are dropped.
 pub fn read(text: &str) -> Result<Vec<Node>, YamlError> {
+    documents(text, Repeated::Refused)
+}
+
+/// Reads what was found somewhere, not what somebody means: of a key that is there twice the
+/// last one counts, as for kubectl.
+pub fn read_as_found(text: &str) -> Result<Vec<Node>, YamlError> {
+    documents(text, Repeated::LastWins)
+}
+
+fn documents(text: &str, repeated: Repeated) -> Result<Vec<Node>, YamlError> {
     let mut nodes = Vec::new();
     for document in split::documents(text)? {
-        nodes.extend(compose::document(&document)?);
+        nodes.extend(compose::document(&document, repeated)?);
     }
     Ok(nodes)
 }

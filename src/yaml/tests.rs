@@ -17,3 +17,11 @@ fn documents_are_read_as_kubectl_reads_them() {
         ]
     );
 }
+
+#[test]
+fn of_a_key_that_was_found_twice_the_last_one_counts() {
+    let text = "a: {x: 1, x: 2}\nb: 1\na: 3\n";
+    assert!(read(text).is_err());
+    let nodes = read_as_found(text).unwrap();
+    assert_eq!(nodes[0].to_value(), serde_json::json!({"a": 3, "b": 1}));
+}

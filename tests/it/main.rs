@@ -1,3 +1,4 @@
 //! One integration binary: each room of tests is a module.
 
+mod health_conformance;
 mod tidy;

@@ -15,7 +15,7 @@ pub(super) fn replica_set(reading: Reading, moment: &Moment) -> Finding {
         .condition("ReplicaFailure")
         .filter(|it| it.is_true());
     failure
-        .map(|failure| refused(failure, moment))
+        .map(|failure| refused(failure, lacks_pods(reading), moment))
         .or_else(|| {
             first_shortfall(&[
                 (
@@ -42,15 +42,22 @@ pub(super) fn replica_set(reading: Reading, moment: &Moment) -> Finding {
         })
 }
 
-/// The API server refuses the pods: quota, webhook. It may stop to, so it is given some time.
-pub(in crate::health) fn refused(failure: Condition, moment: &Moment) -> Finding {
+/// The API server refuses the pods: quota, webhook. It may stop to, so it is given some time;
+/// and if no pod is missing, nothing is held against anybody.
+pub(in crate::health) fn refused(failure: Condition, is_short: bool, moment: &Moment) -> Finding {
     let why = said(failure, "the API server refuses them");
-    let message = format!("its pods cannot be created: {why}");
-    if moment.lasting(failure.changed_at()) < moment.tolerance.refused {
-        Finding::progressing("ReplicaFailure", message)
-    } else {
+    let message = format!("its pods cannot be made: {why}");
+    let is_over = moment.lasting(failure.changed_at()) >= moment.tolerance.refused;
+    if is_short && is_over {
         Finding::failed("ReplicaFailure", message)
+    } else {
+        Finding::progressing("ReplicaFailure", message)
     }
+}
+
+/// Whether fewer pods exist than are wanted.
+pub(in crate::health) fn lacks_pods(reading: Reading) -> bool {
+    reading.count("replicas") < reading.wanted_replicas()
 }
 
 pub(super) fn stateful_set(reading: Reading) -> Finding {
@@ -118,12 +125,8 @@ fn stateful_set_healthy(reading: Reading, wanted: i64) -> Finding {
 }
 
 pub(super) fn daemon_set(reading: Reading) -> Finding {
-    let (generation, observed) = (
-        reading.live.generation(),
-        reading.integer("/status/observedGeneration"),
-    );
     let desired = reading.integer("/status/desiredNumberScheduled");
-    let (Some(_), Some(_), Some(desired)) = (generation, observed, desired) else {
+    let Some(desired) = desired.filter(|_| !is_unobserved(reading)) else {
         return unobserved();
     };
     let updated = if is_on_delete(reading) {

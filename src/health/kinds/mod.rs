@@ -9,7 +9,7 @@ mod jobs;
 mod network;
 mod storage;
 
-pub(super) use controllers::refused;
+pub(super) use controllers::{lacks_pods, refused};
 pub(super) use generic::is_built_in;
 
 use crate::health::pod;
