@@ -147,7 +147,9 @@ fn cases() -> Vec<Case> {
         ("expected-by-kstatus.tsv", "kstatus"),
     ] {
         for line in read(&folder.join(list)).lines() {
-            let (file, theirs) = line.split_once('\t').expect("each line is file, tab, verdict");
+            let (file, theirs) = line
+                .split_once('\t')
+                .expect("each line is file, tab, verdict");
             let file = format!("{below}/{file}");
             cases.push(Case {
                 ours: verdict_on(&folder.join(&file)),
@@ -164,7 +166,9 @@ fn verdict_on(file: &Path) -> Verdict {
     let documents = escale::yaml::read_as_found(&read(file))
         .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut value = documents[0].to_value();
-    let metadata = value["metadata"].as_object_mut().expect("metadata is a map");
+    let metadata = value["metadata"]
+        .as_object_mut()
+        .expect("metadata is a map");
     metadata.entry("name").or_insert(Value::from("unnamed"));
     judge(&Live::from_value(value).expect("an object"), now).verdict
 }
