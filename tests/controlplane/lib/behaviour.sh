@@ -1,27 +1,34 @@
 # jq expressions over a pod that the Stages select by. README.md has the table of words.
 
-# The annotation, else the end of an image's tag, else `ready`. What exits is told apart by whether the pod may
-# be restarted: then it crashes again and again.
+# The annotation without its parameter, else what an image's name says, else `ready`. What exits is told apart by
+# whether the pod may be restarted: then it crashes again and again.
 behaviour='(. as $pod
   | (.metadata.annotations["sim.escale.dev/behaviour"]
-     // ([.spec.containers[].image | capture("[-:](?<word>slow|never-ready|crash-later|crash|pull-error|exit-[0-9]+)(-[0-9]+s)?(@.*)?$").word] | first)
+     // ([.spec.containers[].image | capture("-(?<word>slow|never-ready|crash|pull-error)").word] | first)
      // "ready")
-  | if . == "exit-0" then "ready"
-    elif . != "crash" and (startswith("exit-") | not) then .
+  | if . == "exit=0" then "ready" else (split("=") | first) end
+  | if . == "slow" then "ready-after"
+    elif . != "crash" and . != "exit" then .
     elif $pod.spec.restartPolicy == "Never" then "exit"
     else "crash" end)'
 
-after='.metadata.annotations["sim.escale.dev/after"]
-  // ([.spec.containers[].image | capture("(slow|crash-later)-(?<after>[0-9]+s)(@.*)?$").after] | first)
-  // "5s"'
+# The parameter of `ready-after` and `crash-after`.
+after='(.metadata.annotations["sim.escale.dev/behaviour"] // "" | split("=") | .[1]) // "5s"'
 
-# Prints the Stages with the expressions filled in, each on one line as YAML wants it here.
+# Prints the Stages with the expressions and the shared parts filled in. An expression goes on one line, where YAML
+# wants it; a part keeps the depth of the line that asks for it.
 stages() {
-    local text file
+    local file line part
+    behaviour=$(tr -s '\n ' ' ' <<<"$behaviour")
     for file in "$here"/config/stages/*.yaml; do
-        text=$(<"$file")
-        text=${text//@BEHAVIOUR@/"$(tr -s '\n ' ' ' <<<"$behaviour")"}
         echo "---"
-        echo "${text//@AFTER@/"$(tr -s '\n ' ' ' <<<"$after")"}"
+        while IFS= read -r line; do
+            if [[ $line =~ ^( *)@([a-z]+)@$ ]]; then
+                sed "s/^/${BASH_REMATCH[1]}/" "$here/config/parts/${BASH_REMATCH[2]}.tpl"
+                continue
+            fi
+            line=${line//@BEHAVIOUR@/"$behaviour"}
+            echo "${line//@AFTER@/"$after"}"
+        done <"$file"
     done
 }
