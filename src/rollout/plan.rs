@@ -17,6 +17,8 @@ pub struct Candidate {
     pub wanted: Wanted,
     /// What it runs, as recorded.
     pub current: Option<Digest>,
+    /// Whether `current` was seen healthy there, and nobody left off in the middle.
+    pub is_settled: bool,
     /// What an automatic rollback would return to.
     pub last_good: Option<Digest>,
     /// Anything that keeps the tenant out, already known.
@@ -225,6 +227,7 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
         place,
         wanted,
         current,
+        is_settled,
         last_good,
         kept_out,
     } = candidate;
@@ -235,14 +238,17 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
             reason,
         })
     };
+    let is_unchanged = |digest: &Digest| is_settled && current.as_ref() == Some(digest);
     match (kept_out, wanted) {
-        // A held tenant that runs what is wanted needs no word about its hold.
-        (Some(Exclusion::Held(_)), Wanted::Bundle(digest)) if current.as_ref() == Some(&digest) => {
+        // Who runs what is wanted needs no word about what would keep it from it.
+        (Some(Exclusion::Held(_) | Exclusion::NotAutomatic(_)), Wanted::Bundle(digest))
+            if is_unchanged(&digest) =>
+        {
             exclude(Exclusion::Unchanged)
         }
         (Some(reason), _) => exclude(reason),
         (None, Wanted::NotRendered(mistake)) => exclude(Exclusion::NotRendered(mistake)),
-        (None, Wanted::Bundle(digest)) if current.as_ref() == Some(&digest) => {
+        (None, Wanted::Bundle(digest)) if is_unchanged(&digest) => {
             exclude(Exclusion::Unchanged)
         }
         (None, Wanted::Bundle(digest)) => Ok(Planned {

@@ -78,6 +78,7 @@ fn candidate(name: &str, ring: &str) -> Candidate {
         },
         wanted: Wanted::Bundle(digest("new")),
         current: Some(digest("old")),
+        is_settled: true,
         last_good: Some(digest("old")),
         kept_out: None,
     }

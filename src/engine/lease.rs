@@ -1,0 +1,153 @@
+//! The Lease that keeps two rollouts of one environment apart.
+//!
+//! It is judged by when *we* saw it change, never by the times that its holder wrote: clocks of two
+//! machines differ.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::clock::Clock;
+use crate::cluster::{CallError, Writer};
+use crate::record::NAMESPACE;
+
+/// A holder that has not renewed for this long is gone.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often the holder renews: three chances before it would lose the lease.
+const RENEW: Duration = Duration::from_secs(4);
+/// How often a waiting process looks whether the holder is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The lease, held.
+pub struct Lease {
+    hub: Writer,
+    name: String,
+    holder: String,
+    clock: Clock,
+    /// As it was last stored by us.
+    value: Value,
+    renewed: Instant,
+}
+
+/// How asking for the lease ended.
+pub enum Asked {
+    Held(Lease),
+    /// Somebody else holds it and renews it.
+    Taken { by: String },
+}
+
+impl Lease {
+    /// Takes the lease of an environment. A holder that vanished is waited out, which takes
+    /// `LEASE`; one that renews meanwhile keeps it.
+    pub async fn acquire(hub: &Writer, environment: &str, holder: &str, clock: Clock) -> Result<Asked, CallError> {
+        let name = format!("escale.{environment}");
+        let mut seen: Option<(String, Instant)> = None;
+        loop {
+            let found = hub.lease(NAMESPACE, &name).await?;
+            let wanted = |version: Option<&str>| lease_object(&name, holder, clock.now(), version);
+            let attempt = match &found {
+                None => hub.create(&wanted(None)).await,
+                Some(lease) if is_free(lease) || seen_still(&mut seen, lease) => {
+                    hub.replace(&wanted(Some(version_of(lease)))).await
+                }
+                Some(lease) if has_renewed(&seen, lease) => {
+                    return Ok(Asked::Taken { by: holder_of(lease).to_owned() });
+                }
+                Some(_) => {
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+            };
+            match attempt {
+                Ok(value) => {
+                    return Ok(Asked::Held(Self {
+                        hub: hub.clone(),
+                        name,
+                        holder: holder.to_owned(),
+                        clock,
+                        value,
+                        renewed: Instant::now(),
+                    }));
+                }
+                Err(CallError::Exists(_) | CallError::Stale(_)) => seen = None,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// When to renew next.
+    pub fn due(&self) -> Instant {
+        self.renewed + RENEW
+    }
+
+    /// Renews. `false` when somebody else holds it now, or when it could not be renewed for so
+    /// long that somebody else may.
+    pub async fn renew(&mut self) -> bool {
+        let wanted = lease_object(&self.name, &self.holder, self.clock.now(), Some(version_of(&self.value)));
+        let answer = tokio::time::timeout(RENEW, self.hub.replace(&wanted)).await;
+        match answer {
+            Ok(Ok(value)) => {
+                self.value = value;
+                self.renewed = Instant::now();
+                true
+            }
+            Ok(Err(CallError::Stale(_) | CallError::Gone(_))) => false,
+            Ok(Err(_)) | Err(_) => self.renewed.elapsed() < LEASE,
+        }
+    }
+
+    /// Lets the next one have it at once.
+    pub async fn release(self) {
+        let freed = lease_object(&self.name, "", self.clock.now(), Some(version_of(&self.value)));
+        // Whoever cannot reach the hub any more leaves the lease to run out.
+        let _runs_out = self.hub.replace(&freed).await;
+    }
+}
+
+/// Remembers a lease, and says whether it has stood unchanged for the time that a live holder
+/// would have renewed it in.
+fn seen_still(seen: &mut Option<(String, Instant)>, lease: &Value) -> bool {
+    match seen {
+        Some((version, since)) if version == version_of(lease) => since.elapsed() >= LEASE,
+        Some(_) => false,
+        None => {
+            *seen = Some((version_of(lease).to_owned(), Instant::now()));
+            false
+        }
+    }
+}
+
+fn has_renewed(seen: &Option<(String, Instant)>, lease: &Value) -> bool {
+    seen.as_ref().is_some_and(|(version, _)| version != version_of(lease))
+}
+
+fn is_free(lease: &Value) -> bool {
+    holder_of(lease).is_empty()
+}
+
+fn holder_of(lease: &Value) -> &str {
+    lease.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn version_of(lease: &Value) -> &str {
+    lease.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn lease_object(name: &str, holder: &str, now: Timestamp, version: Option<&str>) -> Value {
+    let mut metadata = json!({"name": name, "namespace": NAMESPACE});
+    if let Some(version) = version {
+        metadata["resourceVersion"] = version.into();
+    }
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": metadata,
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": LEASE.as_secs(),
+            "renewTime": now.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+        },
+    })
+}

@@ -1,0 +1,213 @@
+//! From a fleet, its rendered bundles and the records of its clusters to candidates for a plan.
+//! Holds readers only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::clusters::Clusters;
+use super::store::{self, Found};
+use crate::cluster::CallError;
+use crate::error::UserError;
+use crate::fleet::config::Updates;
+use crate::fleet::{Fleet, Tenant};
+use crate::manifest::{Bundle, Digest};
+use crate::record::{Stored, TenantRecord};
+use crate::rollout::{Candidate, Excluded, Exclusion, Place, Wanted};
+
+/// Rendered bundles by tenant, or the first mistake of a tenant that did not render.
+pub type Bundles = BTreeMap<String, Result<Arc<Bundle>, String>>;
+
+/// What the clusters have on record.
+pub struct Records {
+    environment: String,
+    /// By cluster, then by namespace; a cluster that did not answer is an error.
+    clusters: BTreeMap<String, Result<BTreeMap<String, Recorded>, String>>,
+}
+
+/// A tenant's record, or why it cannot be read.
+pub type Recorded = Result<Stored<TenantRecord>, UserError>;
+
+impl Records {
+    /// One paged list per cluster.
+    pub async fn read(clusters: &Clusters, environment: &str) -> Self {
+        let answers = clusters.ask(|cluster| async move { store::tenants(&cluster.reader()).await }).await;
+        let mut read: BTreeMap<String, Result<BTreeMap<String, Recorded>, String>> =
+            answers.into_iter().map(|(name, answer)| (name, by_namespace(answer))).collect();
+        for (name, error) in &clusters.failed {
+            read.insert(name.clone(), Err(error.to_string()));
+        }
+        Self { environment: environment.to_owned(), clusters: read }
+    }
+
+    /// The record of a tenant; `Ok(None)` if it has none yet.
+    pub fn of(&self, cluster: &str, namespace: &str) -> Result<Option<&Recorded>, &str> {
+        match self.clusters.get(cluster) {
+            Some(Ok(records)) => Ok(records.get(namespace)),
+            Some(Err(why)) => Err(why),
+            None => Err("it is not connected"),
+        }
+    }
+
+    /// Every readable record of this environment.
+    pub fn iter(&self) -> impl Iterator<Item = &Stored<TenantRecord>> {
+        let readable = self.clusters.values().flatten().flat_map(BTreeMap::values).flatten();
+        readable.filter(|stored| stored.value.environment == self.environment)
+    }
+
+    /// Clusters that did not answer, and why.
+    pub fn unreachable(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.clusters.iter().filter_map(|(name, answer)| {
+            answer.as_ref().err().map(|why| (name.as_str(), why.as_str()))
+        })
+    }
+
+    /// Records that cannot be read.
+    pub fn unreadable(&self) -> impl Iterator<Item = (&str, &str, &UserError)> {
+        self.clusters.iter().flat_map(|(cluster, answer)| {
+            answer.iter().flat_map(BTreeMap::iter).filter_map(|(namespace, recorded)| {
+                let error = recorded.as_ref().err()?;
+                Some((cluster.as_str(), namespace.as_str(), error))
+            })
+        })
+    }
+
+    /// Records of tenants that no file names any more: nothing of them is pruned.
+    pub fn orphans(&self, fleet: &Fleet) -> Vec<Excluded> {
+        let known: BTreeSet<(&str, &str)> = fleet
+            .tenants
+            .iter()
+            .map(|tenant| (tenant.cluster.as_str(), tenant.namespace.as_str()))
+            .collect();
+        let orphans = self.iter().filter(|stored| {
+            !known.contains(&(stored.value.cluster.as_str(), stored.value.namespace.as_str()))
+        });
+        orphans
+            .map(|stored| Excluded {
+                tenant: stored.value.tenant.clone(),
+                cluster: stored.value.cluster.clone(),
+                reason: Exclusion::Orphaned,
+            })
+            .collect()
+    }
+}
+
+fn by_namespace(
+    answer: Result<Vec<Found<Stored<TenantRecord>>>, CallError>,
+) -> Result<BTreeMap<String, Recorded>, String> {
+    let found = answer.map_err(|error| error.to_string())?;
+    Ok(found.into_iter().map(|found| (found.name, found.record)).collect())
+}
+
+/// What a plan takes into account besides fleet, bundles and records.
+pub struct Circumstances<'a> {
+    pub now: Timestamp,
+    /// Bundles that must not go forward again, and why.
+    pub quarantined: &'a BTreeMap<Digest, String>,
+    /// Only these tenants; none: all of them.
+    pub selected: Option<&'a BTreeSet<String>>,
+}
+
+/// One candidate per tenant of the fleet.
+pub fn candidates(
+    fleet: &Fleet,
+    bundles: &Bundles,
+    records: &Records,
+    circumstances: &Circumstances<'_>,
+) -> Vec<Candidate> {
+    let is_selected = |tenant: &&Tenant| {
+        circumstances.selected.is_none_or(|selected| selected.contains(&tenant.name))
+    };
+    fleet
+        .tenants
+        .iter()
+        .filter(is_selected)
+        .map(|tenant| candidate(tenant, bundles, records, circumstances))
+        .collect()
+}
+
+fn candidate(
+    tenant: &Tenant,
+    bundles: &Bundles,
+    records: &Records,
+    circumstances: &Circumstances<'_>,
+) -> Candidate {
+    let wanted = match bundles.get(&tenant.name) {
+        Some(Ok(bundle)) => Wanted::Bundle(bundle.digest()),
+        Some(Err(mistake)) => Wanted::NotRendered(mistake.clone()),
+        None => Wanted::NotRendered("it was not rendered".to_owned()),
+    };
+    let (record, trouble) = match records.of(&tenant.cluster, &tenant.namespace) {
+        Ok(Some(Ok(stored))) => (Some(&stored.value), None),
+        Ok(Some(Err(error))) => (None, Some(Exclusion::RecordUnreadable(error.to_string()))),
+        Ok(None) => (None, None),
+        Err(why) => (None, Some(Exclusion::Unreachable(why.to_owned()))),
+    };
+    let kept_out = trouble
+        .or_else(|| record.and_then(|record| kept_out_by_record(record, tenant, circumstances.now)))
+        .or_else(|| quarantine(&wanted, circumstances))
+        .or_else(|| not_automatic(tenant, circumstances));
+    Candidate {
+        place: place(tenant),
+        wanted,
+        current: record.and_then(|record| record.digest.clone()),
+        is_settled: record.is_some_and(|record| record.claim.is_none() && record.state.is_settled()),
+        last_good: record.and_then(expected_good),
+        kept_out,
+    }
+}
+
+/// What an automatic rollback would go back to: what runs now, if it is sound, else the newest
+/// good. Whether what runs now has passed its soak is settled when the claim is taken.
+fn expected_good(record: &TenantRecord) -> Option<Digest> {
+    let running = record.digest.clone().filter(|_| record.claim.is_none() && record.state.is_settled());
+    running.or_else(|| record.last_good().map(|good| good.digest.clone()))
+}
+
+fn kept_out_by_record(record: &TenantRecord, tenant: &Tenant, now: Timestamp) -> Option<Exclusion> {
+    if record.tenant != tenant.name {
+        let why = format!("the namespace belongs to tenant `{}` of `{}`", record.tenant, record.environment);
+        return Some(Exclusion::RecordUnreadable(why));
+    }
+    record.hold_at(now).map(|hold| {
+        let until = hold.expires.map_or_else(String::new, |expires| format!(" until {expires}"));
+        Exclusion::Held(format!("{} ({}){until}", hold.reason, hold.owner))
+    })
+}
+
+fn quarantine(wanted: &Wanted, circumstances: &Circumstances<'_>) -> Option<Exclusion> {
+    match wanted {
+        Wanted::Bundle(digest) => circumstances.quarantined.get(digest).cloned().map(Exclusion::Quarantined),
+        Wanted::NotRendered(_) => None,
+    }
+}
+
+/// Who is named on purpose is updated, whatever its `updates` say.
+fn not_automatic(tenant: &Tenant, circumstances: &Circumstances<'_>) -> Option<Exclusion> {
+    let updates = match tenant.updates {
+        Updates::Automatic => return None,
+        Updates::OnApproval => "onApproval",
+        Updates::OnRequest => "onRequest",
+    };
+    circumstances.selected.is_none().then(|| Exclusion::NotAutomatic(updates.to_owned()))
+}
+
+fn place(tenant: &Tenant) -> Place {
+    let mut labels: BTreeMap<String, String> = tenant.cluster_labels.clone();
+    labels.extend(tenant.labels.clone());
+    for key in ["tenant", "cluster", "class", "group"] {
+        if let Some(value) = tenant.label(key) {
+            labels.insert(key.to_owned(), value.to_owned());
+        }
+    }
+    Place {
+        tenant: tenant.name.clone(),
+        cluster: tenant.cluster.clone(),
+        namespace: tenant.namespace.clone(),
+        provider: tenant.cluster_labels.get("provider").cloned(),
+        group: tenant.group.clone(),
+        after: tenant.after.clone(),
+        labels,
+    }
+}

@@ -1,0 +1,182 @@
+//! Our records on one cluster: read, and changed by compare-and-swap.
+
+use serde_json::Value;
+
+use crate::cluster::{CallError, Kind, Reader, Within, Writer};
+use crate::error::UserError;
+use crate::manifest::{Bundle, Digest};
+use crate::record::{
+    self, NAMESPACE, PlanLine, RolloutRecord, Stored, TenantRecord, Word,
+};
+
+/// A record, or why it cannot be read, with the name of the object that keeps it.
+pub struct Found<T> {
+    pub name: String,
+    pub record: Result<T, UserError>,
+}
+
+/// Why a record was not got.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The cluster did not answer as it should.
+    Call(CallError),
+    /// What is stored there is damaged or too new.
+    Record(UserError),
+}
+
+impl From<CallError> for Trouble {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<UserError> for Trouble {
+    fn from(error: UserError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl Trouble {
+    /// The trouble as advice for a person.
+    pub fn advise(self, cluster: &str) -> UserError {
+        match self {
+            Self::Call(error) => error.advise(cluster),
+            Self::Record(error) => error,
+        }
+    }
+}
+
+/// All tenant records of a cluster, those of other environments among them.
+pub async fn tenants(reader: &Reader) -> Result<Vec<Found<Stored<TenantRecord>>>, CallError> {
+    let values = list(reader, &record::selector("tenant")).await?;
+    let found = values.iter().map(|value| Found {
+        name: name_of(value),
+        record: record::decode_tenant(value),
+    });
+    Ok(found.collect())
+}
+
+/// The record of the tenant in a namespace.
+pub async fn tenant(reader: &Reader, namespace: &str) -> Result<Option<Stored<TenantRecord>>, Trouble> {
+    match reader.config_map(NAMESPACE, namespace).await? {
+        Some(value) => Ok(Some(record::decode_tenant(&value)?)),
+        None => Ok(None),
+    }
+}
+
+/// Stores a tenant's record in place of `before`, or as its first.
+pub async fn swap_tenant(
+    writer: &Writer,
+    after: &TenantRecord,
+    before: Option<&Stored<TenantRecord>>,
+) -> Result<Stored<TenantRecord>, Trouble> {
+    let version = before.map(|stored| stored.resource_version.as_str());
+    let value = record::encode_tenant(after, version);
+    let stored = match before {
+        Some(_) => writer.replace(&value).await?,
+        None => writer.create(&value).await?,
+    };
+    Ok(record::decode_tenant(&stored)?)
+}
+
+/// Makes sure that a bundle is stored. Parts are immutable and named by content, so one that is
+/// there already is the one.
+pub async fn put_bundle(writer: &Writer, bundle: &Bundle) -> Result<Digest, CallError> {
+    let encoded = record::encode_bundle(bundle);
+    for part in &encoded.parts {
+        match writer.create(part).await {
+            Ok(_) | Err(CallError::Exists(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(encoded.digest)
+}
+
+/// Reads a bundle back, its digest checked.
+pub async fn bundle(reader: &Reader, digest: &Digest) -> Result<Bundle, Trouble> {
+    let first = part(reader, digest, 0).await?;
+    let count = record::count_of_parts(&first)?;
+    let mut parts = vec![first];
+    for index in 1..count {
+        parts.push(part(reader, digest, index).await?);
+    }
+    Ok(record::decode_bundle(digest, &parts)?)
+}
+
+async fn part(reader: &Reader, digest: &Digest, index: usize) -> Result<Value, Trouble> {
+    let names = record::part_names(digest, index + 1);
+    let name = &names[index];
+    let found = reader.config_map(NAMESPACE, name).await?;
+    found.ok_or_else(|| {
+        Trouble::Record(
+            UserError::new(format!("bundle `{digest}` is not stored any more: `{name}` is missing"))
+                .hint("roll out the commit it came from instead"),
+        )
+    })
+}
+
+/// Stores the plan's shards, then the record of a rollout that starts.
+pub async fn create_rollout(
+    hub: &Writer,
+    rollout: &RolloutRecord,
+    lines: &[PlanLine],
+) -> Result<Stored<RolloutRecord>, Trouble> {
+    for shard in record::encode_plan(rollout, lines) {
+        hub.create(&shard).await?;
+    }
+    let stored = hub.create(&record::encode_rollout(rollout, None)).await?;
+    Ok(record::decode_rollout(&stored)?)
+}
+
+pub async fn replace_rollout(
+    hub: &Writer,
+    rollout: &RolloutRecord,
+    version: &str,
+) -> Result<Stored<RolloutRecord>, Trouble> {
+    let stored = hub.replace(&record::encode_rollout(rollout, Some(version))).await?;
+    Ok(record::decode_rollout(&stored)?)
+}
+
+/// The rollouts of an environment, oldest first.
+pub async fn rollouts(hub: &Reader, environment: &str) -> Result<Vec<Found<Stored<RolloutRecord>>>, CallError> {
+    let selector = format!("{},escale.dev/environment={environment}", record::selector("rollout"));
+    let values = list(hub, &selector).await?;
+    let mut found: Vec<Found<Stored<RolloutRecord>>> = values
+        .iter()
+        .map(|value| Found { name: name_of(value), record: record::decode_rollout(value) })
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The frozen plan of a rollout.
+pub async fn plan(hub: &Reader, rollout: &RolloutRecord) -> Result<Vec<PlanLine>, Trouble> {
+    let shards = list(hub, &record::plan_selector(&rollout.id)).await?;
+    Ok(record::decode_plan(rollout, &shards)?)
+}
+
+/// Everything people said in an environment. A word that cannot be read is an error: it may be the
+/// one that stops us.
+pub async fn words(hub: &Reader, environment: &str) -> Result<Vec<Word>, Trouble> {
+    let selector = format!("{},escale.dev/environment={environment}", record::selector("word"));
+    let values = list(hub, &selector).await?;
+    let words: Result<Vec<Word>, UserError> = values.iter().map(record::decode_word).collect();
+    Ok(words?)
+}
+
+pub async fn say(hub: &Writer, word: &Word) -> Result<(), CallError> {
+    hub.ensure_namespace(NAMESPACE).await?;
+    match hub.create(&record::encode_word(word)).await {
+        Ok(_) | Err(CallError::Exists(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn list(reader: &Reader, selector: &str) -> Result<Vec<Value>, CallError> {
+    reader.list_values(&Kind::config_map(), Within::Namespace(NAMESPACE), Some(selector)).await
+}
+
+fn name_of(value: &Value) -> String {
+    let name = value.pointer("/metadata/name").and_then(Value::as_str);
+    name.unwrap_or_default().to_owned()
+}
