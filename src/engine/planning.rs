@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::clusters::Clusters;
+use super::soaks::Soaks;
 use super::store::{self, Found};
 use crate::cluster::CallError;
 use crate::error::UserError;
@@ -105,6 +106,8 @@ pub struct Circumstances<'a> {
     pub now: Timestamp,
     /// Bundles that must not go forward again, and why.
     pub quarantined: &'a BTreeMap<Digest, String>,
+    /// What earlier rollouts proved.
+    pub soaks: &'a Soaks,
     /// Only these tenants; none: all of them.
     pub selected: Option<&'a BTreeSet<String>>,
 }
@@ -153,15 +156,17 @@ fn candidate(
         wanted,
         current: record.and_then(|record| record.digest.clone()),
         is_settled: record.is_some_and(|record| record.claim.is_none() && record.state.is_settled()),
-        last_good: record.and_then(expected_good),
+        last_good: record.and_then(|record| expected_good(record, circumstances)),
         kept_out,
     }
 }
 
-/// What an automatic rollback would go back to: what runs now, if it is sound, else the newest
-/// good. Whether what runs now has passed its soak is settled when the claim is taken.
-fn expected_good(record: &TenantRecord) -> Option<Digest> {
-    let running = record.digest.clone().filter(|_| record.claim.is_none() && record.state.is_settled());
+/// What an automatic rollback would go back to: what runs now, if its wave's soak has passed, else
+/// the newest bundle that did. The claim settles it in the same way.
+fn expected_good(record: &TenantRecord, circumstances: &Circumstances<'_>) -> Option<Digest> {
+    let is_settled = record.claim.is_none() && record.state.is_settled();
+    let is_good = is_settled && circumstances.soaks.has_passed(record, circumstances.now);
+    let running = record.digest.clone().filter(|_| is_good);
     running.or_else(|| record.last_good().map(|good| good.digest.clone()))
 }
 

@@ -77,6 +77,8 @@ pub enum WaveState {
     Running,
     Soaking,
     Passed,
+    /// Nothing in it succeeded; it proves nothing.
+    Skipped,
     Breached,
     RolledBack,
 }

@@ -1,0 +1,378 @@
+//! The conductor: asks `next`, records what it decides, lets workers act, takes in what they report.
+//!
+//! It alone owns progress and ledger. Workers own nothing: each gets what it needs, and reports in
+//! a closed type. Everything that it knows can be rebuilt from the records.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::clock::Clock;
+use super::clusters::Clusters;
+use super::lease::Lease;
+use super::ledger::Ledger;
+use super::observe::{self, Seen, Watched};
+use super::store;
+use super::words;
+use super::work::{self, Aim, Done, Job, Open};
+use crate::cluster::CallError;
+use crate::health::Wanted;
+use crate::manifest::Bundle;
+use crate::record::{self, Stored, TenantRecord, Verb, Word};
+use crate::rollout::{Event, Failure, Frozen, Next, Outcome, Phase, Progress, Wait, What};
+
+/// How often tenants that settle are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often tenants that only soak are looked at; well below any `maxSampleGap`.
+const SOAK_LOOK: Duration = Duration::from_secs(10);
+/// How often the hub is asked for people's words: they act within this time.
+const LISTEN: Duration = Duration::from_secs(2);
+
+/// Everything that a rollout needs to run.
+pub struct Conductor<'a> {
+    pub clusters: Clusters,
+    pub clock: Clock,
+    pub frozen: Frozen,
+    pub ledger: Ledger,
+    pub lease: Lease,
+    /// What each tenant of the plan is moved to.
+    pub bundles: BTreeMap<String, Arc<Bundle>>,
+    /// The records that the plan was made from: hints for the first compare-and-swap.
+    pub records: BTreeMap<String, Stored<TenantRecord>>,
+    pub terms: work::Terms,
+    pub stop: watch::Receiver<Stop>,
+    /// Stop waiting for people and soaks after this long.
+    pub wait_limit: Option<Duration>,
+    /// Hears every event, with the progress after it.
+    pub audience: &'a mut (dyn FnMut(&Event, &Progress, &Frozen) + Send),
+}
+
+/// What whoever started the process wants of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    GoOn,
+    /// Finish the writes that are under way, then leave.
+    Gently,
+}
+
+/// How a run of the conductor ended; the rollout may go on later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Finished { outcome: Outcome, why: String },
+    /// Only a person can go on; `failed` if that is because of a failure.
+    Person { on: Vec<String>, failed: bool },
+    /// Told to stop, or waited long enough: run it again.
+    LeftOff { why: String },
+    /// Somebody else conducts now.
+    LeaseLost,
+}
+
+/// What changes while the conductor runs.
+struct Stage {
+    progress: Progress,
+    /// Claims that are open, by tenant.
+    open: BTreeMap<String, Open>,
+    /// What is looked for in a tenant, once it was written.
+    wanted: BTreeMap<String, Vec<Wanted>>,
+    work: JoinSet<(String, Aim, Done)>,
+    looks: JoinSet<(String, Result<Vec<Seen>, CallError>)>,
+    looking: BTreeSet<String>,
+    next_look: Instant,
+    next_listen: Instant,
+    heard: BTreeSet<String>,
+    idle_since: Instant,
+}
+
+impl Conductor<'_> {
+    /// Runs until the rollout has ended, or only time or a person can go on.
+    pub async fn run(mut self, progress: Progress) -> anyhow::Result<(Ending, Progress, Frozen)> {
+        let mut stage = Stage::new(progress);
+        self.rewatch(&mut stage);
+        let ending = loop {
+            if *self.stop.borrow() == Stop::Gently {
+                self.finish_writes(&mut stage).await?;
+                break Ending::LeftOff { why: "stopped".to_owned() };
+            }
+            self.listen(&mut stage).await?;
+            match self.frozen.next(&stage.progress, self.clock.now()) {
+                Next::Do(decisions) => {
+                    stage.idle_since = Instant::now();
+                    for what in decisions {
+                        self.happen(&mut stage, what).await?;
+                    }
+                }
+                Next::Finished { outcome, why } => break Ending::Finished { outcome, why },
+                Next::Wait(wait) => {
+                    if let Some(ending) = self.leaves(&stage, &wait) {
+                        break ending;
+                    }
+                    if !self.wait(&mut stage, &wait).await? {
+                        break Ending::LeaseLost;
+                    }
+                }
+            }
+        };
+        // The last writes (claims being closed) are finished, whatever the ending.
+        self.finish_writes(&mut stage).await?;
+        if ending != Ending::LeaseLost {
+            self.lease.release().await;
+        }
+        Ok((ending, stage.progress, self.frozen))
+    }
+
+    /// Whether to leave instead of waiting.
+    fn leaves(&self, stage: &Stage, wait: &Wait) -> Option<Ending> {
+        let waited = stage.idle_since.elapsed();
+        match wait.person {
+            Some(true) => Some(Ending::Person { on: wait.on.clone(), failed: true }),
+            Some(false) if self.wait_limit.is_some_and(|limit| waited >= limit) => {
+                Some(Ending::Person { on: wait.on.clone(), failed: false })
+            }
+            _ if self.wait_limit.is_some_and(|limit| waited >= limit) && stage.work.is_empty() => {
+                Some(Ending::LeftOff { why: format!("waited long enough for {}", wait.on.join(", ")) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Waits for the first thing that happens. `false` when the lease is lost.
+    async fn wait(&mut self, stage: &mut Stage, wait: &Wait) -> anyhow::Result<bool> {
+        self.look(stage);
+        let deadline = self.wake_up(stage, wait);
+        let lease_due = self.lease.due();
+        tokio::select! {
+            biased;
+            Some(done) = stage.work.join_next() => {
+                let (tenant, aim, done) = done.context("a worker ended without a report")?;
+                self.take_in(stage, tenant, aim, done).await?;
+            }
+            Some(seen) = stage.looks.join_next() => {
+                let (cluster, seen) = seen.context("a look at a cluster ended without a report")?;
+                self.see(stage, &cluster, seen);
+            }
+            () = tokio::time::sleep_until(lease_due) => return Ok(self.lease.renew().await),
+            _ = self.stop.changed() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+        }
+        Ok(true)
+    }
+
+    /// The next time at which something is due.
+    fn wake_up(&self, stage: &Stage, wait: &Wait) -> Instant {
+        let soon = stage.next_look.min(stage.next_listen);
+        let until = wait.until.map(|until| {
+            let left = until.duration_since(self.clock.now());
+            Instant::now() + Duration::try_from(left).unwrap_or_default()
+        });
+        until.map_or(soon, |until| until.min(soon))
+    }
+
+    // --- Events ---
+
+    /// Records an event, folds it in, and starts the work that it asks for.
+    async fn happen(&mut self, stage: &mut Stage, what: What) -> anyhow::Result<()> {
+        let event = what.at(self.clock.now());
+        self.ledger.note(&event).await.map_err(|trouble| {
+            let hub = self.clusters.hub.as_deref().unwrap_or_default();
+            trouble.advise(hub)
+        })?;
+        stage.progress.fold(&event);
+        (self.audience)(&event, &stage.progress, &self.frozen);
+        match &event.what {
+            What::TenantStarted { tenant } => self.start(stage, tenant, Aim::Forward)?,
+            What::TenantHealthy { tenant } => self.start(stage, tenant, Aim::Close)?,
+            What::TenantGoesBack { tenant, .. } => self.start(stage, tenant, Aim::Back)?,
+            What::TenantBackHealthy { tenant } => self.start(stage, tenant, Aim::CloseBack)?,
+            What::TenantLeft { tenant, .. } | What::TenantRollbackFailed { tenant, .. } if stage.open.contains_key(tenant) => {
+                self.start(stage, tenant, Aim::GiveUp)?;
+            }
+            What::WaveBreached { action: crate::fleet::config::OnBreach::Rollback, why, .. } => self.quarantine(why).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, stage: &mut Stage, tenant: &str, aim: Aim) -> anyhow::Result<()> {
+        let (wave, planned) = self.frozen.plan.find(tenant).context("only tenants of the plan are started")?;
+        let job = Job {
+            cluster: self.clusters.get(&planned.place.cluster)?.clone(),
+            planned: planned.clone(),
+            bundle: self.bundles.get(tenant).cloned(),
+            record: self.records.get(tenant).cloned(),
+            soak: wave.soak,
+            clock: self.clock,
+            terms: self.terms.clone(),
+        };
+        let open = stage.open.remove(tenant);
+        let tenant = tenant.to_owned();
+        stage.work.spawn(async move {
+            let done = work::perform(aim, job, open).await;
+            (tenant, aim, done)
+        });
+        Ok(())
+    }
+
+    /// Takes in what a worker reports.
+    async fn take_in(&mut self, stage: &mut Stage, tenant: String, aim: Aim, done: Done) -> anyhow::Result<()> {
+        stage.idle_since = Instant::now();
+        let what = match done {
+            Done::Written { open, writes, wanted } => {
+                stage.wanted.insert(tenant.clone(), wanted);
+                stage.open.insert(tenant.clone(), *open);
+                match aim {
+                    Aim::Forward => What::TenantWritten { tenant, writes },
+                    _ => What::TenantBackWritten { tenant, writes },
+                }
+            }
+            Done::Closed { record } => {
+                self.records.insert(tenant.clone(), *record);
+                match aim {
+                    Aim::CloseBack => What::TenantRolledBack { tenant },
+                    Aim::GiveUp => return Ok(()),
+                    _ => What::TenantSucceeded { tenant },
+                }
+            }
+            Done::Refused { open, why } => {
+                if let Some(open) = open {
+                    stage.open.insert(tenant.clone(), *open);
+                }
+                match aim {
+                    Aim::Forward | Aim::Close => What::TenantFailed { tenant, how: Failure::Refused, why },
+                    Aim::Back | Aim::CloseBack => What::TenantRollbackFailed { tenant, why },
+                    Aim::GiveUp => return Ok(()),
+                }
+            }
+            Done::TakenOver { by } => What::TenantTakenOver { tenant, by },
+            Done::Unreachable { why } if aim == Aim::Forward => What::TenantDeferred { tenant, why },
+            Done::Unreachable { why } => What::TenantRollbackFailed { tenant, why },
+        };
+        stage.next_look = Instant::now();
+        self.happen(stage, what).await
+    }
+
+    // --- Health ---
+
+    /// Starts a look at every cluster that has tenants to look at, when it is time.
+    fn look(&self, stage: &mut Stage) {
+        if Instant::now() < stage.next_look {
+            return;
+        }
+        let mut by_cluster: BTreeMap<&str, Vec<Watched>> = BTreeMap::new();
+        let mut is_settling = false;
+        for (_, planned) in self.frozen.plan.tenants() {
+            let tenant = &planned.place.tenant;
+            let phase = &stage.progress.tenants[tenant].phase;
+            let Some(wanted) = stage.wanted.get(tenant).filter(|_| phase.is_watched()) else { continue };
+            is_settling |= !matches!(phase, Phase::Succeeded { .. });
+            by_cluster.entry(&planned.place.cluster).or_default().push(Watched {
+                tenant: tenant.clone(),
+                namespace: planned.place.namespace.clone(),
+                wanted: wanted.clone(),
+            });
+        }
+        stage.next_look = Instant::now() + if is_settling { LOOK } else { SOAK_LOOK };
+        for (name, watched) in by_cluster {
+            if stage.looking.contains(name) {
+                continue;
+            }
+            let Ok(cluster) = self.clusters.get(name) else { continue };
+            let (reader, clock, name) = (cluster.reader(), self.clock, name.to_owned());
+            stage.looking.insert(name.clone());
+            stage.looks.spawn(async move { (name, observe::observe(&reader, &watched, clock).await) });
+        }
+    }
+
+    /// Takes in what was seen. A cluster that did not answer says nothing: its tenants' samples
+    /// grow old, and what is not seen healthy does not count as healthy.
+    fn see(&self, stage: &mut Stage, cluster: &str, seen: Result<Vec<Seen>, CallError>) {
+        stage.looking.remove(cluster);
+        for seen in seen.unwrap_or_default() {
+            stage.progress.observe(&seen.tenant, seen.sample, self.frozen.strategy.max_sample_gap);
+        }
+    }
+
+    /// After a resume: what succeeded before is watched again.
+    fn rewatch(&self, stage: &mut Stage) {
+        for (tenant, progress) in &stage.progress.tenants {
+            if let (Phase::Succeeded { .. }, Some(bundle)) = (&progress.phase, self.bundles.get(tenant)) {
+                stage.wanted.insert(tenant.clone(), work::wanted_of(bundle));
+            }
+        }
+    }
+
+    // --- People ---
+
+    /// Hears what people said since the last time.
+    async fn listen(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
+        if Instant::now() < stage.next_listen {
+            return Ok(());
+        }
+        stage.next_listen = Instant::now() + LISTEN;
+        let hub = self.clusters.hub()?.reader();
+        let rollout = self.ledger.record();
+        // A hub that does not answer now is asked again in two seconds; the lease, not this,
+        // decides when we have been away from it for too long.
+        let Ok(words) = store::words(&hub, &rollout.environment).await else { return Ok(()) };
+        for word in words::about(&words, rollout) {
+            if !stage.heard.insert(words::key(word)) {
+                continue;
+            }
+            if let Some(what) = words::event(word, &stage.progress.state) {
+                self.happen(stage, what).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The release must not go forward again until a person clears it.
+    async fn quarantine(&self, why: &str) -> anyhow::Result<()> {
+        let rollout = self.ledger.record();
+        let Some(release) = rollout.release.clone() else { return Ok(()) };
+        let word = Word {
+            verb: Verb::Quarantine,
+            environment: rollout.environment.clone(),
+            scope: record::Scope::Release(release),
+            author: "escale".to_owned(),
+            reason: format!("rollout {}: {why}", rollout.id),
+            at: self.clock.now(),
+            expires: None,
+        };
+        let hub = self.clusters.hub()?;
+        store::say(&hub.writer(), &word).await.map_err(|error| error.advise(hub.name()))?;
+        Ok(())
+    }
+
+    // --- Ending ---
+
+    /// Waits for the workers that are writing. Each is bounded by the deadline of its claim.
+    async fn finish_writes(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
+        while let Some(done) = stage.work.join_next().await {
+            let (tenant, aim, done) = done.context("a worker ended without a report")?;
+            self.take_in(stage, tenant, aim, done).await?;
+        }
+        stage.looks.shutdown().await;
+        Ok(())
+    }
+}
+
+impl Stage {
+    fn new(progress: Progress) -> Self {
+        Self {
+            progress,
+            open: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            work: JoinSet::new(),
+            looks: JoinSet::new(),
+            looking: BTreeSet::new(),
+            next_look: Instant::now(),
+            next_listen: Instant::now(),
+            heard: BTreeSet::new(),
+            idle_since: Instant::now(),
+        }
+    }
+}
