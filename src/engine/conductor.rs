@@ -38,10 +38,13 @@ pub struct Conductor<'a> {
     pub clusters: Clusters,
     pub clock: Clock,
     pub frozen: Frozen,
-    pub ledger: Ledger,
-    pub lease: Lease,
+    /// A typed rollback has no record on the hub, and no lease: it needs neither.
+    pub ledger: Option<Ledger>,
+    pub lease: Option<Lease>,
     /// What each tenant of the plan is moved to.
     pub bundles: BTreeMap<String, Arc<Bundle>>,
+    /// The commits that these bundles were rendered from.
+    pub releases: BTreeMap<String, String>,
     /// The records that the plan was made from: hints for the first compare-and-swap.
     pub records: BTreeMap<String, Stored<TenantRecord>>,
     pub terms: work::Terms,
@@ -92,6 +95,7 @@ impl Conductor<'_> {
     /// Runs until the rollout has ended, or only time or a person can go on.
     pub async fn run(mut self, progress: Progress) -> anyhow::Result<(Ending, Progress, Frozen)> {
         let mut stage = Stage::new(progress);
+        self.skip_old_words(&mut stage).await;
         self.rewatch(&mut stage);
         let ending = loop {
             if *self.stop.borrow() == Stop::Gently {
@@ -119,8 +123,8 @@ impl Conductor<'_> {
         };
         // The last writes (claims being closed) are finished, whatever the ending.
         self.finish_writes(&mut stage).await?;
-        if ending != Ending::LeaseLost {
-            self.lease.release().await;
+        if let Some(lease) = self.lease.take_if(|_| ending != Ending::LeaseLost) {
+            lease.release().await;
         }
         Ok((ending, stage.progress, self.frozen))
     }
@@ -144,7 +148,7 @@ impl Conductor<'_> {
     async fn wait(&mut self, stage: &mut Stage, wait: &Wait) -> anyhow::Result<bool> {
         self.look(stage);
         let deadline = self.wake_up(stage, wait);
-        let lease_due = self.lease.due();
+        let lease_due = self.lease.as_ref().map(Lease::due);
         tokio::select! {
             biased;
             Some(done) = stage.work.join_next() => {
@@ -155,11 +159,18 @@ impl Conductor<'_> {
                 let (cluster, seen) = seen.context("a look at a cluster ended without a report")?;
                 self.see(stage, &cluster, seen);
             }
-            () = tokio::time::sleep_until(lease_due) => return Ok(self.lease.renew().await),
+            () = until(lease_due) => return Ok(self.renew_lease().await),
             _ = self.stop.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
         }
         Ok(true)
+    }
+
+    async fn renew_lease(&mut self) -> bool {
+        match &mut self.lease {
+            Some(lease) => lease.renew().await,
+            None => true,
+        }
     }
 
     /// The next time at which something is due.
@@ -177,10 +188,10 @@ impl Conductor<'_> {
     /// Records an event, folds it in, and starts the work that it asks for.
     async fn happen(&mut self, stage: &mut Stage, what: What) -> anyhow::Result<()> {
         let event = what.at(self.clock.now());
-        self.ledger.note(&event).await.map_err(|trouble| {
+        if let Some(ledger) = &mut self.ledger {
             let hub = self.clusters.hub.as_deref().unwrap_or_default();
-            trouble.advise(hub)
-        })?;
+            ledger.note(&event).await.map_err(|trouble| trouble.advise(hub))?;
+        }
         stage.progress.fold(&event);
         (self.audience)(&event, &stage.progress, &self.frozen);
         match &event.what {
@@ -203,6 +214,7 @@ impl Conductor<'_> {
             cluster: self.clusters.get(&planned.place.cluster)?.clone(),
             planned: planned.clone(),
             bundle: self.bundles.get(tenant).cloned(),
+            release: self.releases.get(tenant).cloned(),
             record: self.records.get(tenant).cloned(),
             soak: wave.soak,
             clock: self.clock,
@@ -307,22 +319,31 @@ impl Conductor<'_> {
 
     // --- People ---
 
+    /// What was said before the rollout came into the state that it is in has done its work.
+    async fn skip_old_words(&self, stage: &mut Stage) {
+        let (Some(ledger), Ok(hub)) = (&self.ledger, self.clusters.hub()) else { return };
+        let rollout = ledger.record();
+        let words = store::words(&hub.reader(), &rollout.environment).await.unwrap_or_default();
+        let old = words.iter().filter(|word| word.at < rollout.since);
+        stage.heard.extend(old.map(words::key));
+    }
+
     /// Hears what people said since the last time.
     async fn listen(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
         if Instant::now() < stage.next_listen {
             return Ok(());
         }
         stage.next_listen = Instant::now() + LISTEN;
+        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else { return Ok(()) };
         let hub = self.clusters.hub()?.reader();
-        let rollout = self.ledger.record();
         // A hub that does not answer now is asked again in two seconds; the lease, not this,
         // decides when we have been away from it for too long.
         let Ok(words) = store::words(&hub, &rollout.environment).await else { return Ok(()) };
-        for word in words::about(&words, rollout) {
-            if !stage.heard.insert(words::key(word)) {
+        for word in words::about(&words, rollout).into_iter().cloned().collect::<Vec<_>>() {
+            if !stage.heard.insert(words::key(&word)) {
                 continue;
             }
-            if let Some(what) = words::event(word, &stage.progress.state) {
+            if let Some(what) = words::event(&word, &stage.progress.state) {
                 self.happen(stage, what).await?;
             }
         }
@@ -331,7 +352,7 @@ impl Conductor<'_> {
 
     /// The release must not go forward again until a person clears it.
     async fn quarantine(&self, why: &str) -> anyhow::Result<()> {
-        let rollout = self.ledger.record();
+        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else { return Ok(()) };
         let Some(release) = rollout.release.clone() else { return Ok(()) };
         let word = Word {
             verb: Verb::Quarantine,
@@ -357,6 +378,14 @@ impl Conductor<'_> {
         }
         stage.looks.shutdown().await;
         Ok(())
+    }
+}
+
+/// Sleeps until then; for ever, if there is no then.
+async fn until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then).await,
+        None => std::future::pending().await,
     }
 }
 

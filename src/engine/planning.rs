@@ -198,7 +198,7 @@ fn not_automatic(tenant: &Tenant, circumstances: &Circumstances<'_>) -> Option<E
     circumstances.selected.is_none().then(|| Exclusion::NotAutomatic(updates.to_owned()))
 }
 
-fn place(tenant: &Tenant) -> Place {
+pub fn place(tenant: &Tenant) -> Place {
     let mut labels: BTreeMap<String, String> = tenant.cluster_labels.clone();
     labels.extend(tenant.labels.clone());
     for key in ["tenant", "cluster", "class", "group"] {

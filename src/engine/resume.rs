@@ -1,0 +1,128 @@
+//! Progress rebuilt from records: what a process that was killed knew, as far as it was true.
+
+use jiff::Timestamp;
+
+use super::ledger;
+use super::planning;
+use super::rollouts::{Order, Survey};
+use crate::error::UserError;
+use crate::record::{self, Outcome, PlanLine, RolloutRecord, RolloutState, TenantRecord};
+use crate::rollout::{
+    Failed, Failure, Frozen, Phase, Planned, Progress, State, TenantProgress, WaveProgress, WaveState,
+};
+
+/// Reads plan and progress out of the records of an open rollout, and refuses what cannot be.
+pub fn rebuild(
+    rollout: &RolloutRecord,
+    lines: &[PlanLine],
+    order: &Order<'_>,
+    survey: &Survey,
+) -> anyhow::Result<(Frozen, Progress)> {
+    let refuse = |why: String| {
+        UserError::new(format!("rollout `{}` cannot go on: {why}", rollout.id))
+            .hint("end it with `escale abort`, then start anew: what it did is in the tenants' records")
+    };
+    let (plan, strategy) = ledger::thaw(rollout, lines, |line| planned(line, order)).map_err(refuse)?;
+    let frozen = Frozen::new(plan, strategy);
+    check_content(&frozen, order).map_err(refuse)?;
+    let mut progress = Progress::new(&frozen.plan);
+    progress.state = state(rollout);
+    for wave in &mut progress.waves {
+        let recorded = rollout.waves.iter().find(|recorded| recorded.name == wave.name);
+        *wave = WaveProgress { name: wave.name.clone(), state: recorded.map_or(WaveState::Pending, wave_state) };
+    }
+    for (_, planned) in frozen.plan.tenants() {
+        let place = &planned.place;
+        let record = match survey.records.of(&place.cluster, &place.namespace) {
+            Ok(Some(Ok(stored))) => Some(&stored.value),
+            Ok(Some(Err(error))) => return Err(error.clone().into()),
+            Ok(None) => None,
+            Err(why) => return Err(refuse(format!("cluster `{}` does not answer: {why}", place.cluster)).into()),
+        };
+        progress.tenants.insert(place.tenant.clone(), tenant(rollout, planned, record));
+    }
+    Ok((frozen, progress))
+}
+
+fn planned(line: &PlanLine, order: &Order<'_>) -> Option<Planned> {
+    let tenant = order.fleet.tenant(&line.tenant)?;
+    Some(Planned {
+        place: planning::place(tenant),
+        digest: line.digest.clone()?,
+        from: line.from.clone(),
+        last_good: line.back_to.clone(),
+    })
+}
+
+/// The commit must still render what was planned: a newer escale could render otherwise.
+fn check_content(frozen: &Frozen, order: &Order<'_>) -> Result<(), String> {
+    for (_, planned) in frozen.plan.tenants() {
+        let tenant = &planned.place.tenant;
+        let rendered = order.bundles.get(tenant).and_then(|bundle| bundle.as_ref().ok());
+        let digest = rendered.map(|bundle| bundle.digest());
+        if digest.as_ref() != Some(&planned.digest) {
+            return Err(format!("`{tenant}` does not render to the planned bundle {}", planned.digest));
+        }
+    }
+    Ok(())
+}
+
+fn state(rollout: &RolloutRecord) -> State {
+    let why = rollout.reason.clone().unwrap_or_default();
+    match rollout.state {
+        RolloutState::Paused => {
+            let failed = rollout.waves.iter().any(|wave| wave.state == record::WaveState::Breached);
+            State::Paused { by: "the record".to_owned(), why, failed }
+        }
+        RolloutState::RollingBack => State::RollingBack { why },
+        _ => State::Running,
+    }
+}
+
+fn wave_state(recorded: &record::WaveRecord) -> WaveState {
+    let since = recorded.soak_since.unwrap_or(Timestamp::MIN);
+    match recorded.state {
+        record::WaveState::Waiting => WaveState::Pending,
+        record::WaveState::Running => WaveState::Running,
+        record::WaveState::Soaking => WaveState::Soaking { since },
+        record::WaveState::Passed => WaveState::Advanced,
+        record::WaveState::Skipped => WaveState::Skipped,
+        record::WaveState::Breached | record::WaveState::RolledBack => WaveState::Breached,
+    }
+}
+
+/// Where a tenant stands. Whoever was left in the middle starts again: every write is the same.
+fn tenant(rollout: &RolloutRecord, planned: &Planned, record: Option<&TenantRecord>) -> TenantProgress {
+    let Some(record) = record else { return TenantProgress::new(Phase::Pending) };
+    if let Some(claim) = record.claim.as_ref().filter(|claim| claim.rollout.as_ref() == Some(&rollout.id)) {
+        return if claim.action == record::Action::Rollback {
+            failed(Phase::Failed { at: claim.since }, &claim.why)
+        } else {
+            TenantProgress::new(Phase::Pending)
+        };
+    }
+    if record.rollout.as_ref() != Some(&rollout.id) {
+        return TenantProgress::new(Phase::Pending);
+    }
+    let why = record.history.first().map_or("", |entry| entry.why.as_str());
+    match record.state {
+        Outcome::Succeeded | Outcome::Unchanged if record.digest.as_ref() == Some(&planned.digest) => {
+            TenantProgress::new(Phase::Succeeded { at: record.since })
+        }
+        Outcome::RolledBack => failed(Phase::RolledBack { at: record.since }, why),
+        Outcome::RollbackFailed => failed(Phase::RollbackFailed { why: why.to_owned() }, why),
+        Outcome::Failed | Outcome::TimedOut => failed(Phase::Left { why: why.to_owned() }, why),
+        Outcome::Succeeded
+        | Outcome::Unchanged
+        | Outcome::Interrupted
+        | Outcome::Deferred
+        | Outcome::Held
+        | Outcome::NotAttempted
+        | Outcome::UnhealthyBefore => TenantProgress::new(Phase::Pending),
+    }
+}
+
+fn failed(phase: Phase, why: &str) -> TenantProgress {
+    let failure = Failed { how: Failure::Unhealthy, why: why.to_owned(), is_excused: false };
+    TenantProgress { failure: Some(failure), ..TenantProgress::new(phase) }
+}

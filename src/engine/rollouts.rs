@@ -1,0 +1,256 @@
+//! One rollout from order to ending: start it, or go on where it stopped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::brake;
+use super::clock::Clock;
+use super::clusters::Clusters;
+use super::conductor::{Conductor, Ending, Stop};
+use super::lease::{Asked, Lease};
+use super::ledger::{Ledger, Opening};
+use super::planning::{self, Bundles, Circumstances, Records};
+use super::resume;
+use super::soaks::Soaks;
+use super::store;
+use super::work::Terms;
+use crate::error::UserError;
+use crate::fleet::Fleet;
+use crate::manifest::{Bundle, Digest};
+use crate::record::{self, Action, NAMESPACE, RolloutRecord, RolloutState, Stored, TenantRecord};
+use crate::rollout::{Event, Frozen, Plan, Progress, Strategy};
+
+/// What is to be rolled out, where, and on whose word.
+pub struct Order<'a> {
+    pub fleet: &'a Fleet,
+    pub bundles: &'a Bundles,
+    /// The commit.
+    pub release: String,
+    pub strategy: Strategy,
+    /// Only these tenants; none: all of them.
+    pub selected: Option<BTreeSet<String>>,
+    pub who: Who,
+    /// Passes the brake for exactly the plan that it names.
+    pub allowed_deletes: Option<String>,
+}
+
+/// On whose word, from which process, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub name: String,
+    /// One process: two runs of one pipeline are two holders.
+    pub holder: String,
+    pub why: String,
+}
+
+/// The world that an order is carried out in.
+pub struct World<'a> {
+    pub clusters: Clusters,
+    pub clock: Clock,
+    pub stop: watch::Receiver<Stop>,
+    pub wait_limit: Option<Duration>,
+    pub audience: &'a mut (dyn FnMut(&Event, &Progress, &Frozen) + Send),
+}
+
+/// How an order ended.
+pub enum Carried {
+    /// Nothing changes: not a single write.
+    NothingToDo { plan: Plan },
+    /// Somebody else conducts this environment.
+    Taken { by: String },
+    Ended { id: String, ending: Ending, progress: Progress, frozen: Frozen },
+}
+
+/// What the hub and the clusters knew before anything was planned.
+pub struct Survey {
+    pub records: Records,
+    pub soaks: Soaks,
+    pub quarantined: BTreeMap<Digest, String>,
+    pub rollouts: Vec<Stored<RolloutRecord>>,
+}
+
+/// Reads what planning needs. Holds no writer.
+pub async fn survey(clusters: &Clusters, environment: &str, now: Timestamp) -> anyhow::Result<Survey> {
+    let hub = clusters.hub()?;
+    let reader = hub.reader();
+    let advise = |trouble: store::Trouble| trouble.advise(hub.name());
+    let records = Records::read(clusters, environment).await;
+    let found = store::rollouts(&reader, environment).await.map_err(|error| error.advise(hub.name()))?;
+    let rollouts = found.into_iter().map(|found| found.record).collect::<Result<Vec<_>, UserError>>()?;
+    let words = store::words(&reader, environment).await.map_err(advise)?;
+    let standing = record::standing(&words, now);
+    let referenced: BTreeSet<&str> = records.iter().filter_map(|stored| stored.value.rollout.as_deref()).collect();
+    let last = rollouts.iter().map(|stored| &stored.value).filter(|rollout| referenced.contains(rollout.id.as_str()));
+    let soaks = Soaks::read(&reader, last).await.map_err(advise)?;
+    let mut quarantined = BTreeMap::new();
+    for word in &standing.quarantines {
+        for rollout in rollouts.iter().filter(|stored| is_of(&stored.value, &word.scope)) {
+            for line in store::plan(&reader, &rollout.value).await.map_err(advise)? {
+                quarantined.extend(line.digest.map(|digest| (digest, word.reason.clone())));
+            }
+        }
+    }
+    Ok(Survey { records, soaks, quarantined, rollouts })
+}
+
+fn is_of(rollout: &RolloutRecord, scope: &record::Scope) -> bool {
+    matches!(scope, record::Scope::Release(release) if rollout.release.as_ref() == Some(release))
+}
+
+/// The plan of an order, as things stand. Holds no writer.
+pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
+    let circumstances = Circumstances {
+        now,
+        quarantined: &survey.quarantined,
+        soaks: &survey.soaks,
+        selected: order.selected.as_ref(),
+    };
+    let candidates = planning::candidates(order.fleet, order.bundles, &survey.records, &circumstances);
+    let mut plan = Plan::new(&order.strategy, candidates);
+    plan.excluded.extend(survey.records.orphans(order.fleet));
+    plan
+}
+
+/// Rolls out: takes the lease, goes on with what is open, else plans and starts.
+pub async fn roll_out(order: &Order<'_>, world: World<'_>) -> anyhow::Result<Carried> {
+    let hub = world.clusters.hub()?.clone();
+    let environment = order.fleet.environment.name.as_str();
+    let writer = hub.writer();
+    writer.ensure_namespace(NAMESPACE).await.map_err(|error| error.advise(hub.name()))?;
+    let asked = Lease::acquire(&writer, environment, &order.who.holder, world.clock).await;
+    let lease = match asked.map_err(|error| error.advise(hub.name()))? {
+        Asked::Held(lease) => lease,
+        Asked::Taken { by } => return Ok(Carried::Taken { by }),
+    };
+    match prepare(order, &world, &writer).await {
+        Ok(Prepared::Nothing(plan)) => {
+            lease.release().await;
+            Ok(Carried::NothingToDo { plan })
+        }
+        Ok(Prepared::Ready(ready)) => conduct(order, world, lease, *ready).await,
+        Err(error) => {
+            lease.release().await;
+            Err(error)
+        }
+    }
+}
+
+enum Prepared {
+    Nothing(Plan),
+    Ready(Box<Ready>),
+}
+
+struct Ready {
+    frozen: Frozen,
+    progress: Progress,
+    ledger: Ledger,
+    survey: Survey,
+}
+
+async fn prepare(order: &Order<'_>, world: &World<'_>, hub: &crate::cluster::Writer) -> anyhow::Result<Prepared> {
+    let now = world.clock.now();
+    let survey = survey(&world.clusters, &order.fleet.environment.name, now).await?;
+    let name = world.clusters.hub()?.name().to_owned();
+    let open = survey.rollouts.iter().find(|stored| !stored.value.state.is_over()).cloned();
+    if let Some(open) = open {
+        if open.value.release.as_ref() == Some(&order.release) {
+            let lines = store::plan(&hub.reader().clone(), &open.value).await.map_err(|trouble| trouble.advise(&name))?;
+            let (frozen, progress) = resume::rebuild(&open.value, &lines, order, &survey)?;
+            let ledger = Ledger::reopen(hub.clone(), open);
+            return Ok(Prepared::Ready(Box::new(Ready { frozen, progress, ledger, survey })));
+        }
+        supersede(hub, &open, order, now).await.map_err(|trouble| trouble.advise(&name))?;
+    }
+    let plan = plan(order, &survey, now);
+    if plan.is_empty() {
+        return Ok(Prepared::Nothing(plan));
+    }
+    brake::check(order, &plan, &survey.records)?;
+    ensure_namespaces(&world.clusters, &plan).await?;
+    let opening = Opening {
+        environment: order.fleet.environment.name.clone(),
+        release: Some(order.release.clone()),
+        by: order.who.name.clone(),
+        why: order.who.why.clone(),
+        at: now,
+    };
+    let ledger = Ledger::open(hub.clone(), opening, &plan, &order.strategy).await.map_err(|trouble| trouble.advise(&name))?;
+    let progress = Progress::new(&plan);
+    let frozen = Frozen::new(plan, order.strategy.clone());
+    Ok(Prepared::Ready(Box::new(Ready { frozen, progress, ledger, survey })))
+}
+
+/// Ends a rollout that nobody conducts any more: we hold the lease.
+async fn supersede(
+    hub: &crate::cluster::Writer,
+    open: &Stored<RolloutRecord>,
+    order: &Order<'_>,
+    now: Timestamp,
+) -> Result<(), store::Trouble> {
+    let ended = RolloutRecord {
+        state: RolloutState::Superseded,
+        reason: Some(format!("by release {}", order.release)),
+        since: now,
+        ..open.value.clone()
+    };
+    store::replace_rollout(hub, &ended, &open.resource_version).await.map(|_| ())
+}
+
+async fn ensure_namespaces(clusters: &Clusters, plan: &Plan) -> anyhow::Result<()> {
+    let names: BTreeSet<&str> = plan.tenants().map(|(_, planned)| planned.place.cluster.as_str()).collect();
+    for name in names {
+        let writer = clusters.get(name)?.writer();
+        writer.ensure_namespace(NAMESPACE).await.map_err(|error| error.advise(name))?;
+    }
+    Ok(())
+}
+
+async fn conduct(order: &Order<'_>, world: World<'_>, lease: Lease, ready: Ready) -> anyhow::Result<Carried> {
+    let Ready { frozen, progress, ledger, survey } = ready;
+    let id = ledger.record().id.clone();
+    let conductor = Conductor {
+        terms: Terms {
+            holder: order.who.holder.clone(),
+            who: order.who.name.clone(),
+            why: order.who.why.clone(),
+            action: Action::Rollout,
+            environment: order.fleet.environment.name.clone(),
+            rollout: Some(id.clone()),
+            hold: None,
+            keep: keep(order.fleet),
+            soaks: Arc::new(survey.soaks),
+        },
+        bundles: rendered(order.bundles),
+        releases: rendered(order.bundles).into_keys().map(|tenant| (tenant, order.release.clone())).collect(),
+        records: by_tenant(&survey.records),
+        clusters: world.clusters,
+        clock: world.clock,
+        frozen,
+        ledger: Some(ledger),
+        lease: Some(lease),
+        stop: world.stop,
+        wait_limit: world.wait_limit,
+        audience: world.audience,
+    };
+    let (ending, progress, frozen) = conductor.run(progress).await?;
+    Ok(Carried::Ended { id, ending, progress, frozen })
+}
+
+fn rendered(bundles: &Bundles) -> BTreeMap<String, Arc<Bundle>> {
+    let rendered = bundles.iter().filter_map(|(tenant, bundle)| Some((tenant.clone(), bundle.as_ref().ok()?.clone())));
+    rendered.collect()
+}
+
+fn by_tenant(records: &Records) -> BTreeMap<String, Stored<TenantRecord>> {
+    records.iter().map(|stored| (stored.value.tenant.clone(), stored.clone())).collect()
+}
+
+/// How much history `records.keep` of an environment keeps.
+pub fn keep(fleet: &Fleet) -> record::Keep {
+    let keep = &fleet.environment.spec.records.keep;
+    record::Keep { releases: keep.releases as usize, days: keep.days }
+}

@@ -1,0 +1,183 @@
+//! Carries steps out: the objects of one stage side by side, each with what may go wrong.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::{Halt, Job, Open, claim, owner};
+use crate::apply::{self, ApplyStep, LiveObjects, Step};
+use crate::cluster::{Apply, CallError, FENCE_MANAGER, HAND_OVER_MANAGER, Writer};
+use crate::manifest::{Live, ObjectRef};
+
+/// An object that changes under our hands this often is somebody else's battlefield.
+const TRIES: usize = 4;
+/// A definition that was just written is waited for this long, in steps of `NAP`.
+const ESTABLISHED: usize = 40;
+const NAP: Duration = Duration::from_millis(250);
+
+/// Writes one stage. Answers how many writes were accepted; remembers each outcome, also on
+/// failure.
+pub(super) async fn stage(job: &Job, open: &mut Open, steps: &[Step]) -> Result<usize, Halt> {
+    let writer = job.cluster.writer();
+    let carried = join_all(steps.iter().map(|step| carry(job, open, &writer, step))).await;
+    let mut writes = 0;
+    let mut troubles = Vec::new();
+    for (step, outcome) in steps.iter().zip(carried) {
+        let done = match outcome {
+            Ok(done) => {
+                writes += usize::from(matches!(done, apply::Done::Applied(_)));
+                done
+            }
+            Err(error) => {
+                let done = match &error {
+                    CallError::Unreachable(_) => apply::Done::Unknown,
+                    _ => apply::Done::NotApplied,
+                };
+                troubles.push(format!("{}: {error}", step.object()));
+                done
+            }
+        };
+        open.done.push((step.object().clone(), done));
+    }
+    if !troubles.is_empty() {
+        return Err(Halt::Refused(troubles.join("; ")));
+    }
+    definitions_are_served(&writer, steps).await?;
+    Ok(writes)
+}
+
+async fn carry(job: &Job, open: &Open, writer: &Writer, step: &Step) -> Result<apply::Done, CallError> {
+    match step {
+        Step::Skip { .. } => Ok(apply::Done::Skipped(None)),
+        Step::Apply(step) => apply_step(job, open, writer, step.clone()).await,
+        Step::DryRun(step) => suspect(job, open, writer, step).await,
+        // Refused before the first write of the tenant.
+        Step::NeedsRecreate { .. } | Step::Blocked { .. } => Ok(apply::Done::NotApplied),
+    }
+}
+
+/// The local test could not tell: the server says whether anything would change.
+async fn suspect(job: &Job, open: &Open, writer: &Writer, step: &ApplyStep) -> Result<apply::Done, CallError> {
+    let Some(live) = writer.get(&step.object).await? else {
+        return apply_step(job, open, writer, step.clone()).await;
+    };
+    let options = Apply { force: step.force, uid: step.uid.clone(), ..Apply::default() };
+    match writer.dry_run(&step.manifest, &options).await {
+        Ok(answer) if !apply::dry_run_changes(&live, &answer) => Ok(apply::Done::Skipped(apply::written(&live, &step.digest))),
+        _ => apply_step(job, open, writer, step.clone()).await,
+    }
+}
+
+async fn apply_step(job: &Job, open: &Open, writer: &Writer, mut step: ApplyStep) -> Result<apply::Done, CallError> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        hand_over(job, open, writer, &mut step).await?;
+        let options = Apply {
+            force: step.force,
+            uid: step.uid.clone(),
+            resource_version: step.resource_version.clone(),
+            timeout: Some(claim::rest(job, open)),
+            ..Apply::default()
+        };
+        let error = match writer.apply(&step.manifest, &options).await {
+            Ok(live) => return Ok(apply::Done::Applied(apply::written(&live, &step.digest))),
+            Err(error @ (CallError::Conflicts(_) | CallError::Stale(_))) => error,
+            Err(error) => return Err(error),
+        };
+        match again(job, open, writer, &step, &error).await? {
+            Again::With(next) => step = next,
+            Again::NoNeed => return Ok(apply::Done::Skipped(None)),
+            Again::Cannot => return Err(error),
+        }
+        last = Some(error);
+    }
+    Err(last.expect("the loop runs at least once"))
+}
+
+enum Again {
+    With(ApplyStep),
+    NoNeed,
+    Cannot,
+}
+
+/// Somebody changed the object, or owns a field of it: decide anew on what is there now.
+async fn again(job: &Job, open: &Open, writer: &Writer, step: &ApplyStep, error: &CallError) -> Result<Again, CallError> {
+    let live = writer.get(&step.object).await?;
+    if let (CallError::Conflicts(conflicts), Some(live)) = (error, &live) {
+        let reported: Vec<(String, String)> =
+            conflicts.iter().map(|conflict| (conflict.field.clone(), conflict.manager.clone())).collect();
+        return Ok(apply::settle_step(step, live, &reported).map_or(Again::Cannot, Again::With));
+    }
+    Ok(decide_again(job, open, step, live.as_ref()))
+}
+
+fn decide_again(job: &Job, open: &Open, step: &ApplyStep, live: Option<&Live>) -> Again {
+    let owner = owner(job);
+    let wanted = apply::Wanted { bundle: &open.bundle, owner: &owner, epoch: open.claim.epoch };
+    let Some(manifest) = open.bundle.find(&step.object) else { return Again::Cannot };
+    match apply::plan_object(&wanted, manifest, Some(&open.stored.value), live) {
+        Step::Apply(step) | Step::DryRun(step) => Again::With(step),
+        Step::Skip { .. } => Again::NoNeed,
+        Step::NeedsRecreate { .. } | Step::Blocked { .. } => Again::Cannot,
+    }
+}
+
+/// Gives the replicas to the autoscaler before we stop sending them.
+async fn hand_over(job: &Job, open: &Open, writer: &Writer, step: &mut ApplyStep) -> Result<(), CallError> {
+    let Some(manifest) = step.hand_over.take() else { return Ok(()) };
+    let options = Apply {
+        manager: HAND_OVER_MANAGER,
+        force: true,
+        uid: step.uid.clone(),
+        resource_version: step.resource_version.clone(),
+        timeout: Some(claim::rest(job, open)),
+    };
+    let live = writer.apply(&manifest, &options).await?;
+    step.resource_version = Some(live.resource_version().to_owned());
+    Ok(())
+}
+
+/// Stamps what a vanished holder meant to write, so that whatever it still has under way is refused.
+pub(super) async fn fence(job: &Job, open: &mut Open, live: &LiveObjects) -> Result<(), Halt> {
+    let meant: Vec<ObjectRef> = std::mem::take(&mut open.fenced);
+    let writer = job.cluster.writer();
+    for object in meant.into_iter().filter(|object| live.contains_key(object)) {
+        let stamp = apply::fence_stamp(&live[&object], open.claim.epoch);
+        let options = Apply {
+            manager: FENCE_MANAGER,
+            force: true,
+            timeout: Some(claim::rest(job, open)),
+            ..Apply::default()
+        };
+        match writer.apply(&stamp, &options).await {
+            Ok(_) => open.fenced.push(object),
+            // Gone, or another one by now: nothing of the old holder can land on it.
+            Err(CallError::Gone(_) | CallError::Stale(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Kinds that a stage defines must be served before anything of them is written.
+async fn definitions_are_served(writer: &Writer, steps: &[Step]) -> Result<(), Halt> {
+    let is_definition = |object: &&ObjectRef| object.kind == "CustomResourceDefinition";
+    for object in steps.iter().map(Step::object).filter(is_definition) {
+        established(writer, object).await?;
+        writer.forget_kinds();
+    }
+    Ok(())
+}
+
+async fn established(writer: &Writer, object: &ObjectRef) -> Result<(), Halt> {
+    for _ in 0..ESTABLISHED {
+        let live = writer.get(object).await?;
+        let conditions = live.as_ref().and_then(|live| live.value().pointer("/status/conditions")?.as_array());
+        let is = |condition: &serde_json::Value| condition["type"] == "Established" && condition["status"] == "True";
+        if conditions.is_some_and(|conditions| conditions.iter().any(is)) {
+            return Ok(());
+        }
+        tokio::time::sleep(NAP).await;
+    }
+    Err(Halt::Refused(format!("{object}: it was not established in time")))
+}

@@ -1,0 +1,196 @@
+//! Taking the claim of a tenant, keeping it, turning it round.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Halt, Job, Open};
+use crate::cluster::CallError;
+use crate::engine::store::{self, Trouble};
+use crate::manifest::{Bundle, Digest, ObjectRef};
+use crate::record::{
+    self, Action, CLAIM_MARGIN, Claim, Inventory, Intent, IntentAct, Outcome, PassHold, Refused, Stored, Taking,
+    TenantRecord,
+};
+
+/// The writes of one tenant take a second or two; whoever takes longer renews.
+const CLAIM: SignedDuration = SignedDuration::from_secs(20);
+/// With less than this left, a claim is renewed before the next stage.
+const SHORT: SignedDuration = SignedDuration::from_secs(8);
+/// A swap that loses this often is up against somebody who does not stop.
+const SWAPS: usize = 6;
+/// The claim of somebody else is waited for this long: he is about to finish, or dead.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Where a tenant is to be moved.
+pub(super) struct Goal {
+    pub action: Action,
+    pub digest: Digest,
+    pub release: Option<String>,
+}
+
+/// Takes the claim, by compare-and-swap on the record as it is.
+pub(super) async fn take(job: &Job, goal: Goal, bundle: Arc<Bundle>) -> Result<Open, Halt> {
+    let began = job.clock.now();
+    let mut found = job.record.clone();
+    for _ in 0..SWAPS {
+        let now = job.clock.now();
+        let record = found.as_ref().map_or_else(|| first_record(job, now), |stored| stored.value.clone());
+        let held = job.terms.hold.clone().map(|hold| record::hold(&record, hold));
+        let taken = match record::take_claim(held.as_ref().unwrap_or(&record), taking(job, &goal, &bundle, &record), now) {
+            Ok(taken) => taken,
+            Err(Refused::Claimed(claim)) if claim.deadline.duration_since(began) <= PATIENCE => {
+                sleep_until(job, claim.deadline + CLAIM_MARGIN).await;
+                found = store::tenant(&job.cluster.reader(), &job.planned.place.namespace).await?;
+                continue;
+            }
+            Err(refused) => return Err(Halt::TakenOver(refused.to_string())),
+        };
+        match store::swap_tenant(&job.cluster.writer(), &taken.record, found.as_ref()).await {
+            Ok(stored) => return Ok(opened(stored, taken, record.inventory, bundle)),
+            Err(Trouble::Call(CallError::Stale(_) | CallError::Exists(_) | CallError::Gone(_))) => {
+                found = store::tenant(&job.cluster.reader(), &job.planned.place.namespace).await?;
+            }
+            Err(trouble) => return Err(trouble.into()),
+        }
+    }
+    Err(Halt::TakenOver("somebody who keeps changing its record".to_owned()))
+}
+
+/// Turns a claim that is ours to another bundle: the way back of a tenant that failed.
+pub(super) async fn turn(job: &Job, goal: Goal, bundle: Arc<Bundle>, open: Open) -> Result<Open, Halt> {
+    let claim = Claim {
+        action: goal.action,
+        digest: Some(goal.digest),
+        release: goal.release,
+        ..open.claim.clone()
+    };
+    let before = crate::apply::final_inventory(&open.before, &open.done);
+    let turned = Open { claim, bundle, before, done: Vec::new(), ..open };
+    renew(job, turned).await
+}
+
+/// Renews a claim that will soon run out; fails if it is not ours any more.
+pub(super) async fn keep(job: &Job, open: &mut Open) -> Result<(), Halt> {
+    if open.claim.deadline.duration_since(job.clock.now()) > SHORT {
+        return Ok(());
+    }
+    let stored = swap_own(job, open).await?;
+    settle(open, stored);
+    Ok(())
+}
+
+async fn renew(job: &Job, mut open: Open) -> Result<Open, Halt> {
+    let stored = swap_own(job, &open).await?;
+    settle(&mut open, stored);
+    Ok(open)
+}
+
+async fn swap_own(job: &Job, open: &Open) -> Result<Stored<TenantRecord>, Halt> {
+    let deadline = job.clock.now() + CLAIM;
+    let steps = intents(&open.bundle, &open.before);
+    change(job, &open.stored, |record| record::renew_claim(record, &open.claim, steps.clone(), deadline)).await
+}
+
+/// Changes a record under our claim, whatever else (a hold) came in between.
+pub(super) async fn change(
+    job: &Job,
+    known: &Stored<TenantRecord>,
+    transition: impl Fn(&TenantRecord) -> Result<TenantRecord, record::ClaimLost>,
+) -> Result<Stored<TenantRecord>, Halt> {
+    let mut known = known.clone();
+    for _ in 0..SWAPS {
+        let after = transition(&known.value).map_err(|lost| Halt::TakenOver(lost.to_string()))?;
+        match store::swap_tenant(&job.cluster.writer(), &after, Some(&known)).await {
+            Ok(stored) => return Ok(stored),
+            Err(Trouble::Call(CallError::Stale(_))) => {
+                let found = store::tenant(&job.cluster.reader(), &job.planned.place.namespace).await?;
+                known = found.ok_or_else(|| Halt::Refused("its record was deleted".to_owned()))?;
+            }
+            Err(trouble) => return Err(trouble.into()),
+        }
+    }
+    Err(Halt::TakenOver("somebody who keeps changing its record".to_owned()))
+}
+
+/// How long a write may still take.
+pub(super) fn rest(job: &Job, open: &Open) -> Duration {
+    let rest = open.claim.deadline.duration_since(job.clock.now());
+    Duration::try_from(rest).unwrap_or_default().max(Duration::from_secs(1))
+}
+
+fn settle(open: &mut Open, stored: Stored<TenantRecord>) {
+    if let Some(claim) = &stored.value.claim {
+        open.claim = claim.clone();
+    }
+    open.stored = stored;
+}
+
+fn opened(stored: Stored<TenantRecord>, taken: record::Taken, before: Inventory, bundle: Arc<Bundle>) -> Open {
+    let claim = taken.record.claim.clone().expect("a claim that was taken is in the record");
+    let vanished = taken.took_over.map(|claim| claim.steps).unwrap_or_default();
+    Open {
+        stored,
+        claim,
+        bundle,
+        before,
+        done: Vec::new(),
+        fenced: vanished.into_iter().map(|intent| intent.object).collect(),
+    }
+}
+
+fn taking(job: &Job, goal: &Goal, bundle: &Bundle, record: &TenantRecord) -> Taking {
+    let terms = &job.terms;
+    Taking {
+        holder: terms.holder.clone(),
+        who: terms.who.clone(),
+        why: terms.why.clone(),
+        action: goal.action,
+        rollout: terms.rollout.clone(),
+        digest: Some(goal.digest.clone()),
+        release: goal.release.clone(),
+        steps: intents(bundle, &record.inventory),
+        deadline: job.clock.now() + CLAIM,
+        pass_hold: if terms.hold.is_some() { PassHold::Yes } else { PassHold::No },
+        soak: terms.soaks.of(record),
+        keep: terms.keep,
+    }
+}
+
+/// Everything that may be written: what the bundle has, and what it has no more.
+fn intents(bundle: &Bundle, inventory: &Inventory) -> Vec<Intent> {
+    let intent = |act| move |object: ObjectRef| Intent { act, object };
+    let applies = bundle.manifests().iter().map(|manifest| manifest.object().clone()).map(intent(IntentAct::Apply));
+    let deletes = crate::apply::candidates(inventory, bundle).into_iter().map(intent(IntentAct::Delete));
+    applies.chain(deletes).collect()
+}
+
+/// The record of a tenant that has none yet.
+fn first_record(job: &Job, now: Timestamp) -> TenantRecord {
+    let place = &job.planned.place;
+    TenantRecord {
+        environment: job.terms.environment.clone(),
+        tenant: place.tenant.clone(),
+        cluster: place.cluster.clone(),
+        namespace: place.namespace.clone(),
+        class: place.labels.get("class").cloned().unwrap_or_default(),
+        state: Outcome::NotAttempted,
+        digest: None,
+        release: None,
+        rollout: None,
+        since: now,
+        good_from: None,
+        hold: None,
+        goods: Vec::new(),
+        epoch: 0,
+        claim: None,
+        inventory: Inventory::default(),
+        history: Vec::new(),
+    }
+}
+
+async fn sleep_until(job: &Job, then: Timestamp) {
+    let left = then.duration_since(job.clock.now()) + SignedDuration::from_millis(100);
+    tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+}
