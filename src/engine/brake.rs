@@ -8,8 +8,14 @@ use crate::rollout::Plan;
 
 /// Refuses a plan that deletes too much, before its first write.
 pub fn check(order: &Order<'_>, plan: &Plan, records: &Records) -> Result<(), UserError> {
-    let brake = Brake { deletes: order.strategy.spec.brake.deletes as usize };
-    apply::check_brake(brake, &deletes(order, plan, records), order.allowed_deletes.as_deref())
+    let brake = Brake {
+        deletes: order.strategy.spec.brake.deletes as usize,
+    };
+    apply::check_brake(
+        brake,
+        &deletes(order, plan, records),
+        order.allowed_deletes.as_deref(),
+    )
 }
 
 /// What each tenant of a plan would lose.
@@ -17,7 +23,9 @@ pub fn deletes(order: &Order<'_>, plan: &Plan, records: &Records) -> Vec<TenantD
     plan.tenants()
         .filter_map(|(_, planned)| {
             let place = &planned.place;
-            let Ok(Some(Ok(stored))) = records.of(&place.cluster, &place.namespace) else { return None };
+            let Ok(Some(Ok(stored))) = records.of(&place.cluster, &place.namespace) else {
+                return None;
+            };
             let bundle = order.bundles.get(&place.tenant)?.as_ref().ok()?;
             let inventory = &stored.value.inventory;
             Some(TenantDeletes {

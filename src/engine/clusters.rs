@@ -12,7 +12,7 @@ use crate::fleet::Fleet;
 #[derive(Clone)]
 pub struct Clusters {
     pub hub: Option<String>,
-    clusters: BTreeMap<String, Cluster>,
+    connected: BTreeMap<String, Cluster>,
     /// Clusters to which there is no way, and why.
     pub failed: BTreeMap<String, UserError>,
 }
@@ -20,7 +20,11 @@ pub struct Clusters {
 impl Clusters {
     /// Clusters that are there already: simulated ones.
     pub fn new(hub: Option<String>, clusters: BTreeMap<String, Cluster>) -> Self {
-        Self { hub, clusters, failed: BTreeMap::new() }
+        Self {
+            hub,
+            connected: clusters,
+            failed: BTreeMap::new(),
+        }
     }
 
     /// Connects to every cluster that a fleet names, through the contexts that it names.
@@ -28,7 +32,11 @@ impl Clusters {
         let connections = fleet.clusters.values().map(|cluster| {
             let connection = Connection {
                 name: cluster.name.clone(),
-                context: cluster.spec.context.clone().unwrap_or_else(|| cluster.name.clone()),
+                context: cluster
+                    .spec
+                    .context
+                    .clone()
+                    .unwrap_or_else(|| cluster.name.clone()),
                 proxy: cluster.spec.proxy.clone(),
                 ..template.clone()
             };
@@ -40,50 +48,60 @@ impl Clusters {
 
     /// Connects to what is named, with as many requests in flight as each may have.
     pub async fn connect_each(hub: Option<String>, connections: Vec<(Connection, usize)>) -> Self {
-        let mut connected = Self::new(hub, BTreeMap::new());
+        let mut all = Self::new(hub, BTreeMap::new());
         for (connection, max_requests) in connections {
-            let limits = Limits { max_requests, ..Limits::default() };
+            let limits = Limits {
+                max_requests,
+                ..Limits::default()
+            };
             match Cluster::connect(&connection, limits).await {
                 Ok(cluster) => {
-                    connected.clusters.insert(connection.name, cluster);
+                    all.connected.insert(connection.name, cluster);
                 }
                 Err(error) => {
-                    connected.failed.insert(connection.name, error);
+                    all.failed.insert(connection.name, error);
                 }
             }
         }
-        connected
+        all
     }
 
     pub fn get(&self, name: &str) -> Result<&Cluster, UserError> {
-        self.clusters.get(name).ok_or_else(|| match self.failed.get(name) {
-            Some(error) => error.clone(),
-            None => UserError::new(format!("there is no cluster `{name}`")),
-        })
+        self.connected
+            .get(name)
+            .ok_or_else(|| match self.failed.get(name) {
+                Some(error) => error.clone(),
+                None => UserError::new(format!("there is no cluster `{name}`")),
+            })
     }
 
     pub fn hub(&self) -> Result<&Cluster, UserError> {
         match &self.hub {
             Some(name) => self.get(name),
-            None => Err(UserError::new("the environment has no cluster that could keep its records")
-                .hint("name one: `records: {hub: NAME}` in environment.yaml")),
+            None => Err(UserError::new(
+                "the environment has no cluster that could keep its records",
+            )
+            .hint("name one: `records: {hub: NAME}` in environment.yaml")),
         }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.clusters.keys().map(String::as_str)
+        self.connected.keys().map(String::as_str)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Cluster> {
-        self.clusters.values()
+        self.connected.values()
     }
 
     /// Asks every cluster the same thing at the same time.
-    pub async fn ask<T, F>(&self, question: impl Fn(Cluster) -> F) -> BTreeMap<String, Result<T, CallError>>
+    pub async fn ask<T, F>(
+        &self,
+        question: impl Fn(Cluster) -> F,
+    ) -> BTreeMap<String, Result<T, CallError>>
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        let answers = self.clusters.values().map(|cluster| {
+        let answers = self.connected.values().map(|cluster| {
             let answer = question(cluster.clone());
             async move { (cluster.name().to_owned(), answer.await) }
         });

@@ -66,11 +66,19 @@ pub enum Stop {
 /// How a run of the conductor ended; the rollout may go on later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    Finished { outcome: Outcome, why: String },
+    Finished {
+        outcome: Outcome,
+        why: String,
+    },
     /// Only a person can go on; `failed` if that is because of a failure.
-    Person { on: Vec<String>, failed: bool },
+    Person {
+        on: Vec<String>,
+        failed: bool,
+    },
     /// Told to stop, or waited long enough: run it again.
-    LeftOff { why: String },
+    LeftOff {
+        why: String,
+    },
     /// Somebody else conducts now.
     LeaseLost,
 }
@@ -100,7 +108,9 @@ impl Conductor<'_> {
         let ending = loop {
             if *self.stop.borrow() == Stop::Gently {
                 self.finish_writes(&mut stage).await?;
-                break Ending::LeftOff { why: "stopped".to_owned() };
+                break Ending::LeftOff {
+                    why: "stopped".to_owned(),
+                };
             }
             self.listen(&mut stage).await?;
             match self.frozen.next(&stage.progress, self.clock.now()) {
@@ -133,12 +143,20 @@ impl Conductor<'_> {
     fn leaves(&self, stage: &Stage, wait: &Wait) -> Option<Ending> {
         let waited = stage.idle_since.elapsed();
         match wait.person {
-            Some(true) => Some(Ending::Person { on: wait.on.clone(), failed: true }),
+            Some(true) => Some(Ending::Person {
+                on: wait.on.clone(),
+                failed: true,
+            }),
             Some(false) if self.wait_limit.is_some_and(|limit| waited >= limit) => {
-                Some(Ending::Person { on: wait.on.clone(), failed: false })
+                Some(Ending::Person {
+                    on: wait.on.clone(),
+                    failed: false,
+                })
             }
             _ if self.wait_limit.is_some_and(|limit| waited >= limit) && stage.work.is_empty() => {
-                Some(Ending::LeftOff { why: format!("waited long enough for {}", wait.on.join(", ")) })
+                Some(Ending::LeftOff {
+                    why: format!("waited long enough for {}", wait.on.join(", ")),
+                })
             }
             _ => None,
         }
@@ -190,7 +208,10 @@ impl Conductor<'_> {
         let event = what.at(self.clock.now());
         if let Some(ledger) = &mut self.ledger {
             let hub = self.clusters.hub.as_deref().unwrap_or_default();
-            ledger.note(&event).await.map_err(|trouble| trouble.advise(hub))?;
+            ledger
+                .note(&event)
+                .await
+                .map_err(|trouble| trouble.advise(hub))?;
         }
         stage.progress.fold(&event);
         (self.audience)(&event, &stage.progress, &self.frozen);
@@ -199,17 +220,27 @@ impl Conductor<'_> {
             What::TenantHealthy { tenant } => self.start(stage, tenant, Aim::Close)?,
             What::TenantGoesBack { tenant, .. } => self.start(stage, tenant, Aim::Back)?,
             What::TenantBackHealthy { tenant } => self.start(stage, tenant, Aim::CloseBack)?,
-            What::TenantLeft { tenant, .. } | What::TenantRollbackFailed { tenant, .. } if stage.open.contains_key(tenant) => {
+            What::TenantLeft { tenant, .. } | What::TenantRollbackFailed { tenant, .. }
+                if stage.open.contains_key(tenant) =>
+            {
                 self.start(stage, tenant, Aim::GiveUp)?;
             }
-            What::WaveBreached { action: crate::fleet::config::OnBreach::Rollback, why, .. } => self.quarantine(why).await?,
+            What::WaveBreached {
+                action: crate::fleet::config::OnBreach::Rollback,
+                why,
+                ..
+            } => self.quarantine(why).await?,
             _ => {}
         }
         Ok(())
     }
 
     fn start(&mut self, stage: &mut Stage, tenant: &str, aim: Aim) -> anyhow::Result<()> {
-        let (wave, planned) = self.frozen.plan.find(tenant).context("only tenants of the plan are started")?;
+        let (wave, planned) = self
+            .frozen
+            .plan
+            .find(tenant)
+            .context("only tenants of the plan are started")?;
         let job = Job {
             cluster: self.clusters.get(&planned.place.cluster)?.clone(),
             planned: planned.clone(),
@@ -230,10 +261,20 @@ impl Conductor<'_> {
     }
 
     /// Takes in what a worker reports.
-    async fn take_in(&mut self, stage: &mut Stage, tenant: String, aim: Aim, done: Done) -> anyhow::Result<()> {
+    async fn take_in(
+        &mut self,
+        stage: &mut Stage,
+        tenant: String,
+        aim: Aim,
+        done: Done,
+    ) -> anyhow::Result<()> {
         stage.idle_since = Instant::now();
         let what = match done {
-            Done::Written { open, writes, wanted } => {
+            Done::Written {
+                open,
+                writes,
+                wanted,
+            } => {
                 stage.wanted.insert(tenant.clone(), wanted);
                 stage.open.insert(tenant.clone(), *open);
                 match aim {
@@ -254,13 +295,19 @@ impl Conductor<'_> {
                     stage.open.insert(tenant.clone(), *open);
                 }
                 match aim {
-                    Aim::Forward | Aim::Close => What::TenantFailed { tenant, how: Failure::Refused, why },
+                    Aim::Forward | Aim::Close => What::TenantFailed {
+                        tenant,
+                        how: Failure::Refused,
+                        why,
+                    },
                     Aim::Back | Aim::CloseBack => What::TenantRollbackFailed { tenant, why },
                     Aim::GiveUp => return Ok(()),
                 }
             }
             Done::TakenOver { by } => What::TenantTakenOver { tenant, by },
-            Done::Unreachable { why } if aim == Aim::Forward => What::TenantDeferred { tenant, why },
+            Done::Unreachable { why } if aim == Aim::Forward => {
+                What::TenantDeferred { tenant, why }
+            }
             Done::Unreachable { why } => What::TenantRollbackFailed { tenant, why },
         };
         stage.next_look = Instant::now();
@@ -279,23 +326,32 @@ impl Conductor<'_> {
         for (_, planned) in self.frozen.plan.tenants() {
             let tenant = &planned.place.tenant;
             let phase = &stage.progress.tenants[tenant].phase;
-            let Some(wanted) = stage.wanted.get(tenant).filter(|_| phase.is_watched()) else { continue };
+            let Some(wanted) = stage.wanted.get(tenant).filter(|_| phase.is_watched()) else {
+                continue;
+            };
             is_settling |= !matches!(phase, Phase::Succeeded { .. });
-            by_cluster.entry(&planned.place.cluster).or_default().push(Watched {
-                tenant: tenant.clone(),
-                namespace: planned.place.namespace.clone(),
-                wanted: wanted.clone(),
-            });
+            by_cluster
+                .entry(&planned.place.cluster)
+                .or_default()
+                .push(Watched {
+                    tenant: tenant.clone(),
+                    namespace: planned.place.namespace.clone(),
+                    wanted: wanted.clone(),
+                });
         }
         stage.next_look = Instant::now() + if is_settling { LOOK } else { SOAK_LOOK };
         for (name, watched) in by_cluster {
             if stage.looking.contains(name) {
                 continue;
             }
-            let Ok(cluster) = self.clusters.get(name) else { continue };
+            let Ok(cluster) = self.clusters.get(name) else {
+                continue;
+            };
             let (reader, clock, name) = (cluster.reader(), self.clock, name.to_owned());
             stage.looking.insert(name.clone());
-            stage.looks.spawn(async move { (name, observe::observe(&reader, &watched, clock).await) });
+            stage
+                .looks
+                .spawn(async move { (name, observe::observe(&reader, &watched, clock).await) });
         }
     }
 
@@ -304,14 +360,20 @@ impl Conductor<'_> {
     fn see(&self, stage: &mut Stage, cluster: &str, seen: Result<Vec<Seen>, CallError>) {
         stage.looking.remove(cluster);
         for seen in seen.unwrap_or_default() {
-            stage.progress.observe(&seen.tenant, seen.sample, self.frozen.strategy.max_sample_gap);
+            stage.progress.observe(
+                &seen.tenant,
+                seen.sample,
+                self.frozen.strategy.max_sample_gap,
+            );
         }
     }
 
     /// After a resume: what succeeded before is watched again.
     fn rewatch(&self, stage: &mut Stage) {
         for (tenant, progress) in &stage.progress.tenants {
-            if let (Phase::Succeeded { .. }, Some(bundle)) = (&progress.phase, self.bundles.get(tenant)) {
+            if let (Phase::Succeeded { .. }, Some(bundle)) =
+                (&progress.phase, self.bundles.get(tenant))
+            {
                 stage.wanted.insert(tenant.clone(), work::wanted_of(bundle));
             }
         }
@@ -321,9 +383,13 @@ impl Conductor<'_> {
 
     /// What was said before the rollout came into the state that it is in has done its work.
     async fn skip_old_words(&self, stage: &mut Stage) {
-        let (Some(ledger), Ok(hub)) = (&self.ledger, self.clusters.hub()) else { return };
+        let (Some(ledger), Ok(hub)) = (&self.ledger, self.clusters.hub()) else {
+            return;
+        };
         let rollout = ledger.record();
-        let words = store::words(&hub.reader(), &rollout.environment).await.unwrap_or_default();
+        let words = store::words(&hub.reader(), &rollout.environment)
+            .await
+            .unwrap_or_default();
         let old = words.iter().filter(|word| word.at < rollout.since);
         stage.heard.extend(old.map(words::key));
     }
@@ -334,12 +400,20 @@ impl Conductor<'_> {
             return Ok(());
         }
         stage.next_listen = Instant::now() + LISTEN;
-        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else { return Ok(()) };
+        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else {
+            return Ok(());
+        };
         let hub = self.clusters.hub()?.reader();
         // A hub that does not answer now is asked again in two seconds; the lease, not this,
         // decides when we have been away from it for too long.
-        let Ok(words) = store::words(&hub, &rollout.environment).await else { return Ok(()) };
-        for word in words::about(&words, rollout).into_iter().cloned().collect::<Vec<_>>() {
+        let Ok(words) = store::words(&hub, &rollout.environment).await else {
+            return Ok(());
+        };
+        for word in words::about(&words, rollout)
+            .into_iter()
+            .cloned()
+            .collect::<Vec<_>>()
+        {
             if !stage.heard.insert(words::key(&word)) {
                 continue;
             }
@@ -352,8 +426,12 @@ impl Conductor<'_> {
 
     /// The release must not go forward again until a person clears it.
     async fn quarantine(&self, why: &str) -> anyhow::Result<()> {
-        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else { return Ok(()) };
-        let Some(release) = rollout.release.clone() else { return Ok(()) };
+        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else {
+            return Ok(());
+        };
+        let Some(release) = rollout.release.clone() else {
+            return Ok(());
+        };
         let word = Word {
             verb: Verb::Quarantine,
             environment: rollout.environment.clone(),
@@ -364,7 +442,9 @@ impl Conductor<'_> {
             expires: None,
         };
         let hub = self.clusters.hub()?;
-        store::say(&hub.writer(), &word).await.map_err(|error| error.advise(hub.name()))?;
+        store::say(&hub.writer(), &word)
+            .await
+            .map_err(|error| error.advise(hub.name()))?;
         Ok(())
     }
 

@@ -35,13 +35,20 @@ pub struct Lease {
 pub enum Asked {
     Held(Lease),
     /// Somebody else holds it and renews it.
-    Taken { by: String },
+    Taken {
+        by: String,
+    },
 }
 
 impl Lease {
     /// Takes the lease of an environment. A holder that vanished is waited out, which takes
     /// `LEASE`; one that renews meanwhile keeps it.
-    pub async fn acquire(hub: &Writer, environment: &str, holder: &str, clock: Clock) -> Result<Asked, CallError> {
+    pub async fn acquire(
+        hub: &Writer,
+        environment: &str,
+        holder: &str,
+        clock: Clock,
+    ) -> Result<Asked, CallError> {
         let name = format!("escale.{environment}");
         let mut seen: Option<(String, Instant)> = None;
         loop {
@@ -52,8 +59,10 @@ impl Lease {
                 Some(lease) if is_free(lease) || seen_still(&mut seen, lease) => {
                     hub.replace(&wanted(Some(version_of(lease)))).await
                 }
-                Some(lease) if has_renewed(&seen, lease) => {
-                    return Ok(Asked::Taken { by: holder_of(lease).to_owned() });
+                Some(lease) if has_renewed(seen.as_ref(), lease) => {
+                    return Ok(Asked::Taken {
+                        by: holder_of(lease).to_owned(),
+                    });
                 }
                 Some(_) => {
                     tokio::time::sleep(LOOK).await;
@@ -85,7 +94,12 @@ impl Lease {
     /// Renews. `false` when somebody else holds it now, or when it could not be renewed for so
     /// long that somebody else may.
     pub async fn renew(&mut self) -> bool {
-        let wanted = lease_object(&self.name, &self.holder, self.clock.now(), Some(version_of(&self.value)));
+        let wanted = lease_object(
+            &self.name,
+            &self.holder,
+            self.clock.now(),
+            Some(version_of(&self.value)),
+        );
         let answer = tokio::time::timeout(RENEW, self.hub.replace(&wanted)).await;
         match answer {
             Ok(Ok(value)) => {
@@ -100,7 +114,12 @@ impl Lease {
 
     /// Lets the next one have it at once.
     pub async fn release(self) {
-        let freed = lease_object(&self.name, "", self.clock.now(), Some(version_of(&self.value)));
+        let freed = lease_object(
+            &self.name,
+            "",
+            self.clock.now(),
+            Some(version_of(&self.value)),
+        );
         // Whoever cannot reach the hub any more leaves the lease to run out.
         let _runs_out = self.hub.replace(&freed).await;
     }
@@ -119,8 +138,8 @@ fn seen_still(seen: &mut Option<(String, Instant)>, lease: &Value) -> bool {
     }
 }
 
-fn has_renewed(seen: &Option<(String, Instant)>, lease: &Value) -> bool {
-    seen.as_ref().is_some_and(|(version, _)| version != version_of(lease))
+fn has_renewed(seen: Option<&(String, Instant)>, lease: &Value) -> bool {
+    seen.is_some_and(|(version, _)| version != version_of(lease))
 }
 
 fn is_free(lease: &Value) -> bool {
@@ -128,11 +147,17 @@ fn is_free(lease: &Value) -> bool {
 }
 
 fn holder_of(lease: &Value) -> &str {
-    lease.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or_default()
+    lease
+        .pointer("/spec/holderIdentity")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn version_of(lease: &Value) -> &str {
-    lease.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
+    lease
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn lease_object(name: &str, holder: &str, now: Timestamp, version: Option<&str>) -> Value {

@@ -35,7 +35,12 @@ pub struct Opening {
 
 impl Ledger {
     /// Records a new rollout: the frozen plan first, then the rollout itself.
-    pub async fn open(hub: Writer, opening: Opening, plan: &Plan, strategy: &Strategy) -> Result<Self, Trouble> {
+    pub async fn open(
+        hub: Writer,
+        opening: Opening,
+        plan: &Plan,
+        strategy: &Strategy,
+    ) -> Result<Self, Trouble> {
         let lines = plan_lines(plan);
         let record = RolloutRecord {
             id: rollout_id(&opening),
@@ -72,7 +77,8 @@ impl Ledger {
         if record == self.stored.value {
             return Ok(());
         }
-        self.stored = store::replace_rollout(&self.hub, &record, &self.stored.resource_version).await?;
+        self.stored =
+            store::replace_rollout(&self.hub, &record, &self.stored.resource_version).await?;
         Ok(())
     }
 }
@@ -84,31 +90,59 @@ pub fn thaw(
     lines: &[PlanLine],
     planned: impl Fn(&PlanLine) -> Option<Planned>,
 ) -> Result<(Plan, Strategy), String> {
-    let frozen: FrozenRecord =
-        serde_json::from_value(record.frozen.clone()).map_err(|error| format!("its frozen plan does not read: {error}"))?;
+    let frozen: FrozenRecord = serde_json::from_value(record.frozen.clone())
+        .map_err(|error| format!("its frozen plan does not read: {error}"))?;
     let mut waves = frozen.waves;
     for line in lines {
-        let record::Place::Wave(name) = &line.place else { continue };
+        let record::Place::Wave(name) = &line.place else {
+            continue;
+        };
         let wave = waves.iter_mut().find(|wave| wave.name == *name);
-        let wave = wave.ok_or_else(|| format!("`{}` is in wave `{name}`, which it does not have", line.tenant))?;
-        let planned = planned(line).ok_or_else(|| format!("`{}` is not in the fleet any more", line.tenant))?;
+        let wave = wave.ok_or_else(|| {
+            format!(
+                "`{}` is in wave `{name}`, which it does not have",
+                line.tenant
+            )
+        })?;
+        let planned = planned(line)
+            .ok_or_else(|| format!("`{}` is not in the fleet any more", line.tenant))?;
         wave.tenants.push(planned);
     }
-    Ok((Plan { waves, excluded: Vec::new() }, frozen.strategy))
+    Ok((
+        Plan {
+            waves,
+            excluded: Vec::new(),
+        },
+        frozen.strategy,
+    ))
 }
 
 fn frozen(plan: &Plan, strategy: &Strategy) -> serde_json::Value {
-    let bare = |wave: &Wave| Wave { tenants: Vec::new(), ..wave.clone() };
-    let frozen = FrozenRecord { strategy: strategy.clone(), waves: plan.waves.iter().map(bare).collect() };
+    let bare = |wave: &Wave| Wave {
+        tenants: Vec::new(),
+        ..wave.clone()
+    };
+    let frozen = FrozenRecord {
+        strategy: strategy.clone(),
+        waves: plan.waves.iter().map(bare).collect(),
+    };
     serde_json::to_value(frozen).expect("a plan is plain JSON")
 }
 
 fn rollout_id(opening: &Opening) -> String {
     /// Digits of a commit that people recognise.
     const SHORT: usize = 8;
-    let release: String = opening.release.iter().flat_map(|release| release.chars().take(SHORT)).collect();
+    let release: String = opening
+        .release
+        .iter()
+        .flat_map(|release| release.chars().take(SHORT))
+        .collect();
     let time = opening.at.strftime("%Y%m%d-%H%M%S");
-    if release.is_empty() { time.to_string() } else { format!("{time}-{release}") }
+    if release.is_empty() {
+        time.to_string()
+    } else {
+        format!("{time}-{release}")
+    }
 }
 
 fn wave_record(wave: &Wave) -> WaveRecord {
@@ -165,15 +199,28 @@ fn update(record: &mut RolloutRecord, event: &Event) {
             match action {
                 OnBreach::Rollback => enter(record, RolloutState::RollingBack, why, at),
                 OnBreach::Pause => enter(record, RolloutState::Paused, why, at),
-                OnBreach::Continue => update_wave(record, wave, |wave| wave.state = WaveState::Running),
+                OnBreach::Continue => {
+                    update_wave(record, wave, |wave| wave.state = WaveState::Running);
+                }
             }
         }
-        What::Paused { by, why } => enter(record, RolloutState::Paused, &format!("by {by}: {why}"), at),
+        What::Paused { by, why } => {
+            enter(record, RolloutState::Paused, &format!("by {by}: {why}"), at);
+        }
         What::Resumed { by, why } => {
-            for wave in record.waves.iter_mut().filter(|wave| wave.state == WaveState::Breached) {
+            for wave in record
+                .waves
+                .iter_mut()
+                .filter(|wave| wave.state == WaveState::Breached)
+            {
                 wave.state = WaveState::Running;
             }
-            enter(record, RolloutState::Running, &format!("resumed by {by}: {why}"), at);
+            enter(
+                record,
+                RolloutState::Running,
+                &format!("resumed by {by}: {why}"),
+                at,
+            );
         }
         What::Finished { outcome, why } => enter(record, ended(*outcome), why, at),
         What::Aborted { .. }

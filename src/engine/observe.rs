@@ -26,11 +26,14 @@ pub struct Watched {
 pub struct Seen {
     pub tenant: String,
     pub sample: Sample,
-    pub health: TenantHealth,
 }
 
 /// Looks at tenants of one cluster. Every verdict is of the moment when the lists were asked for.
-pub async fn observe(reader: &Reader, watched: &[Watched], clock: Clock) -> Result<Vec<Seen>, CallError> {
+pub async fn observe(
+    reader: &Reader,
+    watched: &[Watched],
+    clock: Clock,
+) -> Result<Vec<Seen>, CallError> {
     let asked_at = clock.now();
     let found = objects(reader, watched).await?;
     let none = Vec::new();
@@ -47,7 +50,7 @@ pub async fn observe(reader: &Reader, watched: &[Watched], clock: Clock) -> Resu
             tolerance: Tolerance::default(),
         });
         if health.verdict.is_settled_well() {
-            seen.push(sight(tenant, health, asked_at));
+            seen.push(sight(tenant, &health, asked_at));
         } else {
             ailing.push(tenant);
         }
@@ -64,8 +67,14 @@ async fn look_closer(
     clock: Clock,
 ) -> Result<Vec<Seen>, CallError> {
     let asked_at = clock.now();
-    let kinds = [Kind::pod(), Kind::new("apps/v1", "ReplicaSet", "replicasets", true)];
-    let [pods, replica_sets] = lists(reader, ailing, &kinds).await?.try_into().unwrap_or_default();
+    let kinds = [
+        Kind::pod(),
+        Kind::new("apps/v1", "ReplicaSet", "replicasets", true),
+    ];
+    let [pods, replica_sets] = lists(reader, ailing, &kinds)
+        .await?
+        .try_into()
+        .unwrap_or_default();
     let none = Vec::new();
     let judged = ailing.iter().map(|tenant| {
         let health = health::judge_tenant(&Observation {
@@ -76,24 +85,34 @@ async fn look_closer(
             now: asked_at,
             tolerance: Tolerance::default(),
         });
-        sight(tenant, health, asked_at)
+        sight(tenant, &health, asked_at)
     });
     Ok(judged.collect())
 }
 
-fn sight(watched: &Watched, health: TenantHealth, at: jiff::Timestamp) -> Seen {
+fn sight(watched: &Watched, health: &TenantHealth, at: jiff::Timestamp) -> Seen {
     let reduced = match health.verdict {
         Verdict::Healthy | Verdict::Suspended => Health::Healthy,
         Verdict::Progressing => Health::Progressing,
         Verdict::Failed => Health::Failed,
         Verdict::Unknown => Health::Unknown,
     };
-    let sample = Sample { at, health: reduced, headline: health.headline.clone() };
-    Seen { tenant: watched.tenant.clone(), sample, health }
+    let sample = Sample {
+        at,
+        health: reduced,
+        headline: health.headline.clone(),
+    };
+    Seen {
+        tenant: watched.tenant.clone(),
+        sample,
+    }
 }
 
 /// The objects that have a health of their own, by namespace.
-async fn objects(reader: &Reader, watched: &[Watched]) -> Result<BTreeMap<String, Vec<Live>>, CallError> {
+async fn objects(
+    reader: &Reader,
+    watched: &[Watched],
+) -> Result<BTreeMap<String, Vec<Live>>, CallError> {
     let kinds = kinds(reader, watched).await?;
     let tenants: Vec<&Watched> = watched.iter().collect();
     let mut all: BTreeMap<String, Vec<Live>> = BTreeMap::new();
@@ -109,7 +128,10 @@ async fn kinds(reader: &Reader, watched: &[Watched]) -> Result<Vec<Kind>, CallEr
     let wanted = watched.iter().flat_map(|tenant| &tenant.wanted);
     let mut samples = BTreeMap::new();
     for wanted in wanted.filter(|wanted| health::must_be_observed(&wanted.object)) {
-        let key = (wanted.object.api_version.as_str(), wanted.object.kind.as_str());
+        let key = (
+            wanted.object.api_version.as_str(),
+            wanted.object.kind.as_str(),
+        );
         samples.entry(key).or_insert(&wanted.object);
     }
     let mut kinds = Vec::new();
@@ -128,10 +150,19 @@ async fn lists(
     try_join_all(kinds.iter().map(|kind| list(reader, watched, kind))).await
 }
 
-async fn list(reader: &Reader, watched: &[&Watched], kind: &Kind) -> Result<BTreeMap<String, Vec<Live>>, CallError> {
-    let namespaces: BTreeSet<&str> = watched.iter().map(|tenant| tenant.namespace.as_str()).collect();
+async fn list(
+    reader: &Reader,
+    watched: &[&Watched],
+    kind: &Kind,
+) -> Result<BTreeMap<String, Vec<Live>>, CallError> {
+    let namespaces: BTreeSet<&str> = watched
+        .iter()
+        .map(|tenant| tenant.namespace.as_str())
+        .collect();
     let found = if namespaces.len() < MANY {
-        let each = namespaces.iter().map(|namespace| reader.list(kind, Within::Namespace(namespace), None));
+        let each = namespaces
+            .iter()
+            .map(|namespace| reader.list(kind, Within::Namespace(namespace), None));
         try_join_all(each).await?.concat()
     } else {
         reader.list(kind, Within::Cluster, None).await?

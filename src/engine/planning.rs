@@ -33,13 +33,20 @@ pub type Recorded = Result<Stored<TenantRecord>, UserError>;
 impl Records {
     /// One paged list per cluster.
     pub async fn read(clusters: &Clusters, environment: &str) -> Self {
-        let answers = clusters.ask(|cluster| async move { store::tenants(&cluster.reader()).await }).await;
-        let mut read: BTreeMap<String, Result<BTreeMap<String, Recorded>, String>> =
-            answers.into_iter().map(|(name, answer)| (name, by_namespace(answer))).collect();
+        let answers = clusters
+            .ask(|cluster| async move { store::tenants(&cluster.reader()).await })
+            .await;
+        let mut read: BTreeMap<String, Result<BTreeMap<String, Recorded>, String>> = answers
+            .into_iter()
+            .map(|(name, answer)| (name, by_namespace(answer)))
+            .collect();
         for (name, error) in &clusters.failed {
             read.insert(name.clone(), Err(error.to_string()));
         }
-        Self { environment: environment.to_owned(), clusters: read }
+        Self {
+            environment: environment.to_owned(),
+            clusters: read,
+        }
     }
 
     /// The record of a tenant; `Ok(None)` if it has none yet.
@@ -53,24 +60,35 @@ impl Records {
 
     /// Every readable record of this environment.
     pub fn iter(&self) -> impl Iterator<Item = &Stored<TenantRecord>> {
-        let readable = self.clusters.values().flatten().flat_map(BTreeMap::values).flatten();
+        let readable = self
+            .clusters
+            .values()
+            .flatten()
+            .flat_map(BTreeMap::values)
+            .flatten();
         readable.filter(|stored| stored.value.environment == self.environment)
     }
 
     /// Clusters that did not answer, and why.
     pub fn unreachable(&self) -> impl Iterator<Item = (&str, &str)> {
         self.clusters.iter().filter_map(|(name, answer)| {
-            answer.as_ref().err().map(|why| (name.as_str(), why.as_str()))
+            answer
+                .as_ref()
+                .err()
+                .map(|why| (name.as_str(), why.as_str()))
         })
     }
 
     /// Records that cannot be read.
     pub fn unreadable(&self) -> impl Iterator<Item = (&str, &str, &UserError)> {
         self.clusters.iter().flat_map(|(cluster, answer)| {
-            answer.iter().flat_map(BTreeMap::iter).filter_map(|(namespace, recorded)| {
-                let error = recorded.as_ref().err()?;
-                Some((cluster.as_str(), namespace.as_str(), error))
-            })
+            answer
+                .iter()
+                .flat_map(BTreeMap::iter)
+                .filter_map(|(namespace, recorded)| {
+                    let error = recorded.as_ref().err()?;
+                    Some((cluster.as_str(), namespace.as_str(), error))
+                })
         })
     }
 
@@ -82,7 +100,10 @@ impl Records {
             .map(|tenant| (tenant.cluster.as_str(), tenant.namespace.as_str()))
             .collect();
         let orphans = self.iter().filter(|stored| {
-            !known.contains(&(stored.value.cluster.as_str(), stored.value.namespace.as_str()))
+            !known.contains(&(
+                stored.value.cluster.as_str(),
+                stored.value.namespace.as_str(),
+            ))
         });
         orphans
             .map(|stored| Excluded {
@@ -98,7 +119,10 @@ fn by_namespace(
     answer: Result<Vec<Found<Stored<TenantRecord>>>, CallError>,
 ) -> Result<BTreeMap<String, Recorded>, String> {
     let found = answer.map_err(|error| error.to_string())?;
-    Ok(found.into_iter().map(|found| (found.name, found.record)).collect())
+    Ok(found
+        .into_iter()
+        .map(|found| (found.name, found.record))
+        .collect())
 }
 
 /// What a plan takes into account besides fleet, bundles and records.
@@ -120,7 +144,9 @@ pub fn candidates(
     circumstances: &Circumstances<'_>,
 ) -> Vec<Candidate> {
     let is_selected = |tenant: &&Tenant| {
-        circumstances.selected.is_none_or(|selected| selected.contains(&tenant.name))
+        circumstances
+            .selected
+            .is_none_or(|selected| selected.contains(&tenant.name))
     };
     fleet
         .tenants
@@ -155,7 +181,8 @@ fn candidate(
         place: place(tenant),
         wanted,
         current: record.and_then(|record| record.digest.clone()),
-        is_settled: record.is_some_and(|record| record.claim.is_none() && record.state.is_settled()),
+        is_settled: record
+            .is_some_and(|record| record.claim.is_none() && record.state.is_settled()),
         last_good: record.and_then(|record| expected_good(record, circumstances)),
         kept_out,
     }
@@ -172,18 +199,27 @@ fn expected_good(record: &TenantRecord, circumstances: &Circumstances<'_>) -> Op
 
 fn kept_out_by_record(record: &TenantRecord, tenant: &Tenant, now: Timestamp) -> Option<Exclusion> {
     if record.tenant != tenant.name {
-        let why = format!("the namespace belongs to tenant `{}` of `{}`", record.tenant, record.environment);
+        let why = format!(
+            "the namespace belongs to tenant `{}` of `{}`",
+            record.tenant, record.environment
+        );
         return Some(Exclusion::RecordUnreadable(why));
     }
     record.hold_at(now).map(|hold| {
-        let until = hold.expires.map_or_else(String::new, |expires| format!(" until {expires}"));
+        let until = hold
+            .expires
+            .map_or_else(String::new, |expires| format!(" until {expires}"));
         Exclusion::Held(format!("{} ({}){until}", hold.reason, hold.owner))
     })
 }
 
 fn quarantine(wanted: &Wanted, circumstances: &Circumstances<'_>) -> Option<Exclusion> {
     match wanted {
-        Wanted::Bundle(digest) => circumstances.quarantined.get(digest).cloned().map(Exclusion::Quarantined),
+        Wanted::Bundle(digest) => circumstances
+            .quarantined
+            .get(digest)
+            .cloned()
+            .map(Exclusion::Quarantined),
         Wanted::NotRendered(_) => None,
     }
 }
@@ -195,7 +231,10 @@ fn not_automatic(tenant: &Tenant, circumstances: &Circumstances<'_>) -> Option<E
         Updates::OnApproval => "onApproval",
         Updates::OnRequest => "onRequest",
     };
-    circumstances.selected.is_none().then(|| Exclusion::NotAutomatic(updates.to_owned()))
+    circumstances
+        .selected
+        .is_none()
+        .then(|| Exclusion::NotAutomatic(updates.to_owned()))
 }
 
 pub fn place(tenant: &Tenant) -> Place {

@@ -8,7 +8,8 @@ use super::rollouts::{Order, Survey};
 use crate::error::UserError;
 use crate::record::{self, Outcome, PlanLine, RolloutRecord, RolloutState, TenantRecord};
 use crate::rollout::{
-    Failed, Failure, Frozen, Phase, Planned, Progress, State, TenantProgress, WaveProgress, WaveState,
+    Failed, Failure, Frozen, Phase, Planned, Progress, State, TenantProgress, WaveProgress,
+    WaveState,
 };
 
 /// Reads plan and progress out of the records of an open rollout, and refuses what cannot be.
@@ -19,17 +20,25 @@ pub fn rebuild(
     survey: &Survey,
 ) -> anyhow::Result<(Frozen, Progress)> {
     let refuse = |why: String| {
-        UserError::new(format!("rollout `{}` cannot go on: {why}", rollout.id))
-            .hint("end it with `escale abort`, then start anew: what it did is in the tenants' records")
+        UserError::new(format!("rollout `{}` cannot go on: {why}", rollout.id)).hint(
+            "end it with `escale abort`, then start anew: what it did is in the tenants' records",
+        )
     };
-    let (plan, strategy) = ledger::thaw(rollout, lines, |line| planned(line, order)).map_err(refuse)?;
+    let (plan, strategy) =
+        ledger::thaw(rollout, lines, |line| planned(line, order)).map_err(refuse)?;
     let frozen = Frozen::new(plan, strategy);
     check_content(&frozen, order).map_err(refuse)?;
     let mut progress = Progress::new(&frozen.plan);
     progress.state = state(rollout);
     for wave in &mut progress.waves {
-        let recorded = rollout.waves.iter().find(|recorded| recorded.name == wave.name);
-        *wave = WaveProgress { name: wave.name.clone(), state: recorded.map_or(WaveState::Pending, wave_state) };
+        let recorded = rollout
+            .waves
+            .iter()
+            .find(|recorded| recorded.name == wave.name);
+        *wave = WaveProgress {
+            name: wave.name.clone(),
+            state: recorded.map_or(WaveState::Pending, wave_state),
+        };
     }
     for (_, planned) in frozen.plan.tenants() {
         let place = &planned.place;
@@ -37,9 +46,17 @@ pub fn rebuild(
             Ok(Some(Ok(stored))) => Some(&stored.value),
             Ok(Some(Err(error))) => return Err(error.clone().into()),
             Ok(None) => None,
-            Err(why) => return Err(refuse(format!("cluster `{}` does not answer: {why}", place.cluster)).into()),
+            Err(why) => {
+                return Err(refuse(format!(
+                    "cluster `{}` does not answer: {why}",
+                    place.cluster
+                ))
+                .into());
+            }
         };
-        progress.tenants.insert(place.tenant.clone(), tenant(rollout, planned, record));
+        progress
+            .tenants
+            .insert(place.tenant.clone(), tenant(rollout, planned, record));
     }
     Ok((frozen, progress))
 }
@@ -58,10 +75,16 @@ fn planned(line: &PlanLine, order: &Order<'_>) -> Option<Planned> {
 fn check_content(frozen: &Frozen, order: &Order<'_>) -> Result<(), String> {
     for (_, planned) in frozen.plan.tenants() {
         let tenant = &planned.place.tenant;
-        let rendered = order.bundles.get(tenant).and_then(|bundle| bundle.as_ref().ok());
+        let rendered = order
+            .bundles
+            .get(tenant)
+            .and_then(|bundle| bundle.as_ref().ok());
         let digest = rendered.map(|bundle| bundle.digest());
         if digest.as_ref() != Some(&planned.digest) {
-            return Err(format!("`{tenant}` does not render to the planned bundle {}", planned.digest));
+            return Err(format!(
+                "`{tenant}` does not render to the planned bundle {}",
+                planned.digest
+            ));
         }
     }
     Ok(())
@@ -71,8 +94,15 @@ fn state(rollout: &RolloutRecord) -> State {
     let why = rollout.reason.clone().unwrap_or_default();
     match rollout.state {
         RolloutState::Paused => {
-            let failed = rollout.waves.iter().any(|wave| wave.state == record::WaveState::Breached);
-            State::Paused { by: "the record".to_owned(), why, failed }
+            let failed = rollout
+                .waves
+                .iter()
+                .any(|wave| wave.state == record::WaveState::Breached);
+            State::Paused {
+                by: "the record".to_owned(),
+                why,
+                failed,
+            }
         }
         RolloutState::RollingBack => State::RollingBack { why },
         _ => State::Running,
@@ -92,9 +122,19 @@ fn wave_state(recorded: &record::WaveRecord) -> WaveState {
 }
 
 /// Where a tenant stands. Whoever was left in the middle starts again: every write is the same.
-fn tenant(rollout: &RolloutRecord, planned: &Planned, record: Option<&TenantRecord>) -> TenantProgress {
-    let Some(record) = record else { return TenantProgress::new(Phase::Pending) };
-    if let Some(claim) = record.claim.as_ref().filter(|claim| claim.rollout.as_ref() == Some(&rollout.id)) {
+fn tenant(
+    rollout: &RolloutRecord,
+    planned: &Planned,
+    record: Option<&TenantRecord>,
+) -> TenantProgress {
+    let Some(record) = record else {
+        return TenantProgress::new(Phase::Pending);
+    };
+    if let Some(claim) = record
+        .claim
+        .as_ref()
+        .filter(|claim| claim.rollout.as_ref() == Some(&rollout.id))
+    {
         return if claim.action == record::Action::Rollback {
             failed(Phase::Failed { at: claim.since }, &claim.why)
         } else {
@@ -104,14 +144,29 @@ fn tenant(rollout: &RolloutRecord, planned: &Planned, record: Option<&TenantReco
     if record.rollout.as_ref() != Some(&rollout.id) {
         return TenantProgress::new(Phase::Pending);
     }
-    let why = record.history.first().map_or("", |entry| entry.why.as_str());
+    let why = record
+        .history
+        .first()
+        .map_or("", |entry| entry.why.as_str());
     match record.state {
-        Outcome::Succeeded | Outcome::Unchanged if record.digest.as_ref() == Some(&planned.digest) => {
+        Outcome::Succeeded | Outcome::Unchanged
+            if record.digest.as_ref() == Some(&planned.digest) =>
+        {
             TenantProgress::new(Phase::Succeeded { at: record.since })
         }
         Outcome::RolledBack => failed(Phase::RolledBack { at: record.since }, why),
-        Outcome::RollbackFailed => failed(Phase::RollbackFailed { why: why.to_owned() }, why),
-        Outcome::Failed | Outcome::TimedOut => failed(Phase::Left { why: why.to_owned() }, why),
+        Outcome::RollbackFailed => failed(
+            Phase::RollbackFailed {
+                why: why.to_owned(),
+            },
+            why,
+        ),
+        Outcome::Failed | Outcome::TimedOut => failed(
+            Phase::Left {
+                why: why.to_owned(),
+            },
+            why,
+        ),
         Outcome::Succeeded
         | Outcome::Unchanged
         | Outcome::Interrupted
@@ -123,6 +178,13 @@ fn tenant(rollout: &RolloutRecord, planned: &Planned, record: Option<&TenantReco
 }
 
 fn failed(phase: Phase, why: &str) -> TenantProgress {
-    let failure = Failed { how: Failure::Unhealthy, why: why.to_owned(), is_excused: false };
-    TenantProgress { failure: Some(failure), ..TenantProgress::new(phase) }
+    let failure = Failed {
+        how: Failure::Unhealthy,
+        why: why.to_owned(),
+        is_excused: false,
+    };
+    TenantProgress {
+        failure: Some(failure),
+        ..TenantProgress::new(phase)
+    }
 }

@@ -59,10 +59,23 @@ pub struct World<'a> {
 /// How an order ended.
 pub enum Carried {
     /// Nothing changes: not a single write.
-    NothingToDo { plan: Plan },
+    NothingToDo {
+        plan: Plan,
+    },
     /// Somebody else conducts this environment.
-    Taken { by: String },
-    Ended { id: String, ending: Ending, progress: Progress, frozen: Frozen },
+    Taken {
+        by: String,
+    },
+    Ended(Box<Ended>),
+}
+
+/// A run of the conductor, and where the rollout stands after it.
+pub struct Ended {
+    /// `None` for a typed rollback, which has no record on the hub.
+    pub id: Option<String>,
+    pub ending: Ending,
+    pub progress: Progress,
+    pub frozen: Frozen,
 }
 
 /// What the hub and the clusters knew before anything was planned.
@@ -74,27 +87,50 @@ pub struct Survey {
 }
 
 /// Reads what planning needs. Holds no writer.
-pub async fn survey(clusters: &Clusters, environment: &str, now: Timestamp) -> anyhow::Result<Survey> {
+pub async fn survey(
+    clusters: &Clusters,
+    environment: &str,
+    now: Timestamp,
+) -> anyhow::Result<Survey> {
     let hub = clusters.hub()?;
     let reader = hub.reader();
     let advise = |trouble: store::Trouble| trouble.advise(hub.name());
     let records = Records::read(clusters, environment).await;
-    let found = store::rollouts(&reader, environment).await.map_err(|error| error.advise(hub.name()))?;
-    let rollouts = found.into_iter().map(|found| found.record).collect::<Result<Vec<_>, UserError>>()?;
+    let found = store::rollouts(&reader, environment)
+        .await
+        .map_err(|error| error.advise(hub.name()))?;
+    let rollouts = found
+        .into_iter()
+        .map(|found| found.record)
+        .collect::<Result<Vec<_>, UserError>>()?;
     let words = store::words(&reader, environment).await.map_err(advise)?;
     let standing = record::standing(&words, now);
-    let referenced: BTreeSet<&str> = records.iter().filter_map(|stored| stored.value.rollout.as_deref()).collect();
-    let last = rollouts.iter().map(|stored| &stored.value).filter(|rollout| referenced.contains(rollout.id.as_str()));
+    let referenced: BTreeSet<&str> = records
+        .iter()
+        .filter_map(|stored| stored.value.rollout.as_deref())
+        .collect();
+    let last = rollouts
+        .iter()
+        .map(|stored| &stored.value)
+        .filter(|rollout| referenced.contains(rollout.id.as_str()));
     let soaks = Soaks::read(&reader, last).await.map_err(advise)?;
     let mut quarantined = BTreeMap::new();
     for word in &standing.quarantines {
-        for rollout in rollouts.iter().filter(|stored| is_of(&stored.value, &word.scope)) {
+        for rollout in rollouts
+            .iter()
+            .filter(|stored| is_of(&stored.value, &word.scope))
+        {
             for line in store::plan(&reader, &rollout.value).await.map_err(advise)? {
                 quarantined.extend(line.digest.map(|digest| (digest, word.reason.clone())));
             }
         }
     }
-    Ok(Survey { records, soaks, quarantined, rollouts })
+    Ok(Survey {
+        records,
+        soaks,
+        quarantined,
+        rollouts,
+    })
 }
 
 fn is_of(rollout: &RolloutRecord, scope: &record::Scope) -> bool {
@@ -109,7 +145,8 @@ pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
         soaks: &survey.soaks,
         selected: order.selected.as_ref(),
     };
-    let candidates = planning::candidates(order.fleet, order.bundles, &survey.records, &circumstances);
+    let candidates =
+        planning::candidates(order.fleet, order.bundles, &survey.records, &circumstances);
     let mut plan = Plan::new(&order.strategy, candidates);
     plan.excluded.extend(survey.records.orphans(order.fleet));
     plan
@@ -120,7 +157,10 @@ pub async fn roll_out(order: &Order<'_>, world: World<'_>) -> anyhow::Result<Car
     let hub = world.clusters.hub()?.clone();
     let environment = order.fleet.environment.name.as_str();
     let writer = hub.writer();
-    writer.ensure_namespace(NAMESPACE).await.map_err(|error| error.advise(hub.name()))?;
+    writer
+        .ensure_namespace(NAMESPACE)
+        .await
+        .map_err(|error| error.advise(hub.name()))?;
     let asked = Lease::acquire(&writer, environment, &order.who.holder, world.clock).await;
     let lease = match asked.map_err(|error| error.advise(hub.name()))? {
         Asked::Held(lease) => lease,
@@ -151,19 +191,36 @@ struct Ready {
     survey: Survey,
 }
 
-async fn prepare(order: &Order<'_>, world: &World<'_>, hub: &crate::cluster::Writer) -> anyhow::Result<Prepared> {
+async fn prepare(
+    order: &Order<'_>,
+    world: &World<'_>,
+    hub: &crate::cluster::Writer,
+) -> anyhow::Result<Prepared> {
     let now = world.clock.now();
     let survey = survey(&world.clusters, &order.fleet.environment.name, now).await?;
     let name = world.clusters.hub()?.name().to_owned();
-    let open = survey.rollouts.iter().find(|stored| !stored.value.state.is_over()).cloned();
+    let open = survey
+        .rollouts
+        .iter()
+        .find(|stored| !stored.value.state.is_over())
+        .cloned();
     if let Some(open) = open {
         if open.value.release.as_ref() == Some(&order.release) {
-            let lines = store::plan(&hub.reader().clone(), &open.value).await.map_err(|trouble| trouble.advise(&name))?;
+            let lines = store::plan(&hub.reader().clone(), &open.value)
+                .await
+                .map_err(|trouble| trouble.advise(&name))?;
             let (frozen, progress) = resume::rebuild(&open.value, &lines, order, &survey)?;
             let ledger = Ledger::reopen(hub.clone(), open);
-            return Ok(Prepared::Ready(Box::new(Ready { frozen, progress, ledger, survey })));
+            return Ok(Prepared::Ready(Box::new(Ready {
+                frozen,
+                progress,
+                ledger,
+                survey,
+            })));
         }
-        supersede(hub, &open, order, now).await.map_err(|trouble| trouble.advise(&name))?;
+        supersede(hub, &open, order, now)
+            .await
+            .map_err(|trouble| trouble.advise(&name))?;
     }
     let plan = plan(order, &survey, now);
     if plan.is_empty() {
@@ -178,10 +235,17 @@ async fn prepare(order: &Order<'_>, world: &World<'_>, hub: &crate::cluster::Wri
         why: order.who.why.clone(),
         at: now,
     };
-    let ledger = Ledger::open(hub.clone(), opening, &plan, &order.strategy).await.map_err(|trouble| trouble.advise(&name))?;
+    let ledger = Ledger::open(hub.clone(), opening, &plan, &order.strategy)
+        .await
+        .map_err(|trouble| trouble.advise(&name))?;
     let progress = Progress::new(&plan);
     let frozen = Frozen::new(plan, order.strategy.clone());
-    Ok(Prepared::Ready(Box::new(Ready { frozen, progress, ledger, survey })))
+    Ok(Prepared::Ready(Box::new(Ready {
+        frozen,
+        progress,
+        ledger,
+        survey,
+    })))
 }
 
 /// Ends a rollout that nobody conducts any more: we hold the lease.
@@ -197,20 +261,38 @@ async fn supersede(
         since: now,
         ..open.value.clone()
     };
-    store::replace_rollout(hub, &ended, &open.resource_version).await.map(|_| ())
+    store::replace_rollout(hub, &ended, &open.resource_version)
+        .await
+        .map(|_| ())
 }
 
 async fn ensure_namespaces(clusters: &Clusters, plan: &Plan) -> anyhow::Result<()> {
-    let names: BTreeSet<&str> = plan.tenants().map(|(_, planned)| planned.place.cluster.as_str()).collect();
+    let names: BTreeSet<&str> = plan
+        .tenants()
+        .map(|(_, planned)| planned.place.cluster.as_str())
+        .collect();
     for name in names {
         let writer = clusters.get(name)?.writer();
-        writer.ensure_namespace(NAMESPACE).await.map_err(|error| error.advise(name))?;
+        writer
+            .ensure_namespace(NAMESPACE)
+            .await
+            .map_err(|error| error.advise(name))?;
     }
     Ok(())
 }
 
-async fn conduct(order: &Order<'_>, world: World<'_>, lease: Lease, ready: Ready) -> anyhow::Result<Carried> {
-    let Ready { frozen, progress, ledger, survey } = ready;
+async fn conduct(
+    order: &Order<'_>,
+    world: World<'_>,
+    lease: Lease,
+    ready: Ready,
+) -> anyhow::Result<Carried> {
+    let Ready {
+        frozen,
+        progress,
+        ledger,
+        survey,
+    } = ready;
     let id = ledger.record().id.clone();
     let conductor = Conductor {
         terms: Terms {
@@ -225,7 +307,10 @@ async fn conduct(order: &Order<'_>, world: World<'_>, lease: Lease, ready: Ready
             soaks: Arc::new(survey.soaks),
         },
         bundles: rendered(order.bundles),
-        releases: rendered(order.bundles).into_keys().map(|tenant| (tenant, order.release.clone())).collect(),
+        releases: rendered(order.bundles)
+            .into_keys()
+            .map(|tenant| (tenant, order.release.clone()))
+            .collect(),
         records: by_tenant(&survey.records),
         clusters: world.clusters,
         clock: world.clock,
@@ -237,20 +322,33 @@ async fn conduct(order: &Order<'_>, world: World<'_>, lease: Lease, ready: Ready
         audience: world.audience,
     };
     let (ending, progress, frozen) = conductor.run(progress).await?;
-    Ok(Carried::Ended { id, ending, progress, frozen })
+    Ok(Carried::Ended(Box::new(Ended {
+        id: Some(id),
+        ending,
+        progress,
+        frozen,
+    })))
 }
 
 fn rendered(bundles: &Bundles) -> BTreeMap<String, Arc<Bundle>> {
-    let rendered = bundles.iter().filter_map(|(tenant, bundle)| Some((tenant.clone(), bundle.as_ref().ok()?.clone())));
+    let rendered = bundles
+        .iter()
+        .filter_map(|(tenant, bundle)| Some((tenant.clone(), bundle.as_ref().ok()?.clone())));
     rendered.collect()
 }
 
 fn by_tenant(records: &Records) -> BTreeMap<String, Stored<TenantRecord>> {
-    records.iter().map(|stored| (stored.value.tenant.clone(), stored.clone())).collect()
+    records
+        .iter()
+        .map(|stored| (stored.value.tenant.clone(), stored.clone()))
+        .collect()
 }
 
 /// How much history `records.keep` of an environment keeps.
 pub fn keep(fleet: &Fleet) -> record::Keep {
     let keep = &fleet.environment.spec.records.keep;
-    record::Keep { releases: keep.releases as usize, days: keep.days }
+    record::Keep {
+        releases: keep.releases as usize,
+        days: keep.days,
+    }
 }

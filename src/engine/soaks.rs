@@ -17,7 +17,10 @@ pub struct Soaks {
 
 impl Soaks {
     /// Reads the plans of these rollouts.
-    pub async fn read(hub: &Reader, rollouts: impl IntoIterator<Item = &RolloutRecord>) -> Result<Self, Trouble> {
+    pub async fn read(
+        hub: &Reader,
+        rollouts: impl IntoIterator<Item = &RolloutRecord>,
+    ) -> Result<Self, Trouble> {
         let mut soaks = Self::default();
         for rollout in rollouts {
             let mut tenants = BTreeMap::new();
@@ -52,5 +55,8 @@ impl Soaks {
 }
 
 fn has_passed(rollout: &RolloutRecord, wave: &str) -> bool {
-    rollout.waves.iter().any(|record| record.name == wave && record.state == WaveState::Passed)
+    rollout
+        .waves
+        .iter()
+        .any(|record| record.name == wave && record.state == WaveState::Passed)
 }

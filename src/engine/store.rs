@@ -5,9 +5,7 @@ use serde_json::Value;
 use crate::cluster::{CallError, Kind, Reader, Within, Writer};
 use crate::error::UserError;
 use crate::manifest::{Bundle, Digest};
-use crate::record::{
-    self, NAMESPACE, PlanLine, RolloutRecord, Stored, TenantRecord, Word,
-};
+use crate::record::{self, NAMESPACE, PlanLine, RolloutRecord, Stored, TenantRecord, Word};
 
 /// A record, or why it cannot be read, with the name of the object that keeps it.
 pub struct Found<T> {
@@ -57,7 +55,10 @@ pub async fn tenants(reader: &Reader) -> Result<Vec<Found<Stored<TenantRecord>>>
 }
 
 /// The record of the tenant in a namespace.
-pub async fn tenant(reader: &Reader, namespace: &str) -> Result<Option<Stored<TenantRecord>>, Trouble> {
+pub async fn tenant(
+    reader: &Reader,
+    namespace: &str,
+) -> Result<Option<Stored<TenantRecord>>, Trouble> {
     match reader.config_map(NAMESPACE, namespace).await? {
         Some(value) => Ok(Some(record::decode_tenant(&value)?)),
         None => Ok(None),
@@ -109,8 +110,10 @@ async fn part(reader: &Reader, digest: &Digest, index: usize) -> Result<Value, T
     let found = reader.config_map(NAMESPACE, name).await?;
     found.ok_or_else(|| {
         Trouble::Record(
-            UserError::new(format!("bundle `{digest}` is not stored any more: `{name}` is missing"))
-                .hint("roll out the commit it came from instead"),
+            UserError::new(format!(
+                "bundle `{digest}` is not stored any more: `{name}` is missing"
+            ))
+            .hint("roll out the commit it came from instead"),
         )
     })
 }
@@ -133,17 +136,28 @@ pub async fn replace_rollout(
     rollout: &RolloutRecord,
     version: &str,
 ) -> Result<Stored<RolloutRecord>, Trouble> {
-    let stored = hub.replace(&record::encode_rollout(rollout, Some(version))).await?;
+    let stored = hub
+        .replace(&record::encode_rollout(rollout, Some(version)))
+        .await?;
     Ok(record::decode_rollout(&stored)?)
 }
 
 /// The rollouts of an environment, oldest first.
-pub async fn rollouts(hub: &Reader, environment: &str) -> Result<Vec<Found<Stored<RolloutRecord>>>, CallError> {
-    let selector = format!("{},escale.dev/environment={environment}", record::selector("rollout"));
+pub async fn rollouts(
+    hub: &Reader,
+    environment: &str,
+) -> Result<Vec<Found<Stored<RolloutRecord>>>, CallError> {
+    let selector = format!(
+        "{},escale.dev/environment={environment}",
+        record::selector("rollout")
+    );
     let values = list(hub, &selector).await?;
     let mut found: Vec<Found<Stored<RolloutRecord>>> = values
         .iter()
-        .map(|value| Found { name: name_of(value), record: record::decode_rollout(value) })
+        .map(|value| Found {
+            name: name_of(value),
+            record: record::decode_rollout(value),
+        })
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -158,7 +172,10 @@ pub async fn plan(hub: &Reader, rollout: &RolloutRecord) -> Result<Vec<PlanLine>
 /// Everything people said in an environment. A word that cannot be read is an error: it may be the
 /// one that stops us.
 pub async fn words(hub: &Reader, environment: &str) -> Result<Vec<Word>, Trouble> {
-    let selector = format!("{},escale.dev/environment={environment}", record::selector("word"));
+    let selector = format!(
+        "{},escale.dev/environment={environment}",
+        record::selector("word")
+    );
     let values = list(hub, &selector).await?;
     let words: Result<Vec<Word>, UserError> = values.iter().map(record::decode_word).collect();
     Ok(words?)
@@ -173,7 +190,13 @@ pub async fn say(hub: &Writer, word: &Word) -> Result<(), CallError> {
 }
 
 async fn list(reader: &Reader, selector: &str) -> Result<Vec<Value>, CallError> {
-    reader.list_values(&Kind::config_map(), Within::Namespace(NAMESPACE), Some(selector)).await
+    reader
+        .list_values(
+            &Kind::config_map(),
+            Within::Namespace(NAMESPACE),
+            Some(selector),
+        )
+        .await
 }
 
 fn name_of(value: &Value) -> String {

@@ -20,7 +20,10 @@ pub fn about<'a>(words: &'a [Word], rollout: &RolloutRecord) -> Vec<&'a Word> {
 
 /// Tells one word from another.
 pub fn key(word: &Word) -> String {
-    format!("{} {:?} {:?} {}", word.at, word.verb, word.scope, word.author)
+    format!(
+        "{} {:?} {:?} {}",
+        word.at, word.verb, word.scope, word.author
+    )
 }
 
 /// What a word does to a rollout in this state; nothing, if it is there already.

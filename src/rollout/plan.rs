@@ -248,9 +248,7 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
         }
         (Some(reason), _) => exclude(reason),
         (None, Wanted::NotRendered(mistake)) => exclude(Exclusion::NotRendered(mistake)),
-        (None, Wanted::Bundle(digest)) if is_unchanged(&digest) => {
-            exclude(Exclusion::Unchanged)
-        }
+        (None, Wanted::Bundle(digest)) if is_unchanged(&digest) => exclude(Exclusion::Unchanged),
         (None, Wanted::Bundle(digest)) => Ok(Planned {
             place,
             digest,

@@ -18,8 +18,8 @@ const NAP: Duration = Duration::from_millis(250);
 /// Writes one stage. Answers how many writes were accepted; remembers each outcome, also on
 /// failure.
 pub(super) async fn stage(job: &Job, open: &mut Open, steps: &[Step]) -> Result<usize, Halt> {
-    let writer = job.cluster.writer();
-    let carried = join_all(steps.iter().map(|step| carry(job, open, &writer, step))).await;
+    let cluster = job.cluster.writer();
+    let carried = join_all(steps.iter().map(|step| carry(job, open, &cluster, step))).await;
     let mut writes = 0;
     let mut troubles = Vec::new();
     for (step, outcome) in steps.iter().zip(carried) {
@@ -42,13 +42,18 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: &[Step]) -> Result<
     if !troubles.is_empty() {
         return Err(Halt::Refused(troubles.join("; ")));
     }
-    definitions_are_served(&writer, steps).await?;
+    definitions_are_served(&cluster, steps).await?;
     Ok(writes)
 }
 
-async fn carry(job: &Job, open: &Open, writer: &Writer, step: &Step) -> Result<apply::Done, CallError> {
+async fn carry(
+    job: &Job,
+    open: &Open,
+    writer: &Writer,
+    step: &Step,
+) -> Result<apply::Done, CallError> {
     match step {
-        Step::Skip { .. } => Ok(apply::Done::Skipped(None)),
+        Step::Skip { .. } => Ok(apply::Done::Skipped),
         Step::Apply(step) => apply_step(job, open, writer, step.clone()).await,
         Step::DryRun(step) => suspect(job, open, writer, step).await,
         // Refused before the first write of the tenant.
@@ -57,18 +62,32 @@ async fn carry(job: &Job, open: &Open, writer: &Writer, step: &Step) -> Result<a
 }
 
 /// The local test could not tell: the server says whether anything would change.
-async fn suspect(job: &Job, open: &Open, writer: &Writer, step: &ApplyStep) -> Result<apply::Done, CallError> {
+async fn suspect(
+    job: &Job,
+    open: &Open,
+    writer: &Writer,
+    step: &ApplyStep,
+) -> Result<apply::Done, CallError> {
     let Some(live) = writer.get(&step.object).await? else {
         return apply_step(job, open, writer, step.clone()).await;
     };
-    let options = Apply { force: step.force, uid: step.uid.clone(), ..Apply::default() };
+    let options = Apply {
+        force: step.force,
+        uid: step.uid.clone(),
+        ..Apply::default()
+    };
     match writer.dry_run(&step.manifest, &options).await {
-        Ok(answer) if !apply::dry_run_changes(&live, &answer) => Ok(apply::Done::Skipped(apply::written(&live, &step.digest))),
+        Ok(answer) if !apply::dry_run_changes(&live, &answer) => Ok(apply::Done::Skipped),
         _ => apply_step(job, open, writer, step.clone()).await,
     }
 }
 
-async fn apply_step(job: &Job, open: &Open, writer: &Writer, mut step: ApplyStep) -> Result<apply::Done, CallError> {
+async fn apply_step(
+    job: &Job,
+    open: &Open,
+    writer: &Writer,
+    mut step: ApplyStep,
+) -> Result<apply::Done, CallError> {
     let mut last = None;
     for _ in 0..TRIES {
         hand_over(job, open, writer, &mut step).await?;
@@ -85,8 +104,8 @@ async fn apply_step(job: &Job, open: &Open, writer: &Writer, mut step: ApplyStep
             Err(error) => return Err(error),
         };
         match again(job, open, writer, &step, &error).await? {
-            Again::With(next) => step = next,
-            Again::NoNeed => return Ok(apply::Done::Skipped(None)),
+            Again::With(next) => step = *next,
+            Again::NoNeed => return Ok(apply::Done::Skipped),
             Again::Cannot => return Err(error),
         }
         last = Some(error);
@@ -95,36 +114,58 @@ async fn apply_step(job: &Job, open: &Open, writer: &Writer, mut step: ApplyStep
 }
 
 enum Again {
-    With(ApplyStep),
+    With(Box<ApplyStep>),
     NoNeed,
     Cannot,
 }
 
 /// Somebody changed the object, or owns a field of it: decide anew on what is there now.
-async fn again(job: &Job, open: &Open, writer: &Writer, step: &ApplyStep, error: &CallError) -> Result<Again, CallError> {
+async fn again(
+    job: &Job,
+    open: &Open,
+    writer: &Writer,
+    step: &ApplyStep,
+    error: &CallError,
+) -> Result<Again, CallError> {
     let live = writer.get(&step.object).await?;
     if let (CallError::Conflicts(conflicts), Some(live)) = (error, &live) {
-        let reported: Vec<(String, String)> =
-            conflicts.iter().map(|conflict| (conflict.field.clone(), conflict.manager.clone())).collect();
-        return Ok(apply::settle_step(step, live, &reported).map_or(Again::Cannot, Again::With));
+        let reported: Vec<(String, String)> = conflicts
+            .iter()
+            .map(|conflict| (conflict.field.clone(), conflict.manager.clone()))
+            .collect();
+        return Ok(apply::settle_step(step, live, &reported)
+            .map_or(Again::Cannot, |step| Again::With(Box::new(step))));
     }
     Ok(decide_again(job, open, step, live.as_ref()))
 }
 
 fn decide_again(job: &Job, open: &Open, step: &ApplyStep, live: Option<&Live>) -> Again {
     let owner = owner(job);
-    let wanted = apply::Wanted { bundle: &open.bundle, owner: &owner, epoch: open.claim.epoch };
-    let Some(manifest) = open.bundle.find(&step.object) else { return Again::Cannot };
+    let wanted = apply::Wanted {
+        bundle: &open.bundle,
+        owner: &owner,
+        epoch: open.claim.epoch,
+    };
+    let Some(manifest) = open.bundle.find(&step.object) else {
+        return Again::Cannot;
+    };
     match apply::plan_object(&wanted, manifest, Some(&open.stored.value), live) {
-        Step::Apply(step) | Step::DryRun(step) => Again::With(step),
+        Step::Apply(step) | Step::DryRun(step) => Again::With(Box::new(step)),
         Step::Skip { .. } => Again::NoNeed,
         Step::NeedsRecreate { .. } | Step::Blocked { .. } => Again::Cannot,
     }
 }
 
 /// Gives the replicas to the autoscaler before we stop sending them.
-async fn hand_over(job: &Job, open: &Open, writer: &Writer, step: &mut ApplyStep) -> Result<(), CallError> {
-    let Some(manifest) = step.hand_over.take() else { return Ok(()) };
+async fn hand_over(
+    job: &Job,
+    open: &Open,
+    writer: &Writer,
+    step: &mut ApplyStep,
+) -> Result<(), CallError> {
+    let Some(manifest) = step.hand_over.take() else {
+        return Ok(());
+    };
     let options = Apply {
         manager: HAND_OVER_MANAGER,
         force: true,
@@ -172,12 +213,18 @@ async fn definitions_are_served(writer: &Writer, steps: &[Step]) -> Result<(), H
 async fn established(writer: &Writer, object: &ObjectRef) -> Result<(), Halt> {
     for _ in 0..ESTABLISHED {
         let live = writer.get(object).await?;
-        let conditions = live.as_ref().and_then(|live| live.value().pointer("/status/conditions")?.as_array());
-        let is = |condition: &serde_json::Value| condition["type"] == "Established" && condition["status"] == "True";
+        let conditions = live
+            .as_ref()
+            .and_then(|live| live.value().pointer("/status/conditions")?.as_array());
+        let is = |condition: &serde_json::Value| {
+            condition["type"] == "Established" && condition["status"] == "True"
+        };
         if conditions.is_some_and(|conditions| conditions.iter().any(is)) {
             return Ok(());
         }
         tokio::time::sleep(NAP).await;
     }
-    Err(Halt::Refused(format!("{object}: it was not established in time")))
+    Err(Halt::Refused(format!(
+        "{object}: it was not established in time"
+    )))
 }

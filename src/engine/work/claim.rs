@@ -10,8 +10,8 @@ use crate::cluster::CallError;
 use crate::engine::store::{self, Trouble};
 use crate::manifest::{Bundle, Digest, ObjectRef};
 use crate::record::{
-    self, Action, CLAIM_MARGIN, Claim, Inventory, Intent, IntentAct, Outcome, PassHold, Refused, Stored, Taking,
-    TenantRecord,
+    self, Action, CLAIM_MARGIN, Claim, Intent, IntentAct, Inventory, Outcome, PassHold, Refused,
+    Stored, Taking, TenantRecord,
 };
 
 /// The writes of one tenant take a second or two; whoever takes longer renews.
@@ -36,9 +36,19 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: Arc<Bundle>) -> Result<O
     let mut found = job.record.clone();
     for _ in 0..SWAPS {
         let now = job.clock.now();
-        let record = found.as_ref().map_or_else(|| first_record(job, now), |stored| stored.value.clone());
-        let held = job.terms.hold.clone().map(|hold| record::hold(&record, hold));
-        let taken = match record::take_claim(held.as_ref().unwrap_or(&record), taking(job, &goal, &bundle, &record), now) {
+        let record = found
+            .as_ref()
+            .map_or_else(|| first_record(job, now), |stored| stored.value.clone());
+        let held = job
+            .terms
+            .hold
+            .clone()
+            .map(|hold| record::hold(&record, hold));
+        let taken = match record::take_claim(
+            held.as_ref().unwrap_or(&record),
+            taking(job, &goal, &bundle, &record),
+            now,
+        ) {
             Ok(taken) => taken,
             Err(Refused::Claimed(claim)) if claim.deadline.duration_since(began) <= PATIENCE => {
                 sleep_until(job, claim.deadline + CLAIM_MARGIN).await;
@@ -55,11 +65,18 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: Arc<Bundle>) -> Result<O
             Err(trouble) => return Err(trouble.into()),
         }
     }
-    Err(Halt::TakenOver("somebody who keeps changing its record".to_owned()))
+    Err(Halt::TakenOver(
+        "somebody who keeps changing its record".to_owned(),
+    ))
 }
 
 /// Turns a claim that is ours to another bundle: the way back of a tenant that failed.
-pub(super) async fn turn(job: &Job, goal: Goal, bundle: Arc<Bundle>, open: Open) -> Result<Open, Halt> {
+pub(super) async fn turn(
+    job: &Job,
+    goal: Goal,
+    bundle: Arc<Bundle>,
+    open: Open,
+) -> Result<Open, Halt> {
     let claim = Claim {
         action: goal.action,
         digest: Some(goal.digest),
@@ -67,7 +84,13 @@ pub(super) async fn turn(job: &Job, goal: Goal, bundle: Arc<Bundle>, open: Open)
         ..open.claim.clone()
     };
     let before = crate::apply::final_inventory(&open.before, &open.done);
-    let turned = Open { claim, bundle, before, done: Vec::new(), ..open };
+    let turned = Open {
+        claim,
+        bundle,
+        before,
+        done: Vec::new(),
+        ..open
+    };
     renew(job, turned).await
 }
 
@@ -90,7 +113,10 @@ async fn renew(job: &Job, mut open: Open) -> Result<Open, Halt> {
 async fn swap_own(job: &Job, open: &Open) -> Result<Stored<TenantRecord>, Halt> {
     let deadline = job.clock.now() + CLAIM;
     let steps = intents(&open.bundle, &open.before);
-    change(job, &open.stored, |record| record::renew_claim(record, &open.claim, steps.clone(), deadline)).await
+    change(job, &open.stored, |record| {
+        record::renew_claim(record, &open.claim, steps.clone(), deadline)
+    })
+    .await
 }
 
 /// Changes a record under our claim, whatever else (a hold) came in between.
@@ -105,19 +131,24 @@ pub(super) async fn change(
         match store::swap_tenant(&job.cluster.writer(), &after, Some(&known)).await {
             Ok(stored) => return Ok(stored),
             Err(Trouble::Call(CallError::Stale(_))) => {
-                let found = store::tenant(&job.cluster.reader(), &job.planned.place.namespace).await?;
+                let found =
+                    store::tenant(&job.cluster.reader(), &job.planned.place.namespace).await?;
                 known = found.ok_or_else(|| Halt::Refused("its record was deleted".to_owned()))?;
             }
             Err(trouble) => return Err(trouble.into()),
         }
     }
-    Err(Halt::TakenOver("somebody who keeps changing its record".to_owned()))
+    Err(Halt::TakenOver(
+        "somebody who keeps changing its record".to_owned(),
+    ))
 }
 
 /// How long a write may still take.
 pub(super) fn rest(job: &Job, open: &Open) -> Duration {
     let rest = open.claim.deadline.duration_since(job.clock.now());
-    Duration::try_from(rest).unwrap_or_default().max(Duration::from_secs(1))
+    Duration::try_from(rest)
+        .unwrap_or_default()
+        .max(Duration::from_secs(1))
 }
 
 fn settle(open: &mut Open, stored: Stored<TenantRecord>) {
@@ -127,8 +158,17 @@ fn settle(open: &mut Open, stored: Stored<TenantRecord>) {
     open.stored = stored;
 }
 
-fn opened(stored: Stored<TenantRecord>, taken: record::Taken, before: Inventory, bundle: Arc<Bundle>) -> Open {
-    let claim = taken.record.claim.clone().expect("a claim that was taken is in the record");
+fn opened(
+    stored: Stored<TenantRecord>,
+    taken: record::Taken,
+    before: Inventory,
+    bundle: Arc<Bundle>,
+) -> Open {
+    let claim = taken
+        .record
+        .claim
+        .clone()
+        .expect("a claim that was taken is in the record");
     let vanished = taken.took_over.map(|claim| claim.steps).unwrap_or_default();
     Open {
         stored,
@@ -152,7 +192,11 @@ fn taking(job: &Job, goal: &Goal, bundle: &Bundle, record: &TenantRecord) -> Tak
         release: goal.release.clone(),
         steps: intents(bundle, &record.inventory),
         deadline: job.clock.now() + CLAIM,
-        pass_hold: if terms.hold.is_some() { PassHold::Yes } else { PassHold::No },
+        pass_hold: if terms.hold.is_some() {
+            PassHold::Yes
+        } else {
+            PassHold::No
+        },
         soak: terms.soaks.of(record),
         keep: terms.keep,
     }
@@ -161,8 +205,14 @@ fn taking(job: &Job, goal: &Goal, bundle: &Bundle, record: &TenantRecord) -> Tak
 /// Everything that may be written: what the bundle has, and what it has no more.
 fn intents(bundle: &Bundle, inventory: &Inventory) -> Vec<Intent> {
     let intent = |act| move |object: ObjectRef| Intent { act, object };
-    let applies = bundle.manifests().iter().map(|manifest| manifest.object().clone()).map(intent(IntentAct::Apply));
-    let deletes = crate::apply::candidates(inventory, bundle).into_iter().map(intent(IntentAct::Delete));
+    let applies = bundle
+        .manifests()
+        .iter()
+        .map(|manifest| manifest.object().clone())
+        .map(intent(IntentAct::Apply));
+    let deletes = crate::apply::candidates(inventory, bundle)
+        .into_iter()
+        .map(intent(IntentAct::Delete));
     applies.chain(deletes).collect()
 }
 

@@ -17,8 +17,13 @@ pub(super) async fn close(aim: Aim, job: &Job, mut open: Open) -> Result<Done, H
     }
     unfence(job, &open).await?;
     let closing = closing(aim, job, &open);
-    let stored = claim::change(job, &open.stored, |record| record::close_claim(record, closing.clone())).await?;
-    Ok(Done::Closed { record: Box::new(stored) })
+    let stored = claim::change(job, &open.stored, |record| {
+        record::close_claim(record, closing.clone())
+    })
+    .await?;
+    Ok(Done::Closed {
+        record: Box::new(stored),
+    })
 }
 
 fn closing(aim: Aim, job: &Job, open: &Open) -> Closing {
@@ -46,17 +51,31 @@ fn closing(aim: Aim, job: &Job, open: &Open) -> Closing {
 /// Deletes what the tenant has and its bundle has not, each with uid and resourceVersion.
 async fn prune(job: &Job, open: &mut Open) -> Result<(), Halt> {
     let inventory = apply::final_inventory(&open.before, &open.done);
-    let unwanted: BTreeSet<ObjectRef> = apply::candidates(&inventory, &open.bundle).into_iter().collect();
+    let unwanted: BTreeSet<ObjectRef> = apply::candidates(&inventory, &open.bundle)
+        .into_iter()
+        .collect();
     if unwanted.is_empty() {
         return Ok(());
     }
     claim::keep(job, open).await?;
-    let live = live::read(&job.cluster.reader(), &job.planned.place.namespace, &unwanted).await?;
+    let live = live::read(
+        &job.cluster.reader(),
+        &job.planned.place.namespace,
+        &unwanted,
+    )
+    .await?;
     for decision in decide(job, open, &inventory, &live) {
         let (object, done) = match decision {
             PruneDecision::Keep { object, why } => (object, apply::Done::Kept(why)),
-            PruneDecision::Delete { object, uid, resource_version } => {
-                let meant = Preconditions { uid, resource_version: Some(resource_version) };
+            PruneDecision::Delete {
+                object,
+                uid,
+                resource_version,
+            } => {
+                let meant = Preconditions {
+                    uid,
+                    resource_version: Some(resource_version),
+                };
                 let done = delete(job, open, &inventory, &object, meant).await?;
                 (object, done)
             }
@@ -87,14 +106,24 @@ async fn delete(
 ) -> Result<apply::Done, Halt> {
     let writer = job.cluster.writer();
     for _ in 0..TRIES {
-        match writer.delete(object, &meant, Some(claim::rest(job, open))).await {
+        match writer
+            .delete(object, &meant, Some(claim::rest(job, open)))
+            .await
+        {
             Ok(()) | Err(CallError::Gone(_)) => return Ok(apply::Done::Deleted),
             Err(CallError::Stale(_)) => {}
             Err(error) => return Err(error.into()),
         }
         match decide_again(job, open, inventory, object, &writer).await? {
-            Some(PruneDecision::Delete { uid, resource_version, .. }) => {
-                meant = Preconditions { uid, resource_version: Some(resource_version) };
+            Some(PruneDecision::Delete {
+                uid,
+                resource_version,
+                ..
+            }) => {
+                meant = Preconditions {
+                    uid,
+                    resource_version: Some(resource_version),
+                };
             }
             Some(PruneDecision::Keep { why, .. }) => return Ok(apply::Done::Kept(why)),
             None => return Ok(apply::Done::NotDeleted),
@@ -111,10 +140,15 @@ async fn decide_again(
     writer: &Writer,
 ) -> Result<Option<PruneDecision>, Halt> {
     let found = writer.get(object).await?;
-    let live: LiveObjects = found.into_iter().map(|live| (object.clone(), live)).collect();
+    let live: LiveObjects = found
+        .into_iter()
+        .map(|live| (object.clone(), live))
+        .collect();
     let decisions = decide(job, open, inventory, &live).into_iter();
     let about = |decision: &PruneDecision| match decision {
-        PruneDecision::Delete { object: other, .. } | PruneDecision::Keep { object: other, .. } => other == object,
+        PruneDecision::Delete { object: other, .. } | PruneDecision::Keep { object: other, .. } => {
+            other == object
+        }
     };
     Ok(decisions.into_iter().find(about))
 }
@@ -123,10 +157,15 @@ async fn decide_again(
 async fn unfence(job: &Job, open: &Open) -> Result<(), Halt> {
     let writer = job.cluster.writer();
     for object in &open.fenced {
-        let options = Apply { manager: FENCE_MANAGER, force: true, ..Apply::default() };
-        match writer.get(object).await? {
-            Some(_) => writer.apply(&apply::fence_unstamp(object), &options).await.map(|_| ())?,
-            None => continue,
+        let options = Apply {
+            manager: FENCE_MANAGER,
+            force: true,
+            ..Apply::default()
+        };
+        if writer.get(object).await?.is_some() {
+            writer
+                .apply(&apply::fence_unstamp(object), &options)
+                .await?;
         }
     }
     Ok(())

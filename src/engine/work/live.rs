@@ -11,8 +11,14 @@ use crate::record::Inventory;
 
 /// What a bundle wants and what an inventory knows.
 pub(super) fn objects_of(bundle: &Bundle, inventory: &Inventory) -> BTreeSet<ObjectRef> {
-    let wanted = bundle.manifests().iter().map(|manifest| manifest.object().clone());
-    let known = inventory.lines().map(|line| line.object.clone()).filter(|object| bundle.find(object).is_none());
+    let wanted = bundle
+        .manifests()
+        .iter()
+        .map(|manifest| manifest.object().clone());
+    let known = inventory
+        .lines()
+        .map(|line| line.object.clone())
+        .filter(|object| bundle.find(object).is_none());
     wanted.chain(known).collect()
 }
 
@@ -23,8 +29,9 @@ pub(super) async fn read(
     namespace: &str,
     objects: &BTreeSet<ObjectRef>,
 ) -> Result<LiveObjects, CallError> {
-    let (inside, outside): (Vec<&ObjectRef>, Vec<&ObjectRef>) =
-        objects.iter().partition(|object| object.namespace.is_some());
+    let (inside, outside): (Vec<&ObjectRef>, Vec<&ObjectRef>) = objects
+        .iter()
+        .partition(|object| object.namespace.is_some());
     let mut live = get_each(reader, &outside).await?;
     let own = |object: &ObjectRef| object.kind == "Namespace" && object.name == namespace;
     let is_wanted = outside.iter().any(|object| own(object));
@@ -32,26 +39,43 @@ pub(super) async fn read(
         // No namespace, nothing in it.
         return Ok(live);
     }
-    let (secrets, others): (Vec<&ObjectRef>, Vec<&ObjectRef>) = inside.iter().partition(|object| object.kind == "Secret");
+    let (secrets, others): (Vec<&ObjectRef>, Vec<&ObjectRef>) =
+        inside.iter().partition(|object| object.kind == "Secret");
     live.extend(get_each(reader, &secrets).await?);
     live.extend(list_kinds(reader, namespace, &others).await?);
     Ok(live)
 }
 
 async fn get_each(reader: &Reader, objects: &[&ObjectRef]) -> Result<LiveObjects, CallError> {
-    let gets = objects.iter().map(|object| async move { Ok::<_, CallError>((*object, served(reader.get(object).await)?)) });
+    let gets = objects.iter().map(|object| async move {
+        Ok::<_, CallError>((*object, served(reader.get(object).await)?))
+    });
     let found = try_join_all(gets).await?;
-    Ok(found.into_iter().filter_map(|(object, live)| Some((object.clone(), live?))).collect())
+    Ok(found
+        .into_iter()
+        .filter_map(|(object, live)| Some((object.clone(), live?)))
+        .collect())
 }
 
-async fn list_kinds(reader: &Reader, namespace: &str, objects: &[&ObjectRef]) -> Result<LiveObjects, CallError> {
+async fn list_kinds(
+    reader: &Reader,
+    namespace: &str,
+    objects: &[&ObjectRef],
+) -> Result<LiveObjects, CallError> {
     let mut kinds: BTreeMap<(&str, &str), Vec<&ObjectRef>> = BTreeMap::new();
     for object in objects {
-        kinds.entry((&object.api_version, &object.kind)).or_default().push(object);
+        kinds
+            .entry((&object.api_version, &object.kind))
+            .or_default()
+            .push(object);
     }
     let lists = kinds.into_values().map(|objects| async move {
         let found = match reader.kind_of(objects[0]).await {
-            Ok(kind) => reader.list(&kind, Within::Namespace(namespace), None).await?,
+            Ok(kind) => {
+                reader
+                    .list(&kind, Within::Namespace(namespace), None)
+                    .await?
+            }
             // The definition of the kind comes with this very bundle.
             Err(CallError::NotServed(_)) => Vec::new(),
             Err(error) => return Err(error),
@@ -60,9 +84,15 @@ async fn list_kinds(reader: &Reader, namespace: &str, objects: &[&ObjectRef]) ->
     });
     let mut live = LiveObjects::new();
     for (objects, found) in try_join_all(lists).await? {
-        let mut by_name: BTreeMap<String, Live> =
-            found.into_iter().map(|live| (live.object().name.clone(), live)).collect();
-        live.extend(objects.into_iter().filter_map(|object| Some((object.clone(), by_name.remove(&object.name)?))));
+        let mut by_name: BTreeMap<String, Live> = found
+            .into_iter()
+            .map(|live| (live.object().name.clone(), live))
+            .collect();
+        live.extend(
+            objects
+                .into_iter()
+                .filter_map(|object| Some((object.clone(), by_name.remove(&object.name)?))),
+        );
     }
     Ok(live)
 }

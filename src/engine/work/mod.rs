@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use crate::apply::{self, Owner, TenantSteps};
+use crate::cluster::{CallError, Cluster};
 use crate::engine::clock::Clock;
 use crate::engine::soaks::Soaks;
 use crate::engine::store::{self, Trouble};
-use crate::apply::{self, Owner, TenantSteps};
-use crate::cluster::{CallError, Cluster};
 use crate::health::Wanted;
 use crate::manifest::{Bundle, Digest, ObjectRef};
 use crate::record::{self, Action, Hold, Inventory, Stored, TenantRecord};
@@ -82,13 +82,26 @@ pub struct Open {
 /// How a piece of work ended.
 pub enum Done {
     /// Every write was accepted.
-    Written { open: Box<Open>, writes: usize, wanted: Vec<Wanted> },
-    Closed { record: Box<Stored<TenantRecord>> },
+    Written {
+        open: Box<Open>,
+        writes: usize,
+        wanted: Vec<Wanted>,
+    },
+    Closed {
+        record: Box<Stored<TenantRecord>>,
+    },
     /// A write was refused, or nothing could be written.
-    Refused { open: Option<Box<Open>>, why: String },
+    Refused {
+        open: Option<Box<Open>>,
+        why: String,
+    },
     /// The claim is somebody else's, or the tenant is held.
-    TakenOver { by: String },
-    Unreachable { why: String },
+    TakenOver {
+        by: String,
+    },
+    Unreachable {
+        why: String,
+    },
 }
 
 /// Why a piece of work stopped in the middle.
@@ -103,31 +116,57 @@ pub async fn perform(aim: Aim, job: Job, open: Option<Open>) -> Done {
     let outcome = match (aim, open) {
         (Aim::Forward, _) => forward(&job).await,
         (Aim::Back, open) => back(&job, open).await,
-        (Aim::Close | Aim::CloseBack | Aim::GiveUp, Some(open)) => close::close(aim, &job, open).await,
-        (Aim::Close | Aim::CloseBack | Aim::GiveUp, None) => Err(Halt::Refused("its claim is not open".to_owned())),
+        (Aim::Close | Aim::CloseBack | Aim::GiveUp, Some(open)) => {
+            close::close(aim, &job, open).await
+        }
+        (Aim::Close | Aim::CloseBack | Aim::GiveUp, None) => {
+            Err(Halt::Refused("its claim is not open".to_owned()))
+        }
     };
     outcome.unwrap_or_else(Done::from)
 }
 
 /// What is looked for in a tenant of which nothing was written in this run.
 pub fn wanted_of(bundle: &Bundle) -> Vec<Wanted> {
-    bundle.manifests().iter().map(|manifest| Wanted::unwritten(manifest.object().clone())).collect()
+    bundle
+        .manifests()
+        .iter()
+        .map(|manifest| Wanted::unwritten(manifest.object().clone()))
+        .collect()
 }
 
 async fn forward(job: &Job) -> Result<Done, Halt> {
-    let bundle = job.bundle.clone().ok_or_else(|| Halt::Refused("its bundle was not rendered".to_owned()))?;
+    let bundle = job
+        .bundle
+        .clone()
+        .ok_or_else(|| Halt::Refused("its bundle was not rendered".to_owned()))?;
     store::put_bundle(&job.cluster.writer(), &bundle).await?;
-    let goal = claim::Goal { action: job.terms.action, digest: bundle.digest(), release: job.release.clone() };
+    let goal = claim::Goal {
+        action: job.terms.action,
+        digest: bundle.digest(),
+        release: job.release.clone(),
+    };
     let open = claim::take(job, goal, bundle).await?;
     Ok(write(job, open).await)
 }
 
 /// Goes back to the last good bundle, under the claim that is still open, or a new one.
 async fn back(job: &Job, open: Option<Open>) -> Result<Done, Halt> {
-    let digest = job.planned.last_good.clone().ok_or_else(|| Halt::Refused("there is nothing to go back to".to_owned()))?;
+    let digest = job
+        .planned
+        .last_good
+        .clone()
+        .ok_or_else(|| Halt::Refused("there is nothing to go back to".to_owned()))?;
     let bundle = Arc::new(store::bundle(&job.cluster.reader(), &digest).await?);
-    let record = open.as_ref().map(|open| &open.stored).or(job.record.as_ref());
-    let goal = claim::Goal { action: Action::Rollback, release: release_of(record, &digest), digest };
+    let record = open
+        .as_ref()
+        .map(|open| &open.stored)
+        .or(job.record.as_ref());
+    let goal = claim::Goal {
+        action: Action::Rollback,
+        release: release_of(record, &digest),
+        digest,
+    };
     let open = match open {
         Some(open) => claim::turn(job, goal, bundle, open).await?,
         None => claim::take(job, goal, bundle).await?,
@@ -136,21 +175,35 @@ async fn back(job: &Job, open: Option<Open>) -> Result<Done, Halt> {
 }
 
 fn release_of(record: Option<&Stored<TenantRecord>>, digest: &Digest) -> Option<String> {
-    record.and_then(|stored| stored.value.good(digest)).and_then(|good| good.release.clone())
+    record
+        .and_then(|stored| stored.value.good(digest))
+        .and_then(|good| good.release.clone())
 }
 
 /// Reads what is there, decides, writes stage by stage. Whatever happens, the claim is kept.
 async fn write(job: &Job, mut open: Open) -> Done {
     match write_all(job, &mut open).await {
-        Ok(writes) => Done::Written { writes, wanted: wanted_after(&open), open: Box::new(open) },
+        Ok(writes) => Done::Written {
+            writes,
+            wanted: wanted_after(&open),
+            open: Box::new(open),
+        },
         Err(Halt::TakenOver(by)) => Done::TakenOver { by },
-        Err(Halt::Refused(why) | Halt::Unreachable(why)) => Done::Refused { open: Some(Box::new(open)), why },
+        Err(Halt::Refused(why) | Halt::Unreachable(why)) => Done::Refused {
+            open: Some(Box::new(open)),
+            why,
+        },
     }
 }
 
 async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
     let objects = live::objects_of(&open.bundle, &open.stored.value.inventory);
-    let live = live::read(&job.cluster.reader(), &job.planned.place.namespace, &objects).await?;
+    let live = live::read(
+        &job.cluster.reader(),
+        &job.planned.place.namespace,
+        &objects,
+    )
+    .await?;
     carry::fence(job, open, &live).await?;
     let steps = decide(job, open, &live)?;
     refuse_what_cannot_be(&steps)?;
@@ -164,8 +217,13 @@ async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
 
 fn decide(job: &Job, open: &Open, live: &apply::LiveObjects) -> Result<TenantSteps, Halt> {
     let owner = owner(job);
-    let wanted = apply::Wanted { bundle: &open.bundle, owner: &owner, epoch: open.claim.epoch };
-    apply::plan_tenant(&wanted, Some(&open.stored.value), live).map_err(|error| Halt::Refused(error.to_string()))
+    let wanted = apply::Wanted {
+        bundle: &open.bundle,
+        owner: &owner,
+        epoch: open.claim.epoch,
+    };
+    apply::plan_tenant(&wanted, Some(&open.stored.value), live)
+        .map_err(|error| Halt::Refused(error.to_string()))
 }
 
 /// Nothing of a tenant is written if a part of it cannot be.
@@ -174,14 +232,19 @@ fn refuse_what_cannot_be(steps: &TenantSteps) -> Result<(), Halt> {
         .steps
         .iter()
         .filter_map(|step| match step {
-            apply::Step::NeedsRecreate { object, fields, .. } => {
-                Some(format!("{object} cannot change in place: {}", fields.join(", ")))
-            }
+            apply::Step::NeedsRecreate { object, fields, .. } => Some(format!(
+                "{object} cannot change in place: {}",
+                fields.join(", ")
+            )),
             apply::Step::Blocked { object, why } => Some(format!("{object}: {why}")),
             apply::Step::Skip { .. } | apply::Step::Apply(_) | apply::Step::DryRun(_) => None,
         })
         .collect();
-    if refused.is_empty() { Ok(()) } else { Err(Halt::Refused(refused.join("; "))) }
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Halt::Refused(refused.join("; ")))
+    }
 }
 
 fn wanted_after(open: &Open) -> Vec<Wanted> {
@@ -224,7 +287,11 @@ impl From<Halt> for Done {
 
 impl From<CallError> for Halt {
     fn from(error: CallError) -> Self {
-        if error.is_of_the_cluster() { Self::Unreachable(error.to_string()) } else { Self::Refused(error.to_string()) }
+        if error.is_of_the_cluster() {
+            Self::Unreachable(error.to_string())
+        } else {
+            Self::Refused(error.to_string())
+        }
     }
 }
 

@@ -1,0 +1,226 @@
+//! A typed rollback: the same loop over a plan of older bundles. Needs neither git nor hub nor lease.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use super::conductor::Conductor;
+use super::rollouts::{Ended, Who, World};
+use super::soaks::Soaks;
+use super::store;
+use super::work::Terms;
+use crate::cluster::Cluster;
+use crate::error::{Exit, UserError};
+use crate::fleet::config::{Limit, LimitSet, OnBreach, OnFailure, StrategySpec};
+use crate::manifest::{Bundle, Digest};
+use crate::record::{Action, Good, Hold, Keep, Stored, TenantRecord};
+use crate::rollout::{Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
+
+/// Where to go back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// The newest good bundle that differs from the one that runs.
+    PreviousGood,
+    /// The newest good bundle, if it differs.
+    LastGood,
+    /// A commit or a digest, or the beginning of one.
+    Named(String),
+    /// What ran at a time.
+    At(Timestamp),
+}
+
+/// One tenant that goes back: from where, to where.
+pub struct Return {
+    pub stored: Stored<TenantRecord>,
+    pub to: Good,
+}
+
+/// A typed rollback, decided but not begun.
+pub struct RollbackOrder {
+    pub returns: Vec<Return>,
+    pub who: Who,
+    /// The hold that named tenants get, so that the next rollout leaves them alone.
+    pub hold_until: Option<Timestamp>,
+    pub keep: Keep,
+}
+
+/// Says where a tenant would go; equal to what runs is an error, never "done".
+pub fn destination(record: &TenantRecord, to: &Destination) -> Result<Good, UserError> {
+    let tenant = &record.tenant;
+    let found = match to {
+        Destination::PreviousGood => record.previous_good(),
+        Destination::LastGood => record.last_good(),
+        Destination::Named(name) => record.goods.iter().find(|good| is_named(good, name)),
+        Destination::At(at) => record.goods.iter().find(|good| good.at <= *at),
+    };
+    let good = found.ok_or_else(|| nothing_there(record, to))?;
+    if Some(&good.digest) == record.digest.as_ref() && record.state.is_settled() {
+        return Err(
+            UserError::new(format!("`{tenant}` runs {} already", good.digest.short()))
+                .hint(format!("its good bundles: {}", goods(record)))
+                .hint("name another one with `--to COMMIT`"),
+        );
+    }
+    Ok(good.clone())
+}
+
+fn is_named(good: &Good, name: &str) -> bool {
+    let is_release = good
+        .release
+        .as_ref()
+        .is_some_and(|release| release.starts_with(name));
+    is_release
+        || good.digest.as_str().starts_with(name)
+        || good.digest.as_str()[3..].starts_with(name)
+}
+
+fn nothing_there(record: &TenantRecord, to: &Destination) -> UserError {
+    let tenant = &record.tenant;
+    let what = match to {
+        Destination::PreviousGood => "no good bundle other than the one it runs".to_owned(),
+        Destination::LastGood => "no good bundle".to_owned(),
+        Destination::Named(name) => format!("no good bundle `{name}`"),
+        Destination::At(at) => format!("no good bundle of {at} or before"),
+    };
+    let error = UserError::new(format!("`{tenant}` has {what} on record"));
+    if record.goods.is_empty() {
+        error.hint("a bundle is good once its wave's soak has passed; roll out a commit instead")
+    } else {
+        error.hint(format!("it has: {}", goods(record)))
+    }
+}
+
+fn goods(record: &TenantRecord) -> String {
+    let named = record.goods.iter().map(|good| {
+        let release = good.release.as_deref().map_or_else(String::new, |release| {
+            format!(" of {}", &release[..release.len().min(8)])
+        });
+        format!("{}{release}", good.digest.short())
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Carries a rollback out.
+pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result<Ended> {
+    let bundles = load(&order, &world).await?;
+    let now = world.clock.now();
+    let plan = plan(&order);
+    let conductor = Conductor {
+        terms: Terms {
+            holder: order.who.holder.clone(),
+            who: order.who.name.clone(),
+            why: order.who.why.clone(),
+            action: Action::Rollback,
+            environment: order
+                .returns
+                .first()
+                .map(|back| back.stored.value.environment.clone())
+                .unwrap_or_default(),
+            rollout: None,
+            hold: Some(Hold {
+                reason: order.who.why.clone(),
+                owner: order.who.name.clone(),
+                since: now,
+                expires: order.hold_until,
+                digest: None,
+            }),
+            keep: order.keep,
+            soaks: Arc::new(Soaks::default()),
+        },
+        bundles,
+        releases: order
+            .returns
+            .iter()
+            .filter_map(|back| Some((back.stored.value.tenant.clone(), back.to.release.clone()?)))
+            .collect(),
+        records: order
+            .returns
+            .iter()
+            .map(|back| (back.stored.value.tenant.clone(), back.stored.clone()))
+            .collect(),
+        clusters: world.clusters,
+        clock: world.clock,
+        frozen: Frozen::new(plan, strategy()),
+        ledger: None,
+        lease: None,
+        stop: world.stop,
+        wait_limit: world.wait_limit,
+        audience: world.audience,
+    };
+    let progress = Progress::new(&conductor.frozen.plan);
+    let (ending, progress, frozen) = conductor.run(progress).await?;
+    Ok(Ended {
+        id: None,
+        ending,
+        progress,
+        frozen,
+    })
+}
+
+/// Reads every bundle before anything is written: half a rollback is none.
+async fn load(
+    order: &RollbackOrder,
+    world: &World<'_>,
+) -> anyhow::Result<BTreeMap<String, Arc<Bundle>>> {
+    let loads = order.returns.iter().map(|back| async {
+        let record = &back.stored.value;
+        let cluster: &Cluster = world.clusters.get(&record.cluster)?;
+        let bundle = store::bundle(&cluster.reader(), &back.to.digest)
+            .await
+            .map_err(|trouble| trouble.advise(cluster.name()))?;
+        Ok::<_, UserError>((record.tenant.clone(), Arc::new(bundle)))
+    });
+    let loaded: Result<BTreeMap<String, Arc<Bundle>>, UserError> =
+        join_all(loads).await.into_iter().collect();
+    Ok(loaded.map_err(|error| error.exit(Exit::PersonNeeded))?)
+}
+
+fn plan(order: &RollbackOrder) -> Plan {
+    let tenants = order.returns.iter().map(|back| {
+        let record = &back.stored.value;
+        Planned {
+            place: Place {
+                tenant: record.tenant.clone(),
+                cluster: record.cluster.clone(),
+                namespace: record.namespace.clone(),
+                provider: None,
+                group: None,
+                after: Vec::new(),
+                labels: [("class".to_owned(), record.class.clone())].into(),
+            },
+            digest: back.to.digest.clone(),
+            from: record.digest.clone(),
+            last_good: None::<Digest>,
+        }
+    });
+    let wave = Wave {
+        name: "rollback".to_owned(),
+        role: Role::Normal,
+        soak: SignedDuration::ZERO,
+        on_breach: OnBreach::Continue,
+        tenants: tenants.collect(),
+    };
+    Plan {
+        waves: vec![wave],
+        excluded: Vec::new(),
+    }
+}
+
+/// All at once, no soak; a tenant that does not get well is left for the person who typed.
+fn strategy() -> Strategy {
+    let mut spec = StrategySpec::default();
+    spec.tenant.on_failure = OnFailure::Leave;
+    spec.limits.max_concurrency = LimitSet {
+        all: Some(Limit::Count(80)),
+        ..LimitSet::default()
+    };
+    spec.limits.max_failures.all = Some(Limit::percent(100));
+    spec.limits.max_failures.cluster = None;
+    Strategy {
+        name: "rollback".to_owned(),
+        spec,
+        max_sample_gap: SignedDuration::from_secs(60),
+    }
+}
