@@ -3,7 +3,7 @@
 use crate::yaml::{Content, Node};
 
 /// In bytes, roughly. A fleet's templates copy kilobytes.
-const ALLOWED: usize = 16 * 1024 * 1024;
+const ALLOWED: usize = 4 * 1024 * 1024;
 
 /// What is left to copy in one document.
 pub struct Budget {

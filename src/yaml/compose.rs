@@ -7,6 +7,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use crate::yaml::budget::Budget;
 use crate::yaml::scalar::{CORE, Scalar};
 use crate::yaml::split::Document;
+use crate::yaml::strict::{Source, is_strange_in_flow};
 use crate::yaml::{Content, Entry, MAX_DEPTH, Mark, Node, YamlError, explain, key, scalar};
 
 /// What to do with a key that a mapping has twice.
@@ -26,6 +27,8 @@ pub fn document(document: &Document<'_>, repeated: Repeated) -> Result<Option<No
         parser: Parser::new_from_str(document.text),
         anchors: BTreeMap::new(),
         budget: Budget::new(),
+        source: Source::new(document.text),
+        brackets: 0,
     };
     let mut root = None;
     loop {
@@ -48,6 +51,9 @@ struct Composer<'t> {
     /// By the parser's number; an anchor whose node is not complete yet is missing.
     anchors: BTreeMap<usize, Node>,
     budget: Budget,
+    source: Source<'t>,
+    /// How many brackets are open.
+    brackets: usize,
 }
 
 /// A mapping in the making.
@@ -72,6 +78,7 @@ impl<'t> Composer<'t> {
 
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, YamlError> {
         let mark = self.mark(span.start);
+        self.check_anchor(&event, span)?;
         if depth > MAX_DEPTH {
             let message = format!("the document is nested deeper than {MAX_DEPTH} levels");
             return Err(YamlError::new(mark, message));
@@ -79,11 +86,15 @@ impl<'t> Composer<'t> {
         let (anchor, content) = match event {
             Event::Alias(anchor) => return self.alias(anchor, mark),
             Event::Scalar(text, style, anchor, tag) => {
-                let scalar = resolve(&text, style, tag.as_deref(), mark)?;
+                let scalar = self.scalar(&text, style, tag.as_deref(), mark)?;
                 (anchor, Content::Scalar(json(&scalar, &text, mark)?))
             }
-            Event::SequenceStart(anchor, _) => (anchor, self.sequence(depth)?),
-            Event::MappingStart(anchor, _) => (anchor, self.mapping(depth)?),
+            Event::SequenceStart(anchor, _) => {
+                (anchor, self.collection(span, depth, Self::sequence)?)
+            }
+            Event::MappingStart(anchor, _) => {
+                (anchor, self.collection(span, depth, Self::mapping)?)
+            }
             _ => return Err(YamlError::new(mark, "a value is missing")),
         };
         let node = Node { mark, content };
@@ -92,6 +103,20 @@ impl<'t> Composer<'t> {
             self.anchors.insert(anchor, copy);
         }
         Ok(node)
+    }
+
+    /// The inside of a collection, in brackets or not.
+    fn collection(
+        &mut self,
+        start: Span,
+        depth: usize,
+        inside: impl Fn(&mut Self, usize) -> Result<Content, YamlError>,
+    ) -> Result<Content, YamlError> {
+        let bracket = usize::from(self.source.is_flow(start.start));
+        self.brackets += bracket;
+        let content = inside(self, depth)?;
+        self.brackets -= bracket;
+        Ok(content)
     }
 
     fn sequence(&mut self, depth: usize) -> Result<Content, YamlError> {
@@ -118,6 +143,8 @@ impl<'t> Composer<'t> {
                 mapping.merge(merged)?;
                 continue;
             }
+            self.check_anchor(&event, span)?;
+            self.check_key(&event, span)?;
             let key = self.key(event, mark)?;
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
@@ -128,7 +155,7 @@ impl<'t> Composer<'t> {
     fn key(&mut self, event: Event<'t>, mark: Mark) -> Result<String, YamlError> {
         let scalar = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let scalar = resolve(&text, style, tag.as_deref(), mark)?;
+                let scalar = self.scalar(&text, style, tag.as_deref(), mark)?;
                 if anchor > 0 {
                     let content = Content::Scalar(json(&scalar, &text, mark)?);
                     self.anchors.insert(anchor, Node { mark, content });
@@ -144,6 +171,50 @@ impl<'t> Composer<'t> {
         key::text(&scalar).map_err(|message| {
             YamlError::new(mark, message).hint("put the key in quotes if it is meant as text")
         })
+    }
+
+    fn scalar(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        mark: Mark,
+    ) -> Result<Scalar, YamlError> {
+        let is_plain = style == ScalarStyle::Plain;
+        match tag {
+            _ if is_plain && self.brackets > 0 && is_strange_in_flow(text) => {
+                Err(differs(mark, "this text inside brackets"))
+            }
+            Some(tag) => {
+                let tag = format!("{}{}", tag.handle, tag.suffix);
+                scalar::tagged(&tag, text).map_err(|message| YamlError::new(mark, message))
+            }
+            None if is_plain => Ok(scalar::plain(text)),
+            None => Ok(Scalar::Text(text.to_owned())),
+        }
+    }
+
+    fn check_anchor(&mut self, event: &Event<'t>, span: Span) -> Result<(), YamlError> {
+        let has_name = match event {
+            Event::Alias(_) => true,
+            Event::Scalar(_, _, anchor, _)
+            | Event::SequenceStart(anchor, _)
+            | Event::MappingStart(anchor, _) => *anchor > 0,
+            _ => false,
+        };
+        if has_name && self.source.is_strange_anchor(span.start) {
+            return Err(differs(self.mark(span.start), "the name of this anchor"));
+        }
+        Ok(())
+    }
+
+    fn check_key(&mut self, event: &Event<'t>, span: Span) -> Result<(), YamlError> {
+        let is_plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, _, _));
+        if is_plain && self.brackets > 0 && self.source.is_strange_key(span.end) {
+            let error = YamlError::new(self.mark(span.end), "a space is missing after the `:`");
+            return Err(error.hint("write `key: value`, or put the key in quotes"));
+        }
+        Ok(())
     }
 
     fn alias(&mut self, anchor: usize, mark: Mark) -> Result<Node, YamlError> {
@@ -221,22 +292,6 @@ impl Growing {
     }
 }
 
-fn resolve(
-    text: &str,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    mark: Mark,
-) -> Result<Scalar, YamlError> {
-    match tag {
-        Some(tag) => {
-            let tag = format!("{}{}", tag.handle, tag.suffix);
-            scalar::tagged(&tag, text).map_err(|message| YamlError::new(mark, message))
-        }
-        None if style == ScalarStyle::Plain => Ok(scalar::plain(text)),
-        None => Ok(Scalar::Text(text.to_owned())),
-    }
-}
-
 fn json(scalar: &Scalar, text: &str, mark: Mark) -> Result<serde_json::Value, YamlError> {
     scalar.to_json().ok_or_else(|| {
         YamlError::new(
@@ -264,6 +319,11 @@ fn twice(first: &Entry, second: &Entry) -> YamlError {
     );
     YamlError::new(second.mark, message)
         .hint("kubectl would silently take the last one; remove one of them")
+}
+
+fn differs(mark: Mark, what: &str) -> YamlError {
+    YamlError::new(mark, format!("readers of YAML disagree about {what}"))
+        .hint("put it in quotes, or spell it with letters and digits only")
 }
 
 fn no_key(mark: Mark) -> YamlError {

@@ -15,10 +15,10 @@ pub fn text(key: &Scalar) -> Result<String, &'static str> {
 }
 
 /// Go's `strconv.FormatFloat(key, 'g', -1, 32)`: the shortest digits of a 32-bit float, with an
-/// exponent below 1e-4 and from 1e21 on.
+/// exponent below 1e-4 and from 1e6 on.
 fn short_float(float: f64) -> String {
     /// From this decimal exponent on, `g` with the shortest precision writes an exponent.
-    const LARGE: i32 = 21;
+    const LARGE: i32 = 6;
     #[expect(clippy::cast_possible_truncation, reason = "what kubectl does too")]
     let float = float as f32;
     if float.is_nan() {

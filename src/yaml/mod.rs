@@ -12,8 +12,10 @@ mod key;
 mod node;
 mod scalar;
 mod split;
+mod strict;
 mod write;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use compose::Repeated;
@@ -44,7 +46,13 @@ pub fn read_as_found(text: &str) -> Result<Vec<Node>, YamlError> {
 
 fn documents(text: &str, repeated: Repeated) -> Result<Vec<Node>, YamlError> {
     let mut nodes = Vec::new();
-    for document in split::documents(text)? {
+    // kubectl ends the last line too, which decides how a block scalar ends.
+    let text = if text.ends_with('\n') {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{text}\n"))
+    };
+    for document in split::documents(&text)? {
         nodes.extend(compose::document(&document, repeated)?);
     }
     Ok(nodes)

@@ -126,12 +126,23 @@ fn named(text: &str) -> Option<Scalar> {
 
 fn number(text: &str) -> Option<Scalar> {
     if text.starts_with('.') {
-        return float(text);
+        // Here Go's own rule for `_` holds: only between digits.
+        return has_underscores_between_digits(text)
+            .then(|| float(&text.replace('_', "")))
+            .flatten();
     }
     let digits = text.replace('_', "");
     integer(&digits)
         .or_else(|| float(&digits))
         .or_else(|| quirky_binary(&digits))
+}
+
+fn has_underscores_between_digits(text: &str) -> bool {
+    let pieces = text.split('_').collect::<Vec<_>>();
+    pieces.windows(2).all(|pair| {
+        pair[0].ends_with(|last: char| last.is_ascii_digit())
+            && pair[1].starts_with(|first: char| first.is_ascii_digit())
+    })
 }
 
 /// Go's `strconv.ParseInt` with base 0, then `ParseUint`.

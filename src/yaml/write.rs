@@ -114,6 +114,7 @@ fn is_safe_plain(text: &str) -> bool {
         |character: char| matches!(character, ' '..='~' | '\u{a0}'..) && is_printable(character);
     !is_indicator
         && text.chars().all(is_inner)
+        && !text.starts_with("...")
         && !text.contains(": ")
         && !text.contains(" #")
         && !text.ends_with([':', ' '])

@@ -2,3 +2,4 @@
 
 mod health_conformance;
 mod tidy;
+mod yaml;
