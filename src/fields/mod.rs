@@ -24,4 +24,4 @@ pub use path::{Path, PathElement};
 pub use schema::{Schema, TypeRef, schema};
 pub use server::{Applied, ApplyError, ApplyRequest, Conflict, server_apply, server_update};
 pub use set::FieldSet;
-pub use unknown::unknown_fields;
+pub use unknown::{known_fields, unknown_fields};

@@ -12,6 +12,31 @@ pub fn unknown_fields(type_ref: TypeRef, object: &Value) -> Vec<String> {
     found
 }
 
+/// The fields that the type declares at a path as [`unknown_fields`] spells it (`spec.containers[0]`), sorted; for
+/// suggestions.
+pub fn known_fields(type_ref: TypeRef, object: &Value, path: &str) -> Vec<&'static str> {
+    let mut here = (type_ref, object);
+    let steps = path.split(['.', '[']).filter(|step| !step.is_empty());
+    for step in steps {
+        let below = match here.0.resolve().shape_of(here.1) {
+            Shape::Map(map) => map.type_of(step).zip(here.1.get(step)),
+            Shape::List(list) => {
+                let at = step.trim_end_matches(']').parse::<usize>().ok();
+                at.and_then(|at| Some((list.of, here.1.get(at)?)))
+            }
+            Shape::Scalar(_) => None,
+        };
+        let Some(below) = below else {
+            return Vec::new();
+        };
+        here = below;
+    }
+    match here.0.resolve().shape_of(here.1) {
+        Shape::Map(map) => map.fields.keys().map(String::as_str).collect(),
+        Shape::List(_) | Shape::Scalar(_) => Vec::new(),
+    }
+}
+
 fn collect(type_ref: TypeRef, value: &Value, path: &mut String, found: &mut Vec<String>) {
     let length = path.len();
     match (type_ref.resolve().shape_of(value), value) {

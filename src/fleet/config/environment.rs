@@ -233,8 +233,8 @@ pub struct CertificatePolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Strictness {
-    /// Not looked at.
-    Off,
+    /// Not looked at. (Not `off`, which YAML reads as `false`.)
+    Ignore,
     /// Told, and gone on.
     #[default]
     Warn,

@@ -1,0 +1,147 @@
+//! Rules, each with what breaks it.
+
+use serde_json::{Value, json};
+
+use crate::fleet::{Files, Finding, load};
+use crate::manifest::{Bundle, Manifest, Origin};
+use crate::policy::check;
+
+fn told(object: Value, policies: &str) -> Vec<String> {
+    let document = |kind: &str, name: &str, spec: &str| {
+        format!(
+            "apiVersion: escale.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+        )
+    };
+    let files: Files = [
+        (
+            "environments/test/environment.yaml",
+            document("Environment", "test", &format!("{{policies: {policies}}}")),
+        ),
+        (
+            "environments/test/clusters/one.yaml",
+            document("Cluster", "one", "{}"),
+        ),
+        (
+            "environments/test/tenants/a.yaml",
+            document("Tenant", "a", "{cluster: one}"),
+        ),
+    ]
+    .map(|(path, text)| (path.to_owned(), text))
+    .into();
+    let fleet = load(&files, "test").unwrap();
+    let origin = Origin {
+        file: "web.yaml.j2".to_owned(),
+        line: 1,
+    };
+    let manifest = Manifest::from_value(object).unwrap().with_origin(origin);
+    let bundle = Bundle::new(vec![manifest]).unwrap();
+    let findings = check(&fleet, fleet.tenant("a").unwrap(), &bundle);
+    findings.iter().map(Finding::to_string).collect()
+}
+
+fn deployment(image: &str, resources: &Value) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "a"}, "spec": {
+        "selector": {}, "template": {"spec": {"containers": [{"name": "web", "image": image, "resources": resources}]}}}})
+}
+
+fn limited() -> Value {
+    json!({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}})
+}
+
+#[test]
+fn a_tenant_stays_in_its_namespace() {
+    let object = |api_version: &str, kind: &str, metadata: Value| json!({"apiVersion": api_version, "kind": kind, "metadata": metadata});
+    assert_eq!(
+        told(
+            object("v1", "ConfigMap", json!({"name": "x", "namespace": "b"})),
+            "{}"
+        ),
+        [
+            "error: web.yaml.j2:1:1: `ConfigMap/x` is in namespace `b`, outside the tenant's (in tenant `a`)\n  \
+          hint: write `namespace: {{ tenant.namespace }}`, or leave it out"
+        ]
+    );
+    assert_eq!(
+        told(object("v1", "Namespace", json!({"name": "a"})), "{}"),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        told(
+            object("v1", "Namespace", json!({"name": "kube-system"})),
+            "{clusterScoped: [Namespace]}"
+        ),
+        [
+            "error: web.yaml.j2:1:1: `Namespace/kube-system` belongs to the whole cluster, not to a tenant (in tenant `a`)\n  \
+          hint: a tenant may have the Namespace `a` and the kinds in `policies.clusterScoped`"
+        ]
+    );
+    let class = || {
+        object(
+            "scheduling.k8s.io/v1",
+            "PriorityClass",
+            json!({"name": "x"}),
+        )
+    };
+    assert_eq!(told(class(), "{}").len(), 1);
+    assert_eq!(
+        told(class(), "{clusterScoped: [PriorityClass]}"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn images_come_from_listed_registries_with_a_version() {
+    let policies = "{registries: [registry.example.com/platform]}";
+    let told = |image: &str, policies: &str| told(deployment(image, &limited()), policies);
+    assert_eq!(
+        told("registry.example.com/platform/web:1", policies),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        told("localhost:5000/web@sha256:abc", "{digests: true}"),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        told("registry.example.com/platform2/web", policies),
+        [
+            "error: web.yaml.j2:1:1: image `registry.example.com/platform2/web` of `Deployment/web` comes from no listed registry \
+             (in tenant `a`)\n  hint: `policies.registries` lists `registry.example.com/platform`",
+            "error: web.yaml.j2:1:1: image `registry.example.com/platform2/web` of `Deployment/web` has no version \
+             (in tenant `a`)\n  hint: name a version: `latest` is another image tomorrow",
+        ]
+    );
+    assert!(told("localhost:5000/web:latest", "{}")[0].contains("has no version"));
+    assert!(told("web:1", "{digests: true}")[0].contains("is not named by digest"));
+}
+
+#[test]
+fn containers_say_what_they_need() {
+    let told = |policies: &str| {
+        told(
+            deployment("web:1", &json!({"requests": {"cpu": "1"}})),
+            policies,
+        )
+    };
+    assert_eq!(
+        told("{}"),
+        [
+            "warning: web.yaml.j2:1:1: container `web` of `Deployment/web` lacks `resources.requests.memory`, `resources.limits.memory` \
+          (in tenant `a`)"
+        ]
+    );
+    assert!(told("{resources: error}")[0].starts_with("error: "));
+    assert_eq!(told("{resources: ignore}"), Vec::<String>::new());
+}
+
+#[test]
+fn a_field_that_kubernetes_does_not_know_is_told_with_a_suggestion() {
+    let mut object = deployment("web:1", &limited());
+    object["spec"]["template"]["spec"]["containers"][0]["imagePullPolicyy"] = json!("Always");
+    assert_eq!(
+        told(object, "{}"),
+        [
+            "error: web.yaml.j2:1:1: `Deployment/web` has an unknown field `spec.template.spec.containers[0].imagePullPolicyy` \
+          (in tenant `a`)\n  hint: did you mean `imagePullPolicy`?"
+        ]
+    );
+}
