@@ -1,0 +1,166 @@
+//! DaemonSets: one pod on every node that fits, changed node by node.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::owned::{self, NewPod, Pod};
+use super::rolling::share;
+use super::statefulset::HASH;
+use crate::sim::object::ObjectId;
+use crate::sim::state::State;
+
+pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
+    let Some(set) = state.value(id) else { return };
+    if !set["metadata"]["deletionTimestamp"].is_null() {
+        return;
+    }
+    let hash = owned::template_hash(&set["spec"]["template"]);
+    let revision = format!("{}-{hash}", owned::name(&set));
+    owned::keep_revision(state, id, &set, &revision, now);
+    let nodes = nodes(state, &set);
+    let pods = owned::pods_of(state, owned::uid(&set));
+    for node in &nodes {
+        if !pods.iter().any(|pod| node_of(state, pod) == *node) {
+            create(state, id, &set, (node, &hash), now);
+        }
+    }
+    for pod in pods.iter().filter(|pod| !pod.head().deleting) {
+        if !pod.is_active() || !nodes.contains(&node_of(state, pod)) {
+            state.delete_by_controller(&pod.id, now);
+        }
+    }
+    if set["spec"]["updateStrategy"]["type"] == "RollingUpdate" {
+        replace_old(state, &set, &pods, (&hash, nodes.len()), now);
+    }
+    write_status(state, id, &set, (&hash, nodes.len()), now);
+}
+
+/// The nodes whose labels the template's selector asks for.
+fn nodes(state: &State, set: &Value) -> Vec<String> {
+    let kind = state.built_in("nodes");
+    let wanted = set["spec"]["template"]["spec"]["nodeSelector"].as_object();
+    let fits = |labels: &[(Box<str>, Box<str>)]| {
+        wanted.into_iter().flatten().all(|(key, value)| {
+            labels
+                .iter()
+                .any(|(known, label)| **known == **key && value == &**label)
+        })
+    };
+    let nodes = state
+        .store
+        .list(kind, None)
+        .filter(|(_, stored)| fits(&stored.head.labels));
+    nodes.map(|(id, _)| id.name().to_owned()).collect()
+}
+
+fn node_of(state: &State, pod: &Pod) -> String {
+    let value = state.value(&pod.id).unwrap_or_default();
+    let wanted = value.pointer("/spec/nodeSelector/kubernetes.io~1hostname");
+    let node = wanted.or(value.pointer("/spec/nodeName"));
+    node.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn create(
+    state: &mut State,
+    id: &ObjectId,
+    set: &Value,
+    (node, hash): (&str, &str),
+    now: Timestamp,
+) {
+    let mut template = set["spec"]["template"].clone();
+    // The real one writes an affinity that says the same.
+    template["spec"]["nodeSelector"]["kubernetes.io/hostname"] = json!(node);
+    let name = owned::generated_name(state, owned::name(set));
+    let labels = vec![
+        (HASH, hash.to_owned()),
+        ("pod-template-generation", template_generation(set)),
+    ];
+    let new = NewPod {
+        owner: set,
+        template: &template,
+        name,
+        labels,
+    };
+    owned::create_pod(state, id, new, now);
+}
+
+fn template_generation(set: &Value) -> String {
+    let annotation = set.pointer("/metadata/annotations/deprecated.daemonset.template.generation");
+    annotation.and_then(Value::as_str).unwrap_or("1").to_owned()
+}
+
+/// Old pods go, unavailable ones first, while no more than allowed are unavailable.
+fn replace_old(
+    state: &mut State,
+    set: &Value,
+    pods: &[Pod],
+    (hash, nodes): (&str, usize),
+    now: Timestamp,
+) {
+    let nodes = i64::try_from(nodes).unwrap_or(i64::MAX);
+    let allowed = share(
+        &set["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"],
+        nodes,
+        true,
+    )
+    .max(1);
+    let least = owned::min_ready(set);
+    let available = owned::count(pods.iter().filter(|pod| pod.is_available(least, now)));
+    let mut room = allowed - (nodes - available);
+    let old = || {
+        pods.iter()
+            .filter(|pod| pod.is_active() && pod.head().label(HASH) != Some(hash))
+    };
+    for pod in old().filter(|pod| !pod.is_available(least, now)) {
+        state.delete_by_controller(&pod.id, now);
+    }
+    for pod in old().filter(|pod| pod.is_available(least, now)) {
+        if room <= 0 {
+            return;
+        }
+        room -= 1;
+        state.delete_by_controller(&pod.id, now);
+    }
+}
+
+fn write_status(
+    state: &mut State,
+    id: &ObjectId,
+    set: &Value,
+    (hash, nodes): (&str, usize),
+    now: Timestamp,
+) {
+    let all = owned::pods_of(state, owned::uid(set));
+    let least = owned::min_ready(set);
+    let pods: Vec<&Pod> = all.iter().filter(|pod| pod.is_active()).collect();
+    let wanted = i64::try_from(nodes).unwrap_or(i64::MAX);
+    let current = owned::count(pods.iter());
+    let ready = owned::count(pods.iter().filter(|pod| pod.is_ready()));
+    let available = owned::count(pods.iter().filter(|pod| pod.is_available(least, now)));
+    let updated = owned::count(
+        pods.iter()
+            .filter(|pod| pod.head().label(HASH) == Some(hash)),
+    );
+    owned::look_when_available(state, id, &all, least, now);
+    let counts = [
+        ("desiredNumberScheduled", wanted),
+        ("currentNumberScheduled", current),
+        ("numberMisscheduled", 0),
+        ("numberReady", ready),
+        ("numberAvailable", available),
+        ("numberUnavailable", wanted - available),
+        ("updatedNumberScheduled", updated),
+    ];
+    let always = [
+        "desiredNumberScheduled",
+        "currentNumberScheduled",
+        "numberMisscheduled",
+        "numberReady",
+    ];
+    let change = |object: &mut Value| {
+        let generation = object["metadata"]["generation"].clone();
+        owned::set_counts(&mut object["status"], &counts, &always);
+        object["status"]["observedGeneration"] = generation;
+    };
+    owned::update(state, id, Some("status"), change, now);
+}

@@ -1,0 +1,231 @@
+//! LIST: selectors, pages over a stable snapshot, whole objects or metadata only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::kinds::{Kind, KindId};
+use super::object::{ObjectId, Stored};
+use super::refusal::Refusal;
+use super::request::Request;
+use super::selector::Selector;
+use super::service::Answer;
+use super::state::State;
+
+/// Objects as they stood when the first page of a list was sent.
+type Snapshot = Arc<Vec<(ObjectId, Arc<Stored>)>>;
+
+/// What later pages are cut from.
+#[derive(Debug, Default)]
+pub struct Snapshots(BTreeMap<(KindId, Option<String>, u64), (Timestamp, Snapshot)>);
+
+/// etcd forgets old versions after this long, and so do we.
+const KEPT: SignedDuration = SignedDuration::from_mins(5);
+/// More than clients page through at once; it bounds memory.
+const MOST: usize = 64;
+
+/// Where a list goes on.
+struct Token {
+    revision: u64,
+    after: String,
+}
+
+impl State {
+    pub fn list(&mut self, request: &Request, now: Timestamp) -> Result<Answer, Refusal> {
+        let query = &request.query;
+        let selector = Selector::parse(query.get("labelSelector"), query.get("fieldSelector"))?;
+        let limit = query
+            .get("limit")
+            .and_then(|limit| limit.parse().ok())
+            .unwrap_or(0_usize);
+        let kind = self.kinds.of(request.kind).clone();
+        let token = query.get("continue").map(Token::read).transpose()?;
+        if token.is_none() && limit == 0 {
+            return Ok(self.list_all(request, &kind, &selector));
+        }
+        self.snapshots.forget_old(now);
+        let (snapshot, start) = self.page_of(request, token.as_ref(), now)?;
+        let revision = token.map_or(self.store.revision(), |token| token.revision);
+        let mut page = Page::new(&kind, request.is_partial);
+        let mut rest = snapshot[start..].iter();
+        let mut last = None;
+        while limit == 0 || page.count < limit {
+            let Some((id, stored)) = rest.next() else {
+                break;
+            };
+            if matches(&selector, id, stored, &kind) {
+                page.push(stored);
+                last = Some(id);
+            }
+        }
+        let remaining = rest.len();
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        if let Some(last) = last
+            && rest.any(|(id, stored)| matches(&selector, id, stored, &kind))
+        {
+            metadata["continue"] = json!(
+                Token {
+                    revision,
+                    after: last.key().to_owned()
+                }
+                .write()
+            );
+            if selector.is_empty() {
+                metadata["remainingItemCount"] = json!(remaining);
+            }
+            let key = (request.kind, request.namespace.clone(), revision);
+            self.snapshots
+                .0
+                .entry(key)
+                .or_insert((now, snapshot.clone()));
+        }
+        Ok(page.finish(&metadata))
+    }
+
+    fn list_all(&self, request: &Request, kind: &Kind, selector: &Selector) -> Answer {
+        let mut page = Page::new(kind, request.is_partial);
+        for (id, stored) in self.store.list(request.kind, request.namespace.as_deref()) {
+            if matches(selector, id, stored, kind) {
+                page.push(stored);
+            }
+        }
+        page.finish(&json!({"resourceVersion": self.store.revision().to_string()}))
+    }
+
+    /// The snapshot that a page is cut from, and where the page starts in it.
+    fn page_of(
+        &self,
+        request: &Request,
+        token: Option<&Token>,
+        now: Timestamp,
+    ) -> Result<(Snapshot, usize), Refusal> {
+        let namespace = request.namespace.as_deref();
+        let Some(token) = token else {
+            let key = (
+                request.kind,
+                request.namespace.clone(),
+                self.store.revision(),
+            );
+            if let Some((_, snapshot)) = self.snapshots.0.get(&key) {
+                return Ok((snapshot.clone(), 0));
+            }
+            let stored = self.store.list(request.kind, namespace);
+            let snapshot = stored
+                .map(|(id, stored)| (id.clone(), stored.clone()))
+                .collect();
+            return Ok((Arc::new(snapshot), 0));
+        };
+        let key = (request.kind, request.namespace.clone(), token.revision);
+        let fresh = self
+            .snapshots
+            .0
+            .get(&key)
+            .filter(|(taken, _)| now.duration_since(*taken) < KEPT);
+        let (_, snapshot) = fresh.ok_or_else(expired)?;
+        let start = snapshot.partition_point(|(id, _)| id.key() <= token.after.as_str());
+        Ok((snapshot.clone(), start))
+    }
+}
+
+impl Snapshots {
+    fn forget_old(&mut self, now: Timestamp) {
+        self.0
+            .retain(|_, (taken, _)| now.duration_since(*taken) < KEPT);
+        while MOST < self.0.len() {
+            self.0.pop_first();
+        }
+    }
+}
+
+/// One page while it is written.
+struct Page<'a> {
+    kind: &'a Kind,
+    is_partial: bool,
+    items: Vec<u8>,
+    count: usize,
+}
+
+impl<'a> Page<'a> {
+    fn new(kind: &'a Kind, is_partial: bool) -> Self {
+        Self {
+            kind,
+            is_partial,
+            items: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn push(&mut self, stored: &Stored) {
+        if self.count > 0 {
+            self.items.push(b',');
+        }
+        self.count += 1;
+        if self.is_partial {
+            stored.write_metadata(&mut self.items);
+        } else {
+            stored.write_item(self.kind, &mut self.items);
+        }
+    }
+
+    fn finish(self, metadata: &Value) -> Answer {
+        let (kind, version) = if self.is_partial {
+            ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned())
+        } else {
+            (self.kind.name.as_str(), self.kind.api_version())
+        };
+        let head = format!(
+            r#"{{"kind":"{kind}List","apiVersion":"{version}","metadata":{metadata},"items":["#
+        );
+        let mut body = head.into_bytes();
+        body.extend_from_slice(&self.items);
+        body.extend_from_slice(b"]}");
+        Answer::ok(body)
+    }
+}
+
+impl Token {
+    fn read(text: &str) -> Result<Self, Refusal> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        let token: Option<Value> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let read = token.as_ref().and_then(|token| {
+            let after = token["start"].as_str()?;
+            Some(Self {
+                revision: token["rv"].as_u64()?,
+                after: after
+                    .trim_start_matches('/')
+                    .trim_end_matches('\0')
+                    .to_owned(),
+            })
+        });
+        read.ok_or_else(|| {
+            Refusal::bad_request("invalid continue token: continue key is not valid")
+        })
+    }
+
+    fn write(&self) -> String {
+        let start = format!("/{}\0", self.after);
+        let token = json!({"v": "meta.k8s.io/v1", "rv": self.revision, "start": start});
+        URL_SAFE_NO_PAD.encode(token.to_string())
+    }
+}
+
+fn matches(selector: &Selector, id: &ObjectId, stored: &Stored, kind: &Kind) -> bool {
+    selector.is_empty()
+        || selector.matches(id, &stored.head, || {
+            let node = &stored.value(kind)["spec"]["nodeName"];
+            node.as_str().unwrap_or_default().to_owned()
+        })
+}
+
+fn expired() -> Refusal {
+    Refusal::new(
+        410,
+        "Expired",
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+         without the continue parameter.",
+    )
+}

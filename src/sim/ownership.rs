@@ -1,0 +1,73 @@
+//! Who owns which field, and which fields there are: the sim's side of `fields`.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::fields::{Conflict, schema, server_update, unknown_fields};
+
+use super::kinds::Kind;
+use super::refusal::Refusal;
+
+/// Notes in `managedFields` what a manager that does not apply has changed.
+pub fn updated(
+    live: Option<&Value>,
+    object: &Value,
+    manager: &str,
+    subresource: Option<&str>,
+    now: Timestamp,
+) -> Value {
+    server_update(live, object, manager, now, subresource)
+}
+
+/// As the causes of a conflict are listed in its status.
+pub fn conflict_cause(conflict: &Conflict) -> Value {
+    json!({
+        "reason": "FieldManagerConflict",
+        "message": format!("conflict with {}", conflict.manager_as_server_spells()),
+        "field": conflict.path.as_server_spells(),
+    })
+}
+
+/// Unknown fields of an update are dropped; in a strict one they are an error.
+pub fn drop_unknown_fields(
+    kind: &Kind,
+    object: &mut Value,
+    is_strict: bool,
+) -> Result<(), Refusal> {
+    if kind.is_custom {
+        return Ok(());
+    }
+    let unknown = unknown_fields(schema().type_of_object(object), object);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    if is_strict {
+        let said: Vec<String> = unknown
+            .iter()
+            .map(|path| format!("unknown field \"{path}\""))
+            .collect();
+        return Err(Refusal::bad_request(format!(
+            "{name} in version \"{version}\" cannot be handled as a {name}: strict decoding error: {said}",
+            name = kind.name,
+            version = kind.version,
+            said = said.join(", ")
+        )));
+    }
+    for path in unknown {
+        remove(object, &path);
+    }
+    Ok(())
+}
+
+/// Takes the field at `spec.containers[0].foo` away.
+fn remove(object: &mut Value, path: &str) {
+    let pointer: String = path.split(['.', '[']).fold(String::new(), |pointer, part| {
+        format!("{pointer}/{}", part.trim_end_matches(']'))
+    });
+    let Some((parent, last)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    if let Some(members) = object.pointer_mut(parent).and_then(Value::as_object_mut) {
+        members.remove(last);
+    }
+}

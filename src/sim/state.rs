@@ -1,0 +1,213 @@
+//! Everything a cluster is at one moment, and how it comes to the next.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::Options;
+use super::behaviour::Rule;
+use super::controllers;
+use super::faults::{Fault, Faults};
+use super::kinds::{Kind, KindId, Kinds};
+use super::list::Snapshots;
+use super::log::{RequestLog, Verb};
+use super::object::{ObjectId, Stored};
+use super::random;
+use super::refusal::Refusal;
+use super::request::Request;
+use super::service::Answer;
+use super::store::Store;
+use super::timers::{Task, Timers, What};
+
+#[derive(Debug)]
+pub struct State {
+    pub name: String,
+    pub seed: u64,
+    pub kinds: Kinds,
+    pub store: Store,
+    pub timers: Timers,
+    pub faults: Faults,
+    pub rules: Vec<Rule>,
+    pub snapshots: Snapshots,
+    pub log: RequestLog,
+}
+
+impl State {
+    pub fn new(options: &Options, now: Timestamp) -> Self {
+        let mut state = Self::empty(options);
+        for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            let object =
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+            state.found("namespaces", object, now);
+        }
+        for index in 0..options.nodes {
+            state.found("nodes", node(index), now);
+        }
+        state
+    }
+
+    pub fn empty(options: &Options) -> Self {
+        Self {
+            name: options.name.clone(),
+            seed: options.seed,
+            kinds: Kinds::built_in(),
+            store: Store::default(),
+            timers: Timers::default(),
+            faults: Faults::default(),
+            rules: Vec::new(),
+            snapshots: Snapshots::default(),
+            log: RequestLog::default(),
+        }
+    }
+
+    pub fn handle(&mut self, request: &Request, now: Timestamp) -> Result<Answer, Refusal> {
+        match request.verb {
+            Verb::Get => self.get(request),
+            Verb::List => self.list(request, now),
+            Verb::Create => self.create(request, now),
+            Verb::Update => self.update(request, now),
+            Verb::Apply => self.apply(request, now),
+            Verb::Patch => self.patch(request, now),
+            Verb::Delete => self.delete(request, now),
+            Verb::DeleteCollection => self.delete_collection(request, now),
+            Verb::Discover => Err(Refusal::unknown_path()),
+        }
+    }
+
+    /// Lets everything happen that falls due by `now`, each thing at its own time.
+    pub fn catch_up(&mut self, now: Timestamp) {
+        while let Some((time, task)) = self.timers.next(now) {
+            controllers::run(self, &task, time);
+        }
+    }
+
+    pub fn tell(&mut self, fault: Fault, now: Timestamp) {
+        match fault {
+            Fault::Requests(faults) => self.faults.told(faults),
+            Fault::Unreachable { from, until } => self.faults.unreachable(from, until),
+            Fault::Unauthorized => self.faults.unauthorized(),
+            Fault::Behaviour(rule) => {
+                self.rules.push(rule);
+                self.wake_pods(now);
+            }
+            Fault::Nothing => {
+                self.faults = Faults::default();
+                self.rules.clear();
+                self.wake_pods(now);
+            }
+        }
+    }
+
+    pub fn kind(&self, id: &ObjectId) -> Arc<Kind> {
+        self.kinds.of(id.kind).clone()
+    }
+
+    /// The tree of a stored object.
+    pub fn value(&self, id: &ObjectId) -> Option<Value> {
+        let stored = self.store.find(id)?;
+        Some(stored.value(self.kinds.of(id.kind)))
+    }
+
+    /// A kind that every cluster serves.
+    pub fn built_in(&self, resource: &str) -> KindId {
+        let found = self.kinds.find_resource(resource);
+        found.expect("the table of built-in kinds has it")
+    }
+
+    /// Stores an object that is complete, and tells the controllers.
+    pub fn commit(&mut self, id: &ObjectId, value: &mut Value, now: Timestamp) -> Arc<Stored> {
+        let before = self.store.find(id).cloned();
+        let created = before.as_ref().map_or(now, |stored| stored.head.created);
+        let stored = self.store.put(id, value, created);
+        controllers::changed(self, id, before.as_deref(), now);
+        stored
+    }
+
+    /// Takes an object out of the store, and tells the controllers.
+    pub fn remove(&mut self, id: &ObjectId, now: Timestamp) {
+        let Some(gone) = self.store.find(id).cloned() else {
+            return;
+        };
+        self.store.remove(id);
+        controllers::removed(self, id, &gone.head, now);
+    }
+
+    pub fn at(&mut self, time: Timestamp, what: What, object: &ObjectId) {
+        let object = object.clone();
+        self.timers.at(time, Task { what, object });
+    }
+
+    pub fn new_uid(&self, id: &ObjectId) -> String {
+        let revision = self.store.revision().to_string();
+        random::uuid(
+            self.seed,
+            &["uid", &revision, &id.kind.0.to_string(), id.key()],
+        )
+    }
+
+    fn get(&self, request: &Request) -> Result<Answer, Refusal> {
+        let kind = self.kinds.of(request.kind);
+        let stored = self.store.find(&request.object());
+        let stored = stored.ok_or_else(|| Refusal::not_found(kind, &request.name))?;
+        if request.is_partial {
+            let mut body = Vec::new();
+            stored.write_metadata(&mut body);
+            return Ok(Answer::ok(body));
+        }
+        Ok(Answer::ok(stored.to_json(kind)))
+    }
+
+    /// What is there before anybody asks.
+    fn found(&mut self, resource: &str, object: Value, now: Timestamp) {
+        let kind = self.built_in(resource);
+        let name = object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let id = ObjectId::new(kind, None, &name);
+        let object = self.completed(&id, object, now);
+        let mut object = object.expect("our own objects are valid");
+        self.commit(&id, &mut object, now);
+    }
+
+    fn wake_pods(&mut self, now: Timestamp) {
+        let pods = self.built_in("pods");
+        let pods: Vec<ObjectId> = self
+            .store
+            .list(pods, None)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for pod in pods {
+            self.at(now, What::Advance, &pod);
+        }
+    }
+}
+
+/// As the API writes times: RFC 3339, whole seconds.
+pub fn written(time: Timestamp) -> Value {
+    let seconds =
+        Timestamp::from_second(time.as_second()).expect("within the range of another time");
+    json!(seconds.to_string())
+}
+
+/// A time somewhat later.
+pub fn later(time: Timestamp, by: std::time::Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn node(index: usize) -> Value {
+    let name = format!("node-{index}");
+    let zone = ["a", "b", "c"][index % 3];
+    let labels = json!({
+        "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+        "topology.kubernetes.io/zone": zone,
+    });
+    let resources = json!({"cpu": "64", "memory": "256Gi", "pods": "1000"});
+    let ready = json!({"type": "Ready", "status": "True", "reason": "KubeletReady"});
+    json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {},
+        "status": {"allocatable": resources, "capacity": resources, "conditions": [ready]},
+    })
+}

@@ -1,0 +1,106 @@
+//! All objects of a cluster, by kind and key, with the indexes that keep requests cheap.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::kinds::KindId;
+use super::object::{ObjectId, Stored};
+
+/// Objects and the counter that all their versions come from.
+#[derive(Debug, Default)]
+pub struct Store {
+    objects: BTreeMap<ObjectId, Arc<Stored>>,
+    by_uid: BTreeMap<Arc<str>, ObjectId>,
+    /// Owner's uid to its dependants.
+    dependants: BTreeMap<Arc<str>, BTreeSet<ObjectId>>,
+    revision: u64,
+}
+
+impl Store {
+    pub fn at_revision(revision: u64) -> Self {
+        Self {
+            revision,
+            ..Self::default()
+        }
+    }
+
+    /// The version of the last write.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub fn find(&self, id: &ObjectId) -> Option<&Arc<Stored>> {
+        self.objects.get(id)
+    }
+
+    pub fn by_uid(&self, uid: &str) -> Option<&ObjectId> {
+        self.by_uid.get(uid)
+    }
+
+    /// Everything of a kind, in one namespace or in all.
+    pub fn list<'a>(
+        &'a self,
+        kind: KindId,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a ObjectId, &'a Arc<Stored>)> {
+        let first = ObjectId::first(kind, namespace);
+        let prefix = first.key().to_owned();
+        let range = (Bound::Included(first), Bound::Unbounded);
+        let objects = self.objects.range::<ObjectId, _>(range);
+        objects.take_while(move |(id, _)| id.kind == kind && id.key().starts_with(&prefix))
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (&ObjectId, &Arc<Stored>)> {
+        self.objects.iter()
+    }
+
+    pub fn dependants(&self, uid: &str) -> Vec<ObjectId> {
+        let found = self.dependants.get(uid).into_iter().flatten();
+        found.cloned().collect()
+    }
+
+    /// Writes an object under a new version, which the tree then carries.
+    pub fn put(&mut self, id: &ObjectId, value: &mut Value, created: Timestamp) -> Arc<Stored> {
+        self.revision += 1;
+        value["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+        self.restore(id, value, created)
+    }
+
+    /// Writes an object as it is, under the version that it carries.
+    pub fn restore(&mut self, id: &ObjectId, value: &Value, created: Timestamp) -> Arc<Stored> {
+        self.forget(id);
+        let stored = Arc::new(Stored::new(value, created));
+        let head = &stored.head;
+        self.by_uid.insert(head.uid.clone(), id.clone());
+        for owner in &head.owners {
+            let dependants = self.dependants.entry(owner.clone()).or_default();
+            dependants.insert(id.clone());
+        }
+        self.objects.insert(id.clone(), stored.clone());
+        stored
+    }
+
+    pub fn remove(&mut self, id: &ObjectId) {
+        self.revision += 1;
+        self.forget(id);
+    }
+
+    fn forget(&mut self, id: &ObjectId) {
+        let Some(stored) = self.objects.remove(id) else {
+            return;
+        };
+        self.by_uid.remove(&stored.head.uid);
+        for owner in &stored.head.owners {
+            if let Some(dependants) = self.dependants.get_mut(owner) {
+                dependants.remove(id);
+                if dependants.is_empty() {
+                    self.dependants.remove(owner);
+                }
+            }
+        }
+    }
+}
