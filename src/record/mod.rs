@@ -17,6 +17,9 @@ mod tenant;
 mod tenant_object;
 mod word;
 
+#[cfg(test)]
+mod tests;
+
 pub use applyset::applyset_id;
 pub use bundle::{
     BundleParts, bundle_selector, count_of_parts, decode_bundle, encode_bundle, part_names,
