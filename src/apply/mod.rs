@@ -16,6 +16,8 @@ mod prune;
 mod settle;
 mod skip;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use brake::{Brake, TenantDeletes, check_brake};
 pub use fence::{fence_stamp, fence_unstamp};

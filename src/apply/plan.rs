@@ -14,7 +14,7 @@ use super::autoscale::{autoscaled, hand_over, without_replicas};
 use super::immutable::immutable_changes;
 use super::owner::{Owner, Ownership};
 use super::prune::candidates;
-use super::settle::{Settled, settle, settle_reported};
+use super::settle::{Notice, Settled, settle, settle_reported};
 use super::skip::is_as_written;
 use super::step::{ApplyStep, SkipReason, Step, TenantSteps, Why};
 
@@ -118,14 +118,14 @@ impl Planning<'_> {
         }
         let hand_over = self.is_autoscaled.then(|| hand_over(live)).flatten();
         if hand_over.is_none() && self.is_recorded(live) {
-            return self.skip(SkipReason::AsRecorded);
+            return self.skip(SkipReason::AsRecorded, Vec::new());
         }
         // An object that is as wanted is not written again for the sake of a new epoch.
         let epoch = live.annotation(EPOCH).unwrap_or_default();
         let settled = settle(self.payload(epoch), live);
         let applied = settled.applied.as_ref();
         if hand_over.is_none() && applied.is_some_and(|applied| !applied.changed) {
-            return self.skip(SkipReason::NothingToChange);
+            return self.skip(SkipReason::NothingToChange, settled.notices);
         }
         let fields = applied.map(|applied| {
             immutable_changes(self.manifest.object(), live.value(), &applied.object)
@@ -208,10 +208,11 @@ impl Planning<'_> {
         payload
     }
 
-    fn skip(&self, why: SkipReason) -> Step {
+    fn skip(&self, why: SkipReason, notices: Vec<Notice>) -> Step {
         Step::Skip {
             object: self.manifest.object().clone(),
             why,
+            notices,
         }
     }
 

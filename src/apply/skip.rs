@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::manifest::{Digest, Live, MANAGER, canonical_json};
+use crate::manifest::{Digest, EPOCH, Live, MANAGER, canonical_json};
 use crate::record::Written;
 
 /// What is remembered of a write, from its response. `None` if the response carries no entry of
@@ -65,11 +65,14 @@ fn entry_hash(entry: &Value) -> String {
     blake3::hash(&canonical_json(&part)).to_hex()[..DIGITS].to_owned()
 }
 
-/// The object without what every write moves.
+/// The object without what every write of ours moves, the epoch among it.
 fn timeless(value: &Value) -> Value {
     let mut bare = value.clone();
     if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("resourceVersion");
+        if let Some(annotations) = metadata.get_mut("annotations") {
+            annotations[EPOCH].take();
+        }
         let entries = metadata
             .get_mut("managedFields")
             .and_then(Value::as_array_mut);

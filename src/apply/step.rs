@@ -13,6 +13,8 @@ pub enum Step {
     Skip {
         object: ObjectRef,
         why: SkipReason,
+        /// Values of git that are not applied because others own the fields.
+        notices: Vec<Notice>,
     },
     Apply(ApplyStep),
     /// The local test could not tell: a server dry-run decides whether the step is applied.

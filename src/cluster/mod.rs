@@ -23,7 +23,7 @@ pub use connect::Connection;
 pub use kind::{Kind, Kinds};
 pub use reader::{LogQuery, Reader, Within};
 pub use trouble::{CallError, FieldConflict};
-pub use writer::{Apply, FENCE_MANAGER, HAND_OVER_MANAGER, Preconditions, Writer};
+pub use writer::{Apply, Deletion, FENCE_MANAGER, HAND_OVER_MANAGER, Preconditions, Writer};
 
 /// One API server, ready to be asked. Clones share limits, discovery and counters.
 #[derive(Clone)]

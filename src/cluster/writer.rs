@@ -39,6 +39,14 @@ pub struct Apply {
     pub timeout: Option<Duration>,
 }
 
+/// What became of a delete that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    Gone,
+    /// Finalizers, or what it holds, are waited for.
+    Waiting,
+}
+
 /// What an object must still be like to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preconditions {
@@ -92,7 +100,7 @@ impl Writer {
         object: &ObjectRef,
         preconditions: &Preconditions,
         timeout: Option<Duration>,
-    ) -> Result<(), CallError> {
+    ) -> Result<Deletion, CallError> {
         let kind = self.kind_of(object).await?;
         let mut meant = json!({"uid": preconditions.uid});
         if let Some(version) = &preconditions.resource_version {
@@ -106,7 +114,12 @@ impl Writer {
         });
         let path = kind.object_path(object);
         let call = bounded(Call::with_body(Method::DELETE, path, &options), timeout);
-        self.caller().call(&call).await.map(|_| ())
+        let answer = self.caller().json(&call).await?;
+        // Gone at once: the answer is a Status. Else it is the object, marked.
+        match answer.pointer("/metadata/deletionTimestamp") {
+            Some(_) => Ok(Deletion::Waiting),
+            None => Ok(Deletion::Gone),
+        }
     }
 
     /// Creates one of our own records (`ConfigMap`, Lease); answers it as it is stored.

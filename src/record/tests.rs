@@ -460,7 +460,11 @@ fn noise(bytes: usize) -> String {
     let mut reader = blake3::Hasher::new().finalize_xof();
     let mut noise = vec![0; bytes / 2];
     reader.fill(&mut noise);
-    noise.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap();
+    noise
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Aim, Done, Halt, Job, Open, claim, live, owner};
 use crate::apply::{self, Ask, LiveObjects, Prune, PruneDecision};
-use crate::cluster::{Apply, CallError, FENCE_MANAGER, Preconditions, Writer};
+use crate::cluster::{Apply, CallError, Deletion, FENCE_MANAGER, Preconditions, Writer};
 use crate::manifest::ObjectRef;
 use crate::record::{self, Action, Closing, Inventory, Outcome};
 
@@ -110,7 +110,8 @@ async fn delete(
             .delete(object, &meant, Some(claim::rest(job, open)))
             .await
         {
-            Ok(()) | Err(CallError::Gone(_)) => return Ok(apply::Done::Deleted),
+            Ok(Deletion::Gone) | Err(CallError::Gone(_)) => return Ok(apply::Done::Deleted),
+            Ok(Deletion::Waiting) => return Ok(apply::Done::NotDeleted),
             Err(CallError::Stale(_)) => {}
             Err(error) => return Err(error.into()),
         }
