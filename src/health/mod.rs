@@ -14,6 +14,7 @@ mod pod;
 mod reading;
 mod revision;
 mod settling;
+mod stuck;
 mod tenant;
 mod tolerance;
 mod troubles;
@@ -23,7 +24,11 @@ mod workload;
 
 pub use judge::judge;
 pub use settling::Settling;
+pub use stuck::{PodInTheWay, pods_in_the_way};
 pub use tenant::{Observation, TenantHealth, Wanted, judge_tenant, must_be_observed};
 pub use tolerance::Tolerance;
 pub use verdict::{Culprit, ObjectHealth, Verdict};
 pub use workload::{Surroundings, judge_workload};
+
+#[cfg(test)]
+mod tests;

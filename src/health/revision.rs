@@ -7,7 +7,7 @@ use crate::health::workload::Surroundings;
 use crate::manifest::Live;
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
-const HASH: &str = "controller-revision-hash";
+pub(super) const HASH: &str = "controller-revision-hash";
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// What belongs to the newest revision of a workload.

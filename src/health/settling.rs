@@ -60,3 +60,88 @@ impl Settling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::tests::at;
+    use crate::health::verdict::Verdict::{Failed, Healthy, Progressing, Suspended, Unknown};
+
+    fn tenant(verdict: Verdict) -> TenantHealth {
+        TenantHealth {
+            verdict,
+            objects: Vec::new(),
+            headline: String::new(),
+        }
+    }
+
+    /// Takes samples `(second, verdict)` with gaps of 30 s allowed.
+    fn settled(samples: &[(i64, Verdict)]) -> Settling {
+        let mut settling = Settling::new(SignedDuration::from_secs(30));
+        for (second, verdict) in samples {
+            settling.observe(&tenant(*verdict), at(*second));
+        }
+        settling
+    }
+
+    #[test]
+    fn a_run_begins_with_its_first_healthy_sample_and_ends_with_its_last() {
+        let settling = settled(&[
+            (0, Progressing),
+            (10, Healthy),
+            (40, Healthy),
+            (60, Healthy),
+        ]);
+        assert_eq!(settling.healthy_since(), Some(at(10)));
+        assert_eq!(settling.healthy_for(), SignedDuration::from_secs(50));
+    }
+
+    #[test]
+    fn nothing_was_seen_after_the_last_sample() {
+        assert_eq!(settled(&[]).healthy_for(), SignedDuration::ZERO);
+        assert_eq!(settled(&[(0, Healthy)]).healthy_for(), SignedDuration::ZERO);
+    }
+
+    #[test]
+    fn any_other_verdict_ends_the_run() {
+        for verdict in [Progressing, Failed, Unknown, Suspended] {
+            let settling = settled(&[(0, Healthy), (10, verdict)]);
+            assert_eq!(settling.healthy_since(), None, "{verdict}");
+            let again = settled(&[(0, Healthy), (10, verdict), (20, Healthy)]);
+            assert_eq!(again.healthy_since(), Some(at(20)), "{verdict}");
+        }
+    }
+
+    #[test]
+    fn a_gap_that_is_too_long_voids_what_was_before_it() {
+        let settling = settled(&[(0, Healthy), (30, Healthy), (61, Healthy)]);
+        assert_eq!(settling.healthy_since(), Some(at(61)));
+    }
+
+    #[test]
+    fn a_gap_in_which_nothing_happened_voids_nothing() {
+        let mut settling = settled(&[(0, Healthy), (30, Healthy)]);
+        settling.observe_after_quiet_gap(&tenant(Healthy), at(900));
+        assert_eq!(settling.healthy_since(), Some(at(0)));
+        settling.observe_after_quiet_gap(&tenant(Failed), at(1_800));
+        assert_eq!(settling.healthy_since(), None);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_never_shortens_the_wait() {
+        let settling = settled(&[(100, Healthy), (120, Healthy), (50, Healthy), (60, Healthy)]);
+        assert_eq!(settling.healthy_since(), Some(at(50)));
+        assert_eq!(settling.healthy_for(), SignedDuration::from_secs(10));
+    }
+
+    #[test]
+    fn progress_reads_back_as_it_was_recorded() {
+        let settling = settled(&[(0, Healthy), (10, Healthy)]);
+        let text = serde_json::to_string(&settling).unwrap();
+        assert_eq!(
+            text,
+            r#"{"maxSampleGap":"PT30S","healthySince":"2026-11-22T00:00:00Z","lastSample":"2026-11-22T00:00:10Z"}"#
+        );
+        assert_eq!(serde_json::from_str::<Settling>(&text).unwrap(), settling);
+    }
+}

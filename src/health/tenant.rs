@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::health::kinds::is_built_in;
+use crate::health::reading::Reading;
 use crate::health::tolerance::Tolerance;
 use crate::health::verdict::{Finding, ObjectHealth, Verdict};
 use crate::health::words::counted;
@@ -115,7 +116,27 @@ fn judge_wanted(wanted: &Wanted, observation: &Observation) -> Option<ObjectHeal
         now: observation.now,
         tolerance: observation.tolerance,
     };
+    if waits_for_consumer(live, observation.pods) {
+        let message = "waits for the first pod that mounts it (WaitForFirstConsumer)";
+        return Some(Finding::healthy("WaitsForConsumer", message).on(&wanted.object));
+    }
     Some(judge_workload(live, &surroundings))
+}
+
+/// A pending claim that no pod mounts keeps nothing from running: many storage classes make
+/// the volume only where its first pod is.
+fn waits_for_consumer(live: &Live, pods: &[Live]) -> bool {
+    let object = live.object();
+    let reading = Reading::of(live);
+    let mounts = |pod: &&Live| {
+        let volumes = Reading::of(pod).items("/spec/volumes").iter();
+        let mut claims = volumes.map(|volume| &volume["persistentVolumeClaim"]["claimName"]);
+        pod.object().namespace == object.namespace && claims.any(|claim| *claim == *object.name)
+    };
+    object.kind == "PersistentVolumeClaim"
+        && reading.text("/status/phase") == "Pending"
+        && !live.is_terminating()
+        && !pods.iter().any(|pod| mounts(&pod))
 }
 
 /// The version is a spelling, not an identity.

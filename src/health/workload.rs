@@ -6,6 +6,7 @@ use crate::health::judge::{not_judgeable, rule};
 use crate::health::kinds::{lacks_pods, refused};
 use crate::health::reading::Reading;
 use crate::health::revision::newest;
+use crate::health::stuck::pods_in_the_way;
 use crate::health::tolerance::{Moment, Tolerance};
 use crate::health::troubles::Troubles;
 use crate::health::verdict::{Culprit, Finding, ObjectHealth, Verdict};
@@ -54,7 +55,8 @@ fn with_pods(by_itself: Finding, live: &Live, surroundings: &Surroundings) -> Fi
     let cause = troubles
         .doom()
         .or_else(|| pods_refused(live, newest.replica_set, &moment))
-        .or_else(|| troubles.delay());
+        .or_else(|| troubles.delay())
+        .or_else(|| update_blocked(live, surroundings));
     match cause {
         None => by_itself,
         Some(cause) if by_itself.verdict != cause.verdict && cause.verdict == Verdict::Failed => {
@@ -84,4 +86,22 @@ fn pods_refused(live: &Live, set: Option<&Live>, moment: &Moment) -> Option<Find
             finding
         })
     })
+}
+
+/// An old pod that never gets ready blocks an update for ever; nobody but a person or a
+/// rollback takes it away.
+fn update_blocked(live: &Live, surroundings: &Surroundings) -> Option<Finding> {
+    let pod = pods_in_the_way(live, surroundings).into_iter().next()?;
+    let message = format!(
+        "pod `{}` of the old revision is in the way of the update: {}",
+        pod.object.name, pod.message
+    );
+    let mut finding = Finding::progressing("OldPodInTheWay", message.clone());
+    finding.culprit = Some(Culprit {
+        object: pod.object,
+        container: None,
+        reason: pod.reason,
+        message,
+    });
+    Some(finding)
 }

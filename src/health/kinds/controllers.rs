@@ -86,7 +86,12 @@ fn stateful_set_update(reading: Reading, wanted: i64) -> Option<Finding> {
     }
     if let Some(partition) = reading.integer("/spec/updateStrategy/rollingUpdate/partition") {
         let updated = reading.count("updatedReplicas");
-        let short = first_shortfall(&[("LessUpdated", updated, wanted - partition, "updated")]);
+        let short = first_shortfall(&[(
+            "LessUpdated",
+            updated,
+            wanted.saturating_sub(partition),
+            "updated",
+        )]);
         if short.is_some() || partition > 0 {
             return short;
         }
@@ -167,7 +172,9 @@ pub(super) fn first_shortfall(counters: &[(&str, i64, i64, &str)]) -> Option<Fin
 }
 
 fn extra_pods(reading: Reading) -> Option<Finding> {
-    let extra = reading.count("replicas") - reading.wanted_replicas();
+    let extra = reading
+        .count("replicas")
+        .saturating_sub(reading.wanted_replicas());
     (extra > 0)
         .then(|| Finding::progressing("ExtraPods", format!("{} too many", counted(extra, "pod"))))
 }

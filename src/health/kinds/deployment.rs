@@ -79,7 +79,7 @@ fn shortfall(reading: Reading) -> Option<Finding> {
     ])
     .or_else(|| {
         (present > wanted).then(|| {
-            let old = counted(present - wanted, "old pod");
+            let old = counted(present.saturating_sub(wanted), "old pod");
             Finding::progressing("ExtraPods", format!("{old} still to end"))
         })
     })
