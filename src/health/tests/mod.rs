@@ -119,8 +119,11 @@ pub(super) fn replica_set(name: &str, revision: i64) -> Value {
 pub(super) fn pod(name: &str, owner: (&str, &str), created: i64, container: Value) -> Value {
     let mut status =
         json!({"name": "php", "image": "registry.example.com/web:7", "restartCount": 0});
-    for (field, value) in container.as_object().unwrap() {
-        status[field] = value.clone();
+    let Value::Object(container) = container else {
+        panic!("a container's status is a map");
+    };
+    for (field, value) in container {
+        status[field] = value;
     }
     let is_ready = status["ready"] == true;
     json!({

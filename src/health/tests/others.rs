@@ -1,4 +1,4 @@
-//! StatefulSets, DaemonSets and Jobs with their pods.
+//! The other workloads with their pods: StatefulSet, DaemonSet, Job.
 
 use serde_json::{Value, json};
 
