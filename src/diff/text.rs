@@ -1,0 +1,138 @@
+//! A report for terminals, wide or narrow; nothing depends on colour.
+
+use std::fmt::Write as _;
+
+use crate::diff::lines::lines;
+use crate::diff::summary::counted;
+use crate::diff::{ChangeKind, Group, Incomplete, Report};
+
+/// The report as text of at most `width` columns where values allow it.
+pub fn text(report: &Report, width: usize) -> String {
+    let mut out = String::new();
+    for group in &report.groups {
+        for line in wrapped(&headline(group), width) {
+            push(&mut out, &line);
+        }
+        for field in &group.fields {
+            for line in lines(field, width.saturating_sub(4)) {
+                push(&mut out, &format!("    {line}"));
+            }
+        }
+        out.push('\n');
+    }
+    for line in unchanged(report) {
+        push(&mut out, &line);
+    }
+    for line in notes(report) {
+        push(&mut out, &line);
+    }
+    push(&mut out, &report.summary().to_string());
+    out
+}
+
+fn push(out: &mut String, line: &str) {
+    writeln!(out, "{}", line.trim_end()).expect("writing to a string cannot fail");
+}
+
+/// `in 14 tenants (a, b, c and 11 more): update Deployment/web, restarts`
+pub fn headline(group: &Group) -> String {
+    let objects = match group.objects - group.tenants.len() {
+        0 => String::new(),
+        _ => format!(", {} objects", group.objects),
+    };
+    let place = match group.tenants.as_slice() {
+        [only] => format!("in {only}"),
+        many => format!("in {} ({})", counted(many.len(), "tenant"), some_of(many)),
+    };
+    let restarts = if group.restarts { ", restarts" } else { "" };
+    format!(
+        "{place}: {} {}{objects}{restarts}",
+        verb(group.change),
+        group.object
+    )
+}
+
+fn verb(change: ChangeKind) -> &'static str {
+    match change {
+        ChangeKind::Error => "cannot compare",
+        ChangeKind::Delete => "DELETE",
+        ChangeKind::NeedsRecreate => "NEEDS RECREATE",
+        ChangeKind::Update => "update",
+        ChangeKind::Create => "create",
+        ChangeKind::Unchanged => "unchanged",
+    }
+}
+
+/// Names as long as they are few.
+pub fn some_of(names: &[String]) -> String {
+    /// One more is named than is worth an "and 1 more".
+    const FEW: usize = 3;
+    if names.len() <= FEW + 1 {
+        return names.join(", ");
+    }
+    format!("{} and {} more", names[..FEW].join(", "), names.len() - FEW)
+}
+
+fn unchanged(report: &Report) -> Vec<String> {
+    let unchanged = report
+        .items
+        .iter()
+        .filter(|item| item.change == ChangeKind::Unchanged);
+    let mut lines: Vec<String> = unchanged
+        .map(|item| format!("in {}: unchanged {}", item.tenant, item.object))
+        .collect();
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines
+}
+
+/// What is not a change, and must not be overlooked.
+pub fn notes(report: &Report) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !report.orphaned.is_empty() {
+        notes.push(format!(
+            "orphaned: {} (no file any more; nothing is deleted before `lifecycle: leaving` says so)",
+            report.orphaned.join(", ")
+        ));
+    }
+    if report.is_incomplete() {
+        let count = counted(report.incomplete.len(), "part");
+        notes.push(format!("INCOMPLETE: {count} not compared"));
+        notes.extend(
+            report
+                .incomplete
+                .iter()
+                .map(|part| format!("    {}", not_compared(part))),
+        );
+    }
+    notes
+}
+
+fn not_compared(part: &Incomplete) -> String {
+    let names = [part.cluster.clone(), part.tenant.clone()];
+    let object = part.object.as_ref().map(ToString::to_string);
+    let place: Vec<String> = names.into_iter().chain([object]).flatten().collect();
+    match place.as_slice() {
+        [] => part.reason.clone(),
+        place => format!("{}: {}", place.join(", "), part.reason),
+    }
+}
+
+/// Breaks a line at spaces; what follows is indented.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut current = String::new();
+    for word in line.split(' ') {
+        let is_full = current.chars().count() + 1 + word.chars().count() > width;
+        if is_full && !current.trim().is_empty() {
+            lines.push(std::mem::replace(&mut current, "   ".to_owned()));
+        }
+        if !current.is_empty() {
+            current.push(' ');
+        }
+        current.push_str(word);
+    }
+    lines.push(current);
+    lines
+}
