@@ -1,7 +1,12 @@
 //! The command line: one file per command; only `ui.rs` prints.
 
+mod check;
 mod clock;
 mod health;
+mod render;
+mod rendered_dir;
+mod schema;
+pub mod source;
 pub mod ui;
 
 use clap::{Parser, Subcommand};
@@ -39,7 +44,10 @@ pub struct Common {
 // One line per command, in the order of `design.md` 4: its file has the arguments and the doing.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Check),
+    Render(render::Render),
     Health(health::Health),
+    Schema(schema::Schema),
 }
 
 /// Parses the command line, runs the command, says what went wrong.
@@ -57,7 +65,11 @@ pub fn run() -> Exit {
 }
 
 fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
+    let common = &arguments.common;
     match &arguments.command {
-        Command::Health(health) => health.run(&arguments.common, ui),
+        Command::Check(check) => check.run(common, ui),
+        Command::Render(render) => render.run(common, ui),
+        Command::Health(health) => health.run(common, ui),
+        Command::Schema(schema) => schema.run(common, ui),
     }
 }

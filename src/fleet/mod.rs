@@ -24,6 +24,7 @@ mod words;
 
 pub use explain::{Explanation, explain};
 pub use finding::{Finding, Place, Severity, grouped, has_errors};
+pub use layout::environments;
 pub use load::{Files, load};
 pub use model::{Cluster, Environment, Fleet, Platform, Tenant, merge};
 pub use names::is_name;

@@ -1,0 +1,123 @@
+//! `escale check`: every mistake in a fleet's files and templates, at once.
+
+use serde_json::json;
+
+use crate::cli::Common;
+use crate::cli::source::{self, Source, SourceArgs};
+use crate::cli::ui::Ui;
+use crate::error::Exit;
+use crate::fleet::config::API_VERSION;
+use crate::fleet::{Finding, grouped, has_errors};
+
+/// Check a fleet: config files, references between them, templates, policies.
+///
+/// Tells all mistakes at once, each with file, line and how to mend it. Needs no cluster.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 no mistakes (warnings are none), 1 mistakes.")]
+pub struct Check {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// How to print the findings
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// What was looked at.
+#[derive(Default)]
+struct Looked {
+    tenants: usize,
+    objects: usize,
+}
+
+impl Check {
+    pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        let tree = source::tree(common, self.source.revision.as_deref())?;
+        let environment = source::environment(&tree, self.source.environment.as_deref())?;
+        let (looked, findings) = match source::read(&tree, &environment) {
+            Ok((fleet, renderer)) => rendered(&Source {
+                fleet,
+                tree,
+                renderer,
+            }),
+            Err(findings) => (Looked::default(), findings),
+        };
+        let findings = grouped(findings);
+        match self.output {
+            Output::Text => ui.data(&text(&findings)),
+            Output::Json => ui.data(&report(&environment, &looked, &findings)?),
+        }
+        ui.say(summary(&environment, &looked, &findings));
+        Ok(if has_errors(&findings) {
+            Exit::Error
+        } else {
+            Exit::Done
+        })
+    }
+}
+
+fn rendered(source: &Source) -> (Looked, Vec<Finding>) {
+    let tenants: Vec<_> = source.fleet.tenants.iter().collect();
+    let bundles = source.bundles(&tenants);
+    let objects = bundles
+        .rendered
+        .values()
+        .flatten()
+        .map(|bundle| bundle.manifests().len());
+    let looked = Looked {
+        tenants: tenants.len(),
+        objects: objects.sum(),
+    };
+    let mut findings = bundles.mistakes();
+    findings.extend(bundles.warnings);
+    findings.extend(source.fleet.warnings.clone());
+    (looked, findings)
+}
+
+fn text(findings: &[Finding]) -> String {
+    let told = findings.iter().map(Finding::to_string);
+    told.flat_map(|text| [text, "\n".to_owned()]).collect()
+}
+
+fn report(environment: &str, looked: &Looked, findings: &[Finding]) -> anyhow::Result<String> {
+    let report = json!({
+        "apiVersion": API_VERSION,
+        "kind": "CheckReport",
+        "environment": environment,
+        "tenants": looked.tenants,
+        "objects": looked.objects,
+        "findings": findings,
+    });
+    Ok(serde_json::to_string_pretty(&report)? + "\n")
+}
+
+fn summary(environment: &str, looked: &Looked, findings: &[Finding]) -> String {
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let warnings = findings.len() - errors;
+    let found = format!(
+        "{}, {}",
+        counted(errors, "mistake"),
+        counted(warnings, "warning")
+    );
+    if looked.tenants == 0 {
+        return format!("{environment}: {found}");
+    }
+    let tenants = counted(looked.tenants, "tenant");
+    format!(
+        "{environment}: {tenants}, {}: {found}",
+        counted(looked.objects, "object")
+    )
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    match count {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
