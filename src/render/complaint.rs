@@ -7,6 +7,7 @@ use minijinja::{Error, ErrorKind, Value};
 use crate::error::did_you_mean;
 use crate::fleet::{Finding, Place};
 use crate::render::engine::OUTPUT;
+use crate::render::filters;
 
 /// The innermost error has the place; what included it is of less use.
 pub fn finding(error: &Error, template: &str, context: &Value) -> Finding {
@@ -35,6 +36,9 @@ fn innermost(error: &Error) -> &Error {
 }
 
 fn column(error: &Error) -> usize {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return 1; // Where exactly the steps ran out differs from tenant to tenant and says nothing.
+    }
     let found = error
         .range()
         .zip(error.template_source())
@@ -48,7 +52,20 @@ fn column(error: &Error) -> usize {
 
 /// The text of the expression that is at fault.
 fn expression(error: &Error) -> Option<&str> {
-    error.template_source()?.get(error.range()?).map(str::trim)
+    let source = error.template_source()?;
+    let range = error.range()?;
+    Some(without_filters(source, range.start, range.end).trim())
+}
+
+/// An undefined value that goes into filters is told at the last of them: what stands before the
+/// first is at fault.
+fn without_filters(source: &str, start: usize, end: usize) -> &str {
+    let Some(before) = source[..start].trim_end().strip_suffix('|') else {
+        return &source[start..end];
+    };
+    let before = before.trim_end();
+    let word = before.trim_end_matches(is_of_a_path);
+    without_filters(source, word.len(), before.len())
 }
 
 fn words(error: &Error, context: &Value) -> (String, Option<String>) {
@@ -67,6 +84,7 @@ fn words(error: &Error, context: &Value) -> (String, Option<String>) {
             detail,
             Some("names are relative to the folder of the template: `_parts.j2`".to_owned()),
         ),
+        ErrorKind::UnknownFilter => unknown_filter(error),
         ErrorKind::SyntaxError => (format!("the template is not well formed: {detail}"), None),
         _ if detail.is_empty() => (error.kind().to_string(), None),
         _ if error.kind() == ErrorKind::InvalidOperation => (detail, None),
@@ -90,9 +108,21 @@ fn undefined(error: &Error, context: &Value) -> (String, Option<String>) {
     (format!("`{path}` is not defined"), hint)
 }
 
+fn unknown_filter(error: &Error) -> (String, Option<String>) {
+    let range = error.range().unwrap_or_default();
+    let source = error.template_source().unwrap_or_default();
+    let name = source.get(range).unwrap_or_default().trim();
+    let near = did_you_mean(name, filters::NAMES);
+    let hint = near.map(|near| format!("did you mean `{near}`?"));
+    (format!("there is no filter `{name}`"), hint)
+}
+
 fn is_path(text: &str) -> bool {
-    let is_part = |character: char| character.is_alphanumeric() || "_.".contains(character);
-    !text.is_empty() && text.chars().all(is_part)
+    !text.is_empty() && text.chars().all(is_of_a_path)
+}
+
+fn is_of_a_path(character: char) -> bool {
+    character.is_alphanumeric() || "_.".contains(character)
 }
 
 /// Follows a path through the context and offers the nearest name at the step that fails.

@@ -7,6 +7,40 @@ use sha2::{Digest as _, Sha256};
 
 use crate::yaml;
 
+/// Names to suggest: ours, and those of minijinja that manifests need.
+pub const NAMES: [&str; 30] = [
+    "b64decode",
+    "b64encode",
+    "bool",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "k8s_name",
+    "last",
+    "length",
+    "lines",
+    "lower",
+    "map",
+    "nindent",
+    "quote",
+    "replace",
+    "select",
+    "sha256",
+    "sort",
+    "split",
+    "squote",
+    "tojson",
+    "toyaml",
+    "trim",
+    "unique",
+    "upper",
+];
+
 /// Adds them to those that minijinja brings (`default`, `replace`, `join`, `upper`, `dictsort`, `tojson`…).
 pub fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("toyaml", to_yaml);

@@ -1,6 +1,7 @@
 //! One integration binary: each room of tests is a module.
 
 mod health_conformance;
+mod mistakes;
 mod production;
 mod project;
 mod tidy;
