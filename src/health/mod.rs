@@ -7,6 +7,7 @@
 //! knows the deadline says it.
 
 mod container;
+pub mod gap;
 mod judge;
 mod kinds;
 mod ownership;

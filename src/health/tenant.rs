@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::health::kinds::is_built_in;
+use crate::health::kinds::{PAUSED_BEHIND, is_built_in};
 use crate::health::reading::Reading;
 use crate::health::tolerance::Tolerance;
 use crate::health::verdict::{Finding, ObjectHealth, Verdict};
@@ -194,28 +194,30 @@ fn is_within_grace(wanted: &Wanted, observation: &Observation) -> bool {
     })
 }
 
-/// The worst first. What is suspended on purpose is in nobody's way, but for a paused
-/// Deployment that does not run what was written.
+/// The worst first.
 fn weight(health: &ObjectHealth) -> u8 {
     match health.verdict {
         Verdict::Failed => 0,
+        Verdict::Suspended if health.reason == PAUSED_BEHIND => 0,
         Verdict::Unknown => 1,
         Verdict::Progressing => 2,
-        Verdict::Suspended if health.reason == "PausedBehind" => 3,
-        Verdict::Suspended => 4,
-        Verdict::Healthy => 5,
+        Verdict::Suspended => 3,
+        Verdict::Healthy => 4,
     }
 }
 
+/// What is suspended on purpose is in nobody's way; but a paused Deployment that does not run
+/// what was written keeps the release from its tenant, and waiting does not change that.
 fn overall(worst: &ObjectHealth) -> Verdict {
-    match weight(worst) {
-        4 => Verdict::Healthy,
-        _ => worst.verdict,
+    match worst.verdict {
+        Verdict::Suspended if worst.reason == PAUSED_BEHIND => Verdict::Failed,
+        Verdict::Suspended => Verdict::Healthy,
+        verdict => verdict,
     }
 }
 
 fn headline(objects: &[ObjectHealth]) -> String {
-    let in_the_way = objects.iter().filter(|health| weight(health) < 4).count();
+    let in_the_way = objects.iter().filter(|health| weight(health) < 3).count();
     match (objects.first(), in_the_way) {
         (None, _) => "nothing to judge".to_owned(),
         (Some(_), 0) => format!("{} healthy", counted(objects.len(), "object")),

@@ -8,6 +8,9 @@ use crate::health::tolerance::Moment;
 use crate::health::verdict::Finding;
 use crate::health::words::counted;
 
+/// The reason of a paused Deployment that does not run the template that is wanted.
+pub const PAUSED_BEHIND: &str = "PausedBehind";
+
 /// `progressDeadlineSeconds` that stands for "none" (`math.MaxInt32`).
 const NO_DEADLINE: i64 = i32::MAX as i64;
 
@@ -39,7 +42,7 @@ fn paused(reading: Reading) -> Finding {
     match shortfall(reading) {
         None => Finding::suspended("Paused", "is paused; its present template runs"),
         Some(behind) => Finding::suspended(
-            "PausedBehind",
+            PAUSED_BEHIND,
             format!("is paused and rolls nothing out: {}", behind.message),
         ),
     }

@@ -10,6 +10,7 @@ mod network;
 mod storage;
 
 pub(super) use controllers::{lacks_pods, refused};
+pub(super) use deployment::PAUSED_BEHIND;
 pub(super) use generic::is_built_in;
 
 use crate::health::pod;

@@ -169,7 +169,7 @@ fn t79_a_claim_that_no_pod_mounts_waits_for_its_first_consumer() {
 }
 
 #[test]
-fn what_is_suspended_on_purpose_is_in_nobodys_way_but_an_old_template_is() {
+fn what_is_suspended_is_in_nobodys_way_but_a_paused_old_template_keeps_the_release_out() {
     let mut nightly = object("batch/v1", "CronJob", "backup");
     nightly["spec"] = json!({"suspend": true});
     assert_eq!(
@@ -182,7 +182,8 @@ fn what_is_suspended_on_purpose_is_in_nobodys_way_but_an_old_template_is() {
     assert_eq!(Tenant::of(vec![paused.clone()]).verdict(150), Healthy);
     paused["status"]["updatedReplicas"] = json!(0);
     let health = Tenant::of(vec![paused]).judge(150);
-    assert_eq!(health.verdict, Suspended);
+    assert_eq!(health.verdict, Failed);
+    assert_eq!(health.objects[0].verdict, Suspended);
     assert_eq!(
         health.headline,
         "Deployment/web: is paused and rolls nothing out: 0 of 2 replicas updated"
