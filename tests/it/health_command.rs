@@ -46,7 +46,8 @@ items:
 #[test]
 fn a_workload_is_told_with_the_pod_that_keeps_it_from_being_healthy() {
     let output = health(&["-f", "-"], CRASHING);
-    let crash = "container `php` crashes (exit code 137, out of memory (OOMKilled)); restarted 5 times";
+    let crash =
+        "container `php` crashes (exit code 137, out of memory (OOMKilled)); restarted 5 times";
     assert_eq!(
         text(&output.stdout),
         format!(
@@ -80,15 +81,22 @@ fn json_has_the_shape_that_scripts_rely_on() {
 
 #[test]
 fn suspended_is_no_failure() {
-    let job = "{apiVersion: batch/v1, kind: CronJob, metadata: {name: backup}, spec: {suspend: true}}";
+    let job =
+        "{apiVersion: batch/v1, kind: CronJob, metadata: {name: backup}, spec: {suspend: true}}";
     let output = health(&["-f", "-"], job);
-    assert_eq!(text(&output.stdout), "suspended    CronJob/backup  is suspended\n");
+    assert_eq!(
+        text(&output.stdout),
+        "suspended    CronJob/backup  is suspended\n"
+    );
     assert_eq!(output.status.code(), Some(0));
 }
 
 #[test]
 fn mistakes_are_told_with_their_line_and_nothing_is_judged() {
-    let output = health(&["-f", "-"], "kind: Pod\n---\nmetadata: {name: x}\nkind: Pod\n");
+    let output = health(
+        &["-f", "-"],
+        "kind: Pod\n---\nmetadata: {name: x}\nkind: Pod\n",
+    );
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "");
     assert_eq!(
@@ -128,7 +136,11 @@ fn health(arguments: &[&str], stdin: &str) -> Output {
         .spawn()
         .expect("the binary is built with the tests");
     // A command that does not read its input may be gone already.
-    let _written = child.stdin.take().expect("it is piped").write_all(stdin.as_bytes());
+    let _written = child
+        .stdin
+        .take()
+        .expect("it is piped")
+        .write_all(stdin.as_bytes());
     child.wait_with_output().expect("it ends")
 }
 
