@@ -20,7 +20,7 @@ pub struct Render {
     source: SourceArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Write one file per object into this folder: CLUSTER/TENANT/NN-KIND-NAME.yaml
+    /// Write one file per object into this folder: CLUSTER/TENANT/STAGE-KIND-NAME.yaml
     #[arg(long, value_name = "DIR", conflicts_with = "explain")]
     output_dir: Option<PathBuf>,
     /// Instead of manifests, say which file sets this value: `database.storage`
@@ -41,11 +41,9 @@ impl Render {
             Some(folder) => {
                 let mut written = RenderedDir::open(&common.directory.join(folder))?;
                 for (tenant, bundle) in &bundles {
-                    for (index, manifest) in bundle.manifests().iter().enumerate() {
-                        written.add(
-                            &file_name(tenant, index, manifest),
-                            &yaml::write(manifest.value()),
-                        )?;
+                    for manifest in bundle.manifests() {
+                        let text = yaml::write(manifest.value());
+                        written.add(&file_name(tenant, manifest), &text)?;
                     }
                 }
                 let count = written.finish()?;
@@ -96,18 +94,21 @@ fn documents(tenant: &Tenant, bundle: &Bundle) -> String {
     bundle.manifests().iter().map(document).collect()
 }
 
-/// Stable over runs: the number is the place in the order of applying.
-fn file_name(tenant: &Tenant, index: usize, manifest: &Manifest) -> String {
+/// Made of the object alone, so that one object more renames no file: the number is the stage of applying. Kinds of
+/// custom resources bring their group, which tells them from those of Kubernetes.
+fn file_name(tenant: &Tenant, manifest: &Manifest) -> String {
     let object = manifest.object();
+    let stage = manifest.stage() as usize + 1;
+    let mut kind = object.kind.to_lowercase();
+    if object.group().contains('.') && !object.group().ends_with(".k8s.io") {
+        kind = format!("{kind}.{}", object.group());
+    }
     let name = object
         .name
         .replace(|character: char| !is_plain(character), "_");
-    let kind = object.kind.to_lowercase();
     format!(
-        "{}/{}/{:02}-{kind}-{name}.yaml",
-        tenant.cluster,
-        tenant.name,
-        index + 1
+        "{}/{}/{stage}-{kind}-{name}.yaml",
+        tenant.cluster, tenant.name
     )
 }
 

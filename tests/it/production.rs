@@ -1,13 +1,14 @@
 //! The fleet of this repository keeps what its pages promise.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use escale::fleet;
 use escale::manifest::ObjectRef;
 use escale::render::Renderer;
 use serde_json::{Value, json};
 
-use crate::project::Project;
+use crate::project::{Project, tree};
 
 /// All objects of the fleet.
 fn rendered(project: &Project) -> BTreeMap<ObjectRef, Value> {
@@ -189,6 +190,44 @@ fn a_new_version_of_one_image_changes_its_workload_in_every_tenant_and_no_other(
         .map(|namespace| format!("Deployment/web in {namespace}"))
         .collect();
     assert_eq!(changed(&before, &after), expected);
+}
+
+#[test]
+fn rendering_twice_writes_the_same_bytes_one_file_per_object() {
+    let project = Project::production();
+    for folder in ["first", "second"] {
+        let ran = project.escale(&["render", "-e", "production", "--output-dir", folder]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+    let first = tree(&project.path("first"));
+    assert_eq!(first, tree(&project.path("second")));
+    let objects = rendered(&project).len();
+    let lists = 1; // What makes the folder ours to write again.
+    assert_eq!(first.len(), objects + lists);
+}
+
+#[test]
+fn a_new_object_renames_no_rendered_file() {
+    let project = Project::production();
+    let render = || {
+        let ran = project.escale(&["render", "-e", "production", "--output-dir", "out"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let files = tree(&project.path("out")).into_keys();
+        files.collect::<BTreeSet<_>>()
+    };
+    let before = render();
+    project.edit(
+        "environments/production/tenants/shared-ams-1/ussel.yaml",
+        "domain: ussel.sites.example.com",
+        "domain: ussel.sites.example.com, apps: {office: {}}",
+    );
+    let after = render();
+    assert_eq!(before.difference(&after).count(), 0);
+    let folder = "managed-ams/shared-ams-1";
+    let expected = ["5-service-app-office.yaml", "6-deployment-app-office.yaml"];
+    let expected = expected.map(|name| PathBuf::from(folder).join(name));
+    let new: Vec<_> = after.difference(&before).cloned().collect();
+    assert_eq!(new, expected);
 }
 
 #[test]

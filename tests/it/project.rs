@@ -1,14 +1,21 @@
-//! A copy of this project's fleet that a test may edit.
+//! A copy of this project's fleet that a test may edit, and the real binary run in it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
 /// A folder with `environments/` and `templates/`.
 pub struct Project {
     folder: TempDir,
+}
+
+/// What a run of the binary said, and how it ended.
+pub struct Ran {
+    pub code: i32,
+    pub stderr: String,
 }
 
 impl Project {
@@ -47,6 +54,25 @@ impl Project {
         files
             .map(|(name, bytes)| (path(name), text(bytes)))
             .collect()
+    }
+
+    pub fn escale(&self, arguments: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_escale"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_remove("KUBECONFIG")
+            .output()
+            .expect("the binary starts");
+        Ran::from(output)
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("ended by itself"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+        }
     }
 }
 
