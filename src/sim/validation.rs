@@ -13,11 +13,12 @@ pub fn check(kind: &Kind, object: &Value) -> Result<(), Refusal> {
         check_selector(selector, object, &mut causes);
     }
     if let Some(spec) = template_path(&kind.name).and_then(|path| object.pointer(path)) {
-        check_pod(
-            &dotted(template_path(&kind.name).unwrap_or_default()),
-            spec,
-            &mut causes,
-        );
+        let path = dotted(template_path(&kind.name).unwrap_or_default());
+        check_pod(&path, spec, &mut causes);
+        // A server does not check the mounts of a StatefulSet: the volumes of its claims are not in the template.
+        if kind.name != "StatefulSet" {
+            check_mounts(&path, spec, &mut causes);
+        }
     }
     if kind.name == "Service" && object["spec"]["type"] != "ExternalName" {
         check_ports(&object["spec"], &mut causes);
@@ -162,25 +163,25 @@ fn check_pod(path: &str, spec: &Value, causes: &mut Vec<Cause>) {
                 causes.push(Cause::required(&at(field)));
             }
         }
-        for (number, mount) in container["volumeMounts"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .enumerate()
-        {
-            let volumes = spec["volumes"].as_array().into_iter().flatten();
-            if !volumes
-                .into_iter()
-                .any(|volume| volume["name"] == mount["name"])
-            {
+    }
+}
+
+fn check_mounts(path: &str, spec: &Value, causes: &mut Vec<Cause>) {
+    for (index, container) in members(&spec["containers"]).enumerate() {
+        for (number, mount) in members(&container["volumeMounts"]).enumerate() {
+            if !members(&spec["volumes"]).any(|volume| volume["name"] == mount["name"]) {
                 causes.push(Cause {
                     reason: "FieldValueNotFound",
-                    field: at(&format!("volumeMounts[{number}].name")),
+                    field: format!("{path}.containers[{index}].volumeMounts[{number}].name"),
                     message: format!("Not found: {}", mount["name"]),
                 });
             }
         }
     }
+}
+
+fn members(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }
 
 fn check_ports(spec: &Value, causes: &mut Vec<Cause>) {

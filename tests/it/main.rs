@@ -1,9 +1,12 @@
 //! One integration binary: each room of tests is a module.
 
+mod conformance;
 mod health_command;
 mod health_conformance;
 mod mistakes;
 mod production;
 mod project;
+#[path = "../conformance/mod.rs"]
+mod story;
 mod tidy;
 mod yaml;

@@ -1,0 +1,244 @@
+//! Where a simulated cluster may answer differently from a real one, and why. `docs/simulation.md` tells the same.
+
+use serde_json::Value;
+
+use super::witness::Exchange;
+
+/// A place in answers about a resource, and why it may differ there. `*` stands for any resource, or one step of
+/// the path; what lies below the place may differ too.
+pub struct Allowed {
+    pub scenario: &'static str,
+    pub resource: &'static str,
+    pub place: &'static str,
+    pub reason: &'static str,
+}
+
+const fn allowed(at: [&'static str; 3], reason: &'static str) -> Allowed {
+    let [scenario, resource, place] = at;
+    Allowed {
+        scenario,
+        resource,
+        place,
+        reason,
+    }
+}
+
+pub const ALLOWED: &[Allowed] = &[
+    allowed(["dry-run", "*", "/metadata/uid"], DRY_RUN_UID),
+    allowed(["dry-run", "*", "/details/uid"], DRY_RUN_UID),
+    allowed(["unknown-field", "*", "/message"], WORDING),
+    allowed(["paged-list", "*", "/message"], WORDING),
+    allowed(["job-life", "jobs", "/message"], WORDING),
+    allowed(["job-life", "jobs", "/details/causes/*/message"], WORDING),
+    allowed(
+        [
+            "deployment-life",
+            "replicasets",
+            "/items/*/metadata/generation",
+        ],
+        STEPS,
+    ),
+    allowed(
+        [
+            "deployment-life",
+            "replicasets",
+            "/items/*/status/observedGeneration",
+        ],
+        STEPS,
+    ),
+    allowed(
+        [
+            "definition-then-object",
+            "boats",
+            "/metadata/managedFields/*/fieldsV1/f:spec/.",
+        ],
+        CUSTOM,
+    ),
+    allowed(
+        [
+            "definition-then-object",
+            "customresourcedefinitions",
+            "/metadata/managedFields/1/manager",
+        ],
+        CUSTOM,
+    ),
+    allowed(["custom-unknown-field", "boats", ""], CUSTOM_UNKNOWN),
+    allowed(
+        [
+            "deployment-crash",
+            "pods",
+            "/items/*/status/containerStatuses/*/restartCount",
+        ],
+        FIRST_CRASH,
+    ),
+    allowed(
+        ["*", "pods", "/items/*/status/conditions/*/message"],
+        KUBELET,
+    ),
+    allowed(
+        ["*", "persistentvolumeclaims", "/metadata/annotations"],
+        VOLUMES,
+    ),
+    allowed(
+        ["*", "persistentvolumeclaims", "/metadata/managedFields"],
+        VOLUMES,
+    ),
+    allowed(["*", "pods", "/items/*/metadata/managedFields"], KUBELET),
+    allowed(
+        ["*", "pods", "/items/*/status/containerStatuses/*/imageID"],
+        KUBELET,
+    ),
+    allowed(
+        [
+            "*",
+            "pods",
+            "/items/*/status/containerStatuses/*/state/waiting/message",
+        ],
+        KUBELET,
+    ),
+    allowed(["*", "pods", "/items/*/status/hostIP"], KUBELET),
+    allowed(["*", "pods", "/items/*/status/hostIPs"], KUBELET),
+    allowed(
+        [
+            "*",
+            "pods",
+            "/items/*/metadata/labels/topology.kubernetes.io~1region",
+        ],
+        ADMISSION,
+    ),
+    allowed(
+        [
+            "*",
+            "pods",
+            "/items/*/metadata/labels/topology.kubernetes.io~1zone",
+        ],
+        ADMISSION,
+    ),
+    allowed(["*", "pods", "/items/*/spec/enableServiceLinks"], ADMISSION),
+    allowed(["*", "pods", "/items/*/spec/preemptionPolicy"], ADMISSION),
+    allowed(["*", "pods", "/items/*/spec/priority"], ADMISSION),
+    allowed(["*", "pods", "/items/*/spec/serviceAccount"], ADMISSION),
+    allowed(["*", "pods", "/items/*/spec/serviceAccountName"], ADMISSION),
+    allowed(["*", "pods", "/items/*/spec/tolerations"], ADMISSION),
+    allowed(["*", "pods", "/items/*/spec/volumes"], ADMISSION),
+    allowed(
+        ["*", "pods", "/items/*/spec/containers/*/volumeMounts"],
+        ADMISSION,
+    ),
+];
+
+const DRY_RUN_UID: &str = "A dry-run that would create an object shows the uid that the object then gets; a real server makes up another.";
+const WORDING: &str = "The words of some refusals differ (they print Go structures); code, reason and fields are the same.";
+const STEPS: &str =
+    "A rolling update takes a step more or less, so the generation of a ReplicaSet differs.";
+const CUSTOM: &str = "Custom resources have no schema but what is sent: a server that knows it does not list `spec` itself among the owned fields, and signs the definition's status with another name.";
+const KUBELET: &str = "What only a kubelet or its container runtime knows: image ids, addresses of nodes, its own field ownership and the words of a waiting container.";
+const CUSTOM_UNKNOWN: &str =
+    "Unknown fields of custom resources are taken: the schema in their definition is not read.";
+const FIRST_CRASH: &str = "A container that crashes for the first time shows no restart yet; a kubelet has restarted it once by then.";
+const VOLUMES: &str = "Volumes are bound without a provisioner, so no annotation names one.";
+const ADMISSION: &str = "Pods are stored as their controller made them: no admission plugin adds a service account's token, tolerations, priority or the node's zone.";
+
+/// Every place where two accounts of a scenario differ and may not.
+pub fn between(scenario: &str, real: &[Exchange], simulated: &[Exchange]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, (real, simulated)) in real.iter().zip(simulated).enumerate() {
+        let mut places = Vec::new();
+        if real.code != simulated.code {
+            places.push((
+                "/(code)".to_owned(),
+                real.code.to_string(),
+                simulated.code.to_string(),
+            ));
+        }
+        compare("", &real.body, &simulated.body, &mut places);
+        let wrong = places
+            .into_iter()
+            .filter(|(place, ..)| !is_allowed(scenario, &real.ask, place));
+        found.extend(wrong.map(|(place, real_value, simulated_value)| {
+            format!(
+                "{}. {}: {place}: real {real_value}, simulated {simulated_value}",
+                index + 1,
+                real.ask
+            )
+        }));
+    }
+    if real.len() != simulated.len() {
+        found.push(format!(
+            "real {} answers, simulated {}",
+            real.len(),
+            simulated.len()
+        ));
+    }
+    found
+}
+
+fn compare(
+    place: &str,
+    real: &Value,
+    simulated: &Value,
+    found: &mut Vec<(String, String, String)>,
+) {
+    match (real, simulated) {
+        (Value::Object(left), Value::Object(right)) => {
+            let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let place = format!("{place}/{}", key.replace('/', "~1"));
+                compare(
+                    &place,
+                    left.get(key).unwrap_or(&Value::Null),
+                    right.get(key).unwrap_or(&Value::Null),
+                    found,
+                );
+            }
+        }
+        // Conditions are a map by type, in whatever order.
+        (Value::Array(left), Value::Array(right)) if has_types(left) && has_types(right) => {
+            compare(place, &by_type(left), &by_type(right), found);
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            for (index, (left, right)) in left.iter().zip(right).enumerate() {
+                compare(&format!("{place}/{index}"), left, right, found);
+            }
+        }
+        _ if real != simulated => {
+            found.push((place.to_owned(), real.to_string(), simulated.to_string()));
+        }
+        _ => {}
+    }
+}
+
+fn has_types(list: &[Value]) -> bool {
+    list.iter().all(|item| item["type"].is_string())
+}
+
+fn by_type(list: &[Value]) -> Value {
+    let typed = list.iter().map(|item| {
+        (
+            item["type"].as_str().unwrap_or_default().to_owned(),
+            item.clone(),
+        )
+    });
+    Value::Object(typed.collect())
+}
+
+fn is_allowed(scenario: &str, ask: &str, place: &str) -> bool {
+    let path = ask.split(' ').nth(1).unwrap_or_default();
+    let resource = path.split(['/', '?']).next().unwrap_or_default();
+    ALLOWED.iter().any(|allowed| {
+        let in_scenario = ["*", scenario].contains(&allowed.scenario);
+        let about = ["*", resource].contains(&allowed.resource);
+        in_scenario && about && is_within(place, allowed.place)
+    })
+}
+
+fn is_within(place: &str, allowed: &str) -> bool {
+    let mut steps = place.split('/');
+    allowed.split('/').all(|wanted| {
+        steps
+            .next()
+            .is_some_and(|step| wanted == "*" || wanted == step)
+    })
+}
