@@ -22,6 +22,8 @@ mod random;
 mod refusal;
 mod request;
 mod saved;
+#[cfg(test)]
+mod scale;
 mod selector;
 mod service;
 mod state;
