@@ -20,6 +20,8 @@ pub enum Behaviour {
     NeverReady,
     /// Ready at once and well for this long, then exits with 1, again and again.
     Crash { healthy: Duration },
+    /// No node takes it.
+    Unschedulable,
     /// Its image cannot be pulled.
     PullError,
     /// Ends with this code: for Jobs.
@@ -36,7 +38,8 @@ pub struct Rule {
 }
 
 impl Behaviour {
-    /// Reads `ready`, `slow`, `never-ready`, `crash`, `pull-error`, `ready-after=30s`, `crash-after=2m`, `exit=3`.
+    /// Reads `slow`, `never-ready`, `unschedulable`, `crash`, `pull-error`, `ready-after=30s`, `crash-after=2m`, `exit=3`;
+    /// any other word says nothing.
     pub fn from_word(word: &str) -> Option<Self> {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         let after = || duration(value);
@@ -44,6 +47,7 @@ impl Behaviour {
             "slow" => Self::Ready { after: SLOW },
             "ready-after" => Self::Ready { after: after()? },
             "never-ready" => Self::NeverReady,
+            "unschedulable" => Self::Unschedulable,
             "crash" => Self::Crash {
                 healthy: Duration::ZERO,
             },
@@ -56,34 +60,59 @@ impl Behaviour {
             _ => return None,
         })
     }
+}
 
-    /// What the name of an image says: `web:1.2.3-crash`.
-    pub fn from_image(image: &str) -> Option<Self> {
-        let words = ["never-ready", "pull-error", "crash", "slow"];
-        let word = words
-            .iter()
-            .find(|word| image.contains(&format!("-{word}")))?;
-        Self::from_word(word)
-    }
+/// How one pod behaves, and which of its containers are at the root of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conduct {
+    pub behaviour: Behaviour,
+    /// Part of the image of the containers concerned; all if there is none.
+    culprit: Option<String>,
+}
 
-    /// How this pod behaves: rules first, the newest of them; then its annotation, its images, its kind.
+impl Conduct {
+    /// Rules first, the newest of them; then the annotation, the images, the kind of pod.
     pub fn of(pod: &Value, rules: &[Rule], seed: u64) -> Self {
         let told = rules.iter().rev().find(|rule| rule.is_about(pod));
         let annotation = pod["metadata"]["annotations"][ANNOTATION].as_str();
-        told.map(|rule| rule.behaviour)
-            .or_else(|| annotation.and_then(Self::from_word))
-            .or_else(|| images(pod).find_map(Self::from_image))
-            .unwrap_or_else(|| Self::usual(pod, seed))
+        let all = |behaviour| Self {
+            behaviour,
+            culprit: None,
+        };
+        told.map(|rule| Self {
+            behaviour: rule.behaviour,
+            culprit: rule.image.clone(),
+        })
+        .or_else(|| annotation.and_then(Behaviour::from_word).map(all))
+        .or_else(|| images(pod).find_map(Self::from_image))
+        .unwrap_or_else(|| all(usual(pod, seed)))
     }
 
-    /// Pods that restart get ready in 2 to 8 seconds; others are done by then.
-    fn usual(pod: &Value, seed: u64) -> Self {
-        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-        let after = Duration::from_millis(2000 + random::number(seed, &["ready", uid]) % 6000);
-        match pod["spec"]["restartPolicy"].as_str() {
-            Some("Never" | "OnFailure") => Self::Exit { code: 0, after },
-            _ => Self::Ready { after },
-        }
+    pub fn is_culprit(&self, container: &Value) -> bool {
+        let image = container["image"].as_str().unwrap_or_default();
+        self.culprit
+            .as_ref()
+            .is_none_or(|part| image.contains(part.as_str()))
+    }
+
+    /// What the name of an image says: `web:1.2.3-crash`.
+    fn from_image(image: &str) -> Option<Self> {
+        let words = ["-never-ready", "-pull-error", "-crash", "-slow"];
+        let word = words.into_iter().find(|word| image.contains(word))?;
+        Some(Self {
+            behaviour: Behaviour::from_word(&word[1..])?,
+            culprit: Some(word.to_owned()),
+        })
+    }
+}
+
+/// Pods that restart get ready in 2 to 8 seconds; others are done by then.
+fn usual(pod: &Value, seed: u64) -> Behaviour {
+    let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+    let after = Duration::from_millis(2000 + random::number(seed, &["ready", uid]) % 6000);
+    match pod["spec"]["restartPolicy"].as_str() {
+        Some("Never" | "OnFailure") => Behaviour::Exit { code: 0, after },
+        _ => Behaviour::Ready { after },
     }
 }
 
@@ -103,13 +132,8 @@ const SLOW: Duration = Duration::from_mins(1);
 const JOB: Duration = Duration::from_secs(2);
 
 fn images(pod: &Value) -> impl Iterator<Item = &str> {
-    let lists = ["initContainers", "containers"];
-    let containers = lists
-        .into_iter()
-        .filter_map(|list| pod["spec"][list].as_array());
-    containers
-        .flatten()
-        .filter_map(|container| container["image"].as_str())
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    containers.filter_map(|container| container["image"].as_str())
 }
 
 /// `30s` or `2m`.
@@ -134,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_image_says_how_it_behaves() {
-        let behaviour = |image| Behaviour::of(&pod(image), &[], 1);
+        let behaviour = |image| Conduct::of(&pod(image), &[], 1).behaviour;
         assert_eq!(
             behaviour("web:1-crash"),
             Behaviour::Crash {
@@ -161,9 +185,22 @@ mod tests {
             rule("other", Behaviour::NeverReady),
         ];
         assert_eq!(
-            Behaviour::of(&pod("web:1-crash"), &rules, 1),
+            Conduct::of(&pod("web:1-crash"), &rules, 1).behaviour,
             Behaviour::PullError
         );
+    }
+
+    #[test]
+    fn only_the_containers_whose_image_says_so_misbehave() {
+        let mut pod = pod("web:1-crash");
+        let containers = pod["spec"]["containers"].as_array_mut().expect("a list");
+        containers.push(json!({"image": "proxy:1"}));
+        let conduct = Conduct::of(&pod, &[], 1);
+        let culprits = pod["spec"]["containers"].as_array().expect("a list").iter();
+        let culprits: Vec<_> = culprits
+            .map(|container| conduct.is_culprit(container))
+            .collect();
+        assert_eq!(culprits, [true, false]);
     }
 
     #[test]

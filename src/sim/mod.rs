@@ -6,6 +6,7 @@
 //! models and what it does not.
 
 mod behaviour;
+mod checks;
 mod controllers;
 mod defaults;
 mod delete;

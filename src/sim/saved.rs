@@ -122,6 +122,7 @@ fn rule_to_value(rule: &Rule) -> Value {
     let behaviour = match rule.behaviour {
         Behaviour::Ready { after } => json!({"ready": after.as_millis()}),
         Behaviour::NeverReady => json!({"neverReady": true}),
+        Behaviour::Unschedulable => json!({"unschedulable": true}),
         Behaviour::Crash { healthy } => json!({"crash": healthy.as_millis()}),
         Behaviour::PullError => json!({"pullError": true}),
         Behaviour::Exit { code, after } => json!({"exit": code, "after": after.as_millis()}),
@@ -141,6 +142,8 @@ fn rule_from_value(saved: &Value) -> anyhow::Result<Rule> {
         Behaviour::Crash { healthy }
     } else if behaviour["neverReady"] == true {
         Behaviour::NeverReady
+    } else if behaviour["unschedulable"] == true {
+        Behaviour::Unschedulable
     } else if behaviour["pullError"] == true {
         Behaviour::PullError
     } else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Options;
 use super::behaviour::Rule;
@@ -42,7 +42,12 @@ impl State {
             state.found("namespaces", object, now);
         }
         for index in 0..options.nodes {
-            state.found("nodes", node(index), now);
+            let zone = ["a", "b", "c"][index % 3];
+            state.found(
+                "nodes",
+                node(&format!("node-{index}"), zone, Map::new()),
+                now,
+            );
         }
         state
     }
@@ -158,8 +163,8 @@ impl State {
         Ok(Answer::ok(stored.to_json(kind)))
     }
 
-    /// What is there before anybody asks.
-    fn found(&mut self, resource: &str, object: Value, now: Timestamp) {
+    /// Stores what is there without anybody having asked for it.
+    pub fn found(&mut self, resource: &str, object: Value, now: Timestamp) {
         let kind = self.built_in(resource);
         let name = object["metadata"]["name"]
             .as_str()
@@ -197,17 +202,19 @@ pub fn later(time: Timestamp, by: std::time::Duration) -> Timestamp {
     time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
-fn node(index: usize) -> Value {
-    let name = format!("node-{index}");
-    let zone = ["a", "b", "c"][index % 3];
-    let labels = json!({
+/// A node that is ready.
+pub fn node(name: &str, zone: &str, labels: Map<String, Value>) -> Value {
+    let mut all = json!({
         "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
         "topology.kubernetes.io/zone": zone,
     });
+    for (key, value) in labels {
+        all[key] = value;
+    }
     let resources = json!({"cpu": "64", "memory": "256Gi", "pods": "1000"});
     let ready = json!({"type": "Ready", "status": "True", "reason": "KubeletReady"});
     json!({
-        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {},
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": all}, "spec": {},
         "status": {"allocatable": resources, "capacity": resources, "conditions": [ready]},
     })
 }

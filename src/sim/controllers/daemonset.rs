@@ -7,6 +7,7 @@ use super::owned::{self, NewPod, Pod};
 use super::rolling::share;
 use super::statefulset::HASH;
 use crate::sim::object::ObjectId;
+use crate::sim::pods;
 use crate::sim::state::State;
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
@@ -17,40 +18,23 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
     let hash = owned::template_hash(&set["spec"]["template"]);
     let revision = format!("{}-{hash}", owned::name(&set));
     owned::keep_revision(state, id, &set, &revision, now);
-    let nodes = nodes(state, &set);
-    let pods = owned::pods_of(state, owned::uid(&set));
+    let selector = set["spec"]["template"]["spec"]["nodeSelector"].as_object();
+    let nodes = pods::nodes(state, &selector.cloned().unwrap_or_default());
+    let own = owned::pods_of(state, owned::uid(&set));
     for node in &nodes {
-        if !pods.iter().any(|pod| node_of(state, pod) == *node) {
+        if !own.iter().any(|pod| node_of(state, pod) == *node) {
             create(state, id, &set, (node, &hash), now);
         }
     }
-    for pod in pods.iter().filter(|pod| !pod.head().deleting) {
+    for pod in own.iter().filter(|pod| !pod.head().deleting) {
         if !pod.is_active() || !nodes.contains(&node_of(state, pod)) {
             state.delete_by_controller(&pod.id, now);
         }
     }
     if set["spec"]["updateStrategy"]["type"] == "RollingUpdate" {
-        replace_old(state, &set, &pods, (&hash, nodes.len()), now);
+        replace_old(state, &set, &own, (&hash, nodes.len()), now);
     }
     write_status(state, id, &set, (&hash, nodes.len()), now);
-}
-
-/// The nodes whose labels the template's selector asks for.
-fn nodes(state: &State, set: &Value) -> Vec<String> {
-    let kind = state.built_in("nodes");
-    let wanted = set["spec"]["template"]["spec"]["nodeSelector"].as_object();
-    let fits = |labels: &[(Box<str>, Box<str>)]| {
-        wanted.into_iter().flatten().all(|(key, value)| {
-            labels
-                .iter()
-                .any(|(known, label)| **known == **key && value == &**label)
-        })
-    };
-    let nodes = state
-        .store
-        .list(kind, None)
-        .filter(|(_, stored)| fits(&stored.head.labels));
-    nodes.map(|(id, _)| id.name().to_owned()).collect()
 }
 
 fn node_of(state: &State, pod: &Pod) -> String {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::sim::checks::count_generation;
 use crate::sim::object::{Head, ObjectId, Phase, Stored};
 use crate::sim::ownership;
 use crate::sim::random;
 use crate::sim::state::{State, later};
-use crate::sim::write::count_generation;
 
 /// The manager under which controllers write.
 pub const CONTROLLER: &str = "kube-controller-manager";

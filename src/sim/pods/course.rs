@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::sim::behaviour::Behaviour;
+use crate::sim::behaviour::{Behaviour, Conduct};
 
 /// Where a pod stands, and when that changes (counted from its binding); `None` if it stays so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,9 @@ pub enum Containers {
         is_ready: bool,
     },
     /// Ended, and will be started again.
-    BackingOff,
+    BackingOff {
+        code: i32,
+    },
     PullFailed {
         is_backing_off: bool,
     },
@@ -51,7 +53,10 @@ impl Course {
             Behaviour::Ready { after } if elapsed < after => {
                 Self::new(Containers::Running { is_ready: false }, Some(after))
             }
-            Behaviour::Ready { .. } => Self::new(Containers::Running { is_ready: true }, None),
+            // Who is told late that no node takes it stays where it is.
+            Behaviour::Ready { .. } | Behaviour::Unschedulable => {
+                Self::new(Containers::Running { is_ready: true }, None)
+            }
             Behaviour::NeverReady => Self::new(Containers::Running { is_ready: false }, None),
             Behaviour::Crash { healthy } => crash(pod, healthy, elapsed),
             Behaviour::PullError => pull(elapsed),
@@ -63,11 +68,14 @@ impl Course {
     }
 
     /// What the kubelet warns of.
-    pub fn complaint(&self, pod: &Value) -> Option<(&'static str, String)> {
-        let container = &pod["spec"]["containers"][0];
+    pub fn complaint(&self, pod: &Value, conduct: &Conduct) -> Option<(&'static str, String)> {
+        let containers = pod["spec"]["containers"].as_array()?;
+        let container = containers
+            .iter()
+            .find(|container| conduct.is_culprit(container))?;
         let text = |key: &str| container[key].as_str().unwrap_or_default();
         match self.containers {
-            Containers::BackingOff => Some((
+            Containers::BackingOff { .. } => Some((
                 "BackOff",
                 format!(
                     "Back-off restarting failed container {} in pod {}",
@@ -82,6 +90,18 @@ impl Course {
             )),
             _ => None,
         }
+    }
+
+    /// What a container does that has no part in how its pod behaves.
+    pub fn of_bystander(&self) -> Self {
+        let containers = match self.containers {
+            Containers::Creating => Containers::Creating,
+            Containers::Ended { .. } => Containers::Ended { code: 0 },
+            Containers::Running { .. }
+            | Containers::BackingOff { .. }
+            | Containers::PullFailed { .. } => Containers::Running { is_ready: true },
+        };
+        Self::new(containers, None)
     }
 
     fn new(containers: Containers, next: Option<Duration>) -> Self {
@@ -110,10 +130,11 @@ fn crash(pod: &Value, healthy: Duration, elapsed: Duration) -> Course {
     if elapsed < first {
         return Course::new(Containers::Running { is_ready: true }, Some(first));
     }
-    loops(elapsed, first)
+    loops(1, elapsed, first)
 }
 
-fn loops(elapsed: Duration, first: Duration) -> Course {
+/// Up for a moment, then down with this code for longer and longer.
+fn loops(code: i32, elapsed: Duration, first: Duration) -> Course {
     let mut from = first;
     let mut backoff = FIRST_BACKOFF;
     let mut restarts = 0;
@@ -129,7 +150,7 @@ fn loops(elapsed: Duration, first: Duration) -> Course {
         }
         if elapsed < up {
             return Course {
-                containers: Containers::BackingOff,
+                containers: Containers::BackingOff { code },
                 restarts,
                 next: Some(up),
             };
@@ -171,10 +192,13 @@ fn pull(elapsed: Duration) -> Course {
 /// Ends once; what may be restarted and failed is.
 fn exit(pod: &Value, code: i32, after: Duration, elapsed: Duration) -> Course {
     let policy = pod["spec"]["restartPolicy"].as_str();
+    if code == 0 && policy.is_none_or(|policy| policy == "Always") {
+        return Course::new(Containers::Running { is_ready: true }, None);
+    }
     let is_restarted = policy.is_none_or(|policy| policy == "Always")
         || (code != 0 && policy == Some("OnFailure"));
     if is_restarted {
-        return loops(elapsed, after);
+        return loops(code, elapsed, after);
     }
     if elapsed < after {
         return Course::new(Containers::Running { is_ready: true }, Some(after));
@@ -201,12 +225,15 @@ mod tests {
             at(crash, 60).containers,
             Containers::Running { is_ready: true }
         );
-        assert_eq!(at(crash, 125).containers, Containers::BackingOff);
+        assert_eq!(
+            at(crash, 125).containers,
+            Containers::BackingOff { code: 1 }
+        );
         assert_eq!(at(crash, 125).restarts, 0);
         let later = at(crash, 140);
         assert_eq!(
             (later.containers, later.restarts),
-            (Containers::BackingOff, 1)
+            (Containers::BackingOff { code: 1 }, 1)
         );
     }
 

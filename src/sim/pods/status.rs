@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::course::{Containers, Course, pull_message};
+use crate::sim::behaviour::Conduct;
 use crate::sim::random;
 use crate::sim::state::written;
 
 /// The status of a bound pod.
-pub fn of(pod: &Value, course: &Course, seed: u64, now: Timestamp) -> Value {
+pub fn of(pod: &Value, (course, conduct): (&Course, &Conduct), seed: u64, now: Timestamp) -> Value {
     let before = &pod["status"];
     let is_ready = course.containers == Containers::Running { is_ready: true };
     let is_over = matches!(course.containers, Containers::Ended { .. });
@@ -38,7 +39,7 @@ pub fn of(pod: &Value, course: &Course, seed: u64, now: Timestamp) -> Value {
     let mut status = json!({
         "phase": phase(&course.containers), "conditions": conditions, "startTime": start,
         "qosClass": "Burstable", "hostIP": "192.0.2.1", "hostIPs": [{"ip": "192.0.2.1"}],
-        "containerStatuses": containers(pod, course, "containers", now),
+        "containerStatuses": containers(pod, (course, conduct), now),
     });
     if pod["spec"]["initContainers"].is_array() {
         status["initContainerStatuses"] = initializers(pod, course, now);
@@ -66,7 +67,7 @@ pub fn unschedulable(pod: &Value, why: &str, now: Timestamp) -> Value {
 fn phase(containers: &Containers) -> &'static str {
     match containers {
         Containers::Creating | Containers::PullFailed { .. } => "Pending",
-        Containers::Running { .. } | Containers::BackingOff => "Running",
+        Containers::Running { .. } | Containers::BackingOff { .. } => "Running",
         Containers::Ended { code: 0 } => "Succeeded",
         Containers::Ended { .. } => "Failed",
     }
@@ -92,15 +93,14 @@ fn condition(
     condition
 }
 
-fn containers(pod: &Value, course: &Course, list: &str, now: Timestamp) -> Vec<Value> {
-    let index = pod["spec"][list]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate();
-    index
+fn containers(pod: &Value, (course, conduct): (&Course, &Conduct), now: Timestamp) -> Vec<Value> {
+    let bystander = course.of_bystander();
+    let list = pod["spec"]["containers"].as_array().into_iter().flatten();
+    list.enumerate()
         .map(|(index, container)| {
             let before = &pod["status"]["containerStatuses"][index];
+            let is_culprit = conduct.is_culprit(container);
+            let course = if is_culprit { course } else { &bystander };
             container_status(container, before, course, now)
         })
         .collect()
@@ -125,7 +125,7 @@ fn state(container: &Value, before: &Value, course: &Course, now: Timestamp) -> 
             let is_same = before["restartCount"] == course.restarts && !running.is_null();
             json!({"running": {"startedAt": if is_same { running.clone() } else { written(now) }}})
         }
-        Containers::BackingOff => {
+        Containers::BackingOff { .. } => {
             let seconds = (10_u64 << course.restarts.min(5)).min(300);
             let name = container["name"].as_str().unwrap_or_default();
             json!({"waiting": {
@@ -153,17 +153,15 @@ fn state(container: &Value, before: &Value, course: &Course, now: Timestamp) -> 
 
 /// How the container ended last time, if it runs or waits to run again.
 fn last_state(before: &Value, course: &Course, now: Timestamp) -> Value {
-    let has_ended_now =
-        course.containers == Containers::BackingOff && !before["state"]["running"].is_null();
-    if has_ended_now
-        || (course.containers == Containers::BackingOff
-            && before["lastState"]["terminated"].is_null())
-    {
-        return json!({"terminated": terminated(before, 1, now)});
-    }
-    match &before["lastState"] {
-        Value::Null => json!({}),
-        known => known.clone(),
+    let known = &before["lastState"];
+    match course.containers {
+        Containers::BackingOff { code }
+            if before["state"]["waiting"].is_null() || known["terminated"].is_null() =>
+        {
+            json!({"terminated": terminated(before, code, now)})
+        }
+        _ if known.is_null() => json!({}),
+        _ => known.clone(),
     }
 }
 
