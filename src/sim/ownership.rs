@@ -19,6 +19,49 @@ pub fn updated(
     server_update(live, object, manager, now, subresource)
 }
 
+/// The same for a change of `status` and metadata alone, which is what controllers and kubelets do all day: without
+/// looking at the rest of the object, nor at what others own.
+pub fn updated_status(live: &Value, mut object: Value, manager: &str, now: Timestamp) -> Value {
+    let entries = live["metadata"]["managedFields"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    if entries.is_empty() {
+        return object;
+    }
+    let is_own = |entry: &Value| entry["subresource"] == "status" && entry["manager"] == manager;
+    let (own, mut others): (Vec<Value>, Vec<Value>) = entries.into_iter().partition(is_own);
+    let before = small(live, own.clone());
+    let after = server_update(
+        Some(&before),
+        &small(&object, own),
+        manager,
+        now,
+        Some("status"),
+    );
+    let written = after["metadata"]["managedFields"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    others.extend(written.filter(|entry| is_own(entry)).cloned());
+    object["metadata"]["managedFields"] = Value::Array(others);
+    object
+}
+
+/// An object without what a change of its status leaves alone.
+fn small(object: &Value, mut own: Vec<Value>) -> Value {
+    // Somebody must own something, else the object counts as untracked.
+    own.push(json!({
+        "manager": "sim", "operation": "Apply", "apiVersion": object["apiVersion"], "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {}},
+    }));
+    let mut metadata = object["metadata"].clone();
+    metadata["managedFields"] = Value::Array(own);
+    json!({
+        "apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata, "status": object["status"],
+    })
+}
+
 /// As the causes of a conflict are listed in its status.
 pub fn conflict_cause(conflict: &Conflict) -> Value {
     json!({

@@ -93,7 +93,7 @@ fn write(state: &mut State, id: &ObjectId, pod: &Value, status: Value, now: Time
     }
     let mut object = pod.clone();
     object["status"] = status;
-    let mut object = ownership::updated(Some(pod), &object, "kubelet", Some("status"), now);
+    let mut object = ownership::updated_status(pod, object, "kubelet", now);
     state.commit(id, &mut object, now);
 }
 

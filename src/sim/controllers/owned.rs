@@ -168,7 +168,10 @@ pub fn update(
     }
     let kind = state.kind(id);
     count_generation(&kind, &live, &mut object);
-    let mut object = ownership::updated(Some(&live), &object, CONTROLLER, subresource, now);
+    let mut object = match subresource {
+        Some("status") => ownership::updated_status(&live, object, CONTROLLER, now),
+        subresource => ownership::updated(Some(&live), &object, CONTROLLER, subresource, now),
+    };
     state.commit(id, &mut object, now);
 }
 

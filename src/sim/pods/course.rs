@@ -148,6 +148,7 @@ fn loops(code: i32, elapsed: Duration, first: Duration) -> Course {
                 next: Some(down),
             };
         }
+        restarts += 1;
         if elapsed < up {
             return Course {
                 containers: Containers::BackingOff { code },
@@ -157,7 +158,6 @@ fn loops(code: i32, elapsed: Duration, first: Duration) -> Course {
         }
         from = up;
         backoff = (backoff * 2).min(LAST_BACKOFF);
-        restarts += 1;
     }
 }
 
@@ -229,11 +229,11 @@ mod tests {
             at(crash, 125).containers,
             Containers::BackingOff { code: 1 }
         );
-        assert_eq!(at(crash, 125).restarts, 0);
+        assert_eq!(at(crash, 125).restarts, 1);
         let later = at(crash, 140);
         assert_eq!(
             (later.containers, later.restarts),
-            (Containers::BackingOff { code: 1 }, 1)
+            (Containers::BackingOff { code: 1 }, 2)
         );
     }
 

@@ -126,7 +126,7 @@ fn state(container: &Value, before: &Value, course: &Course, now: Timestamp) -> 
             json!({"running": {"startedAt": if is_same { running.clone() } else { written(now) }}})
         }
         Containers::BackingOff { .. } => {
-            let seconds = (10_u64 << course.restarts.min(5)).min(300);
+            let seconds = (5_u64 << course.restarts.min(6)).min(300);
             let name = container["name"].as_str().unwrap_or_default();
             json!({"waiting": {
                 "reason": "CrashLoopBackOff",
