@@ -2,6 +2,8 @@
 
 mod check;
 mod clock;
+mod compared;
+mod diff;
 mod health;
 mod render;
 mod rendered_dir;
@@ -46,6 +48,7 @@ pub struct Common {
 enum Command {
     Check(check::Check),
     Render(render::Render),
+    Diff(diff::Diff),
     Health(health::Health),
     Schema(schema::Schema),
 }
@@ -69,6 +72,7 @@ fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
     match &arguments.command {
         Command::Check(check) => check.run(common, ui),
         Command::Render(render) => render.run(common, ui),
+        Command::Diff(diff) => diff.run(common, ui),
         Command::Health(health) => health.run(common, ui),
         Command::Schema(schema) => schema.run(common, ui),
     }

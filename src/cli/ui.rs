@@ -26,6 +26,12 @@ impl Ui {
         let _reader_gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
+    /// How many columns data may have: those of the terminal, else what a log shows well.
+    pub fn width(&self) -> usize {
+        const LOG: usize = 100;
+        comfy_table::Table::new().width().map_or(LOG, usize::from)
+    }
+
     /// Talk, on stderr.
     pub fn say(&self, text: impl Display) {
         let mut out = std::io::stderr().lock();

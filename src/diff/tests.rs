@@ -119,7 +119,7 @@ fn markdown_that_is_too_long_ends_between_groups_and_says_so() {
         before: "a",
         after: "b",
     };
-    let cut = markdown(&fleet(), &heading, 700);
+    let cut = markdown(&fleet(), &heading, 640);
     assert!(cut.len() < 1000, "{}", cut.len());
     assert_eq!(
         cut.matches("<details>").count(),

@@ -10,8 +10,11 @@ use crate::diff::{ChangeKind, Group, Incomplete, Report};
 pub fn text(report: &Report, width: usize) -> String {
     let mut out = String::new();
     for group in &report.groups {
-        for line in wrapped(&headline(group), width) {
-            push(&mut out, &line);
+        push(&mut out, &headline(group));
+        if group.tenants.len() > 1 {
+            for line in wrapped(&some_of(&group.tenants), width.saturating_sub(4)) {
+                push(&mut out, &format!("    {line}"));
+            }
         }
         for field in &group.fields {
             for line in lines(field, width.saturating_sub(4)) {
@@ -34,7 +37,7 @@ fn push(out: &mut String, line: &str) {
     writeln!(out, "{}", line.trim_end()).expect("writing to a string cannot fail");
 }
 
-/// `in 14 tenants (a, b, c and 11 more): update Deployment/web, restarts`
+/// `in 14 tenants: update Deployment/web, restarts`
 pub fn headline(group: &Group) -> String {
     let objects = match group.objects - group.tenants.len() {
         0 => String::new(),
@@ -42,7 +45,7 @@ pub fn headline(group: &Group) -> String {
     };
     let place = match group.tenants.as_slice() {
         [only] => format!("in {only}"),
-        many => format!("in {} ({})", counted(many.len(), "tenant"), some_of(many)),
+        many => format!("in {}", counted(many.len(), "tenant")),
     };
     let restarts = if group.restarts { ", restarts" } else { "" };
     format!(
@@ -119,20 +122,17 @@ fn not_compared(part: &Incomplete) -> String {
     }
 }
 
-/// Breaks a line at spaces; what follows is indented.
+/// Breaks a line at spaces.
 fn wrapped(line: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    let mut current = String::new();
     for word in line.split(' ') {
-        let is_full = current.chars().count() + 1 + word.chars().count() > width;
-        if is_full && !current.trim().is_empty() {
-            lines.push(std::mem::replace(&mut current, "   ".to_owned()));
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + 1 + word.chars().count() <= width => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
         }
-        if !current.is_empty() {
-            current.push(' ');
-        }
-        current.push_str(word);
     }
-    lines.push(current);
     lines
 }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod health_command;
+mod diff;
 mod health_conformance;
 mod mistakes;
 mod production;
