@@ -1,8 +1,8 @@
 //! One integration binary: each room of tests is a module.
 
 mod conformance;
-mod health_command;
 mod diff;
+mod health_command;
 mod health_conformance;
 mod mistakes;
 mod production;
