@@ -12,7 +12,7 @@ use crate::fleet::Finding;
 use crate::render::{complaint, filters, secret};
 
 /// Instructions that one template may take for one tenant. A large tenant takes some ten thousand.
-const FUEL: u64 = 5_000_000;
+const FUEL: u64 = 2_000_000;
 /// Macros and includes inside one another. Deep enough for people, shallow enough for a thread's stack.
 const RECURSION: usize = 100;
 /// Bytes that one template may write for one tenant: an API server takes 1.5 MB per object.

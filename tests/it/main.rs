@@ -1,7 +1,9 @@
 //! One integration binary: each room of tests is a module.
 
+mod bad_input;
 mod conformance;
 mod diff;
+mod formats;
 mod health_command;
 mod health_conformance;
 mod mistakes;
