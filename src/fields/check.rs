@@ -49,7 +49,7 @@ impl Checking {
             (Some(Scalar::Text | Scalar::Bytes), other) => {
                 self.say(&format!(
                     "expected string, got &value.valueUnstructured{{Value:{}}}",
-                    go_value(other)
+                    go_plain(other)
                 ));
             }
             (Some(Scalar::Boolean), other) => {
@@ -125,10 +125,26 @@ fn go_type(value: &Value) -> &'static str {
     }
 }
 
+/// A value as Go prints it with `%v` inside structured-merge-diff's own wrapper.
 fn go_value(value: &Value) -> String {
+    format!("&{{{}}}", go_plain(value))
+}
+
+fn go_plain(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("{text:?}"),
-        other => format!("&{{{other}}}"),
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(go_plain).collect::<Vec<_>>().join(" ")
+        ),
+        Value::Object(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(name, value)| format!("{name}:{}", go_plain(value)));
+            format!("map[{}]", entries.collect::<Vec<_>>().join(" "))
+        }
     }
 }
 
@@ -154,7 +170,7 @@ mod tests {
             [
                 ".spec.colour: field not declared in schema".to_owned(),
                 r#".spec.ports: duplicate entries for key [port=80,protocol="TCP"]"#.to_owned(),
-                ".spec.type: expected string, got &value.valueUnstructured{Value:&{{}}}".to_owned(),
+                ".spec.type: expected string, got &value.valueUnstructured{Value:map[]}".to_owned(),
             ]
         );
     }

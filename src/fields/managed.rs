@@ -144,9 +144,12 @@ pub(super) fn read_or_none(object: Option<&Value>) -> Managers {
 }
 
 /// Writes the entries into an object: appliers first, then by time and name. Without any, the field goes.
-pub(super) fn write(object: &mut Value, managers: &Managers) {
-    let mut sorted: Vec<_> = managers.iter().collect();
-    sorted.sort_by_cached_key(|(identity, owned)| {
+pub(super) fn write<'a>(
+    object: &mut Value,
+    entries: impl IntoIterator<Item = (&'a Identity, &'a Owned)>,
+) {
+    let mut entries: Vec<_> = entries.into_iter().collect();
+    entries.sort_by_cached_key(|(identity, owned)| {
         (
             identity.operation,
             seconds(owned),
@@ -155,7 +158,7 @@ pub(super) fn write(object: &mut Value, managers: &Managers) {
             identity.subresource.clone(),
         )
     });
-    let entries: Vec<_> = sorted
+    let entries: Vec<_> = entries
         .into_iter()
         .map(|(identity, owned)| written(identity, owned))
         .collect();

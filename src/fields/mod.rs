@@ -6,10 +6,12 @@
 
 mod check;
 mod compare;
+mod likeness;
 mod managed;
 mod noop;
 mod path;
 pub mod quantity;
+mod scale;
 mod schema;
 mod server;
 mod set;

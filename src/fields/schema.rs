@@ -79,7 +79,10 @@ pub(super) struct Map {
     pub(super) atomic: bool,
     /// The fields that Go writes even if nobody set them, as it writes them.
     #[serde(default)]
-    zero: serde_json::Map<String, Value>,
+    pub(super) zero: serde_json::Map<String, Value>,
+    /// What the server fills in where this is part of an atomic: it comes back although nobody sent it.
+    #[serde(default)]
+    pub(super) defaults: serde_json::Map<String, Value>,
 }
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -170,7 +173,37 @@ impl TypeRef {
     }
 }
 
+impl List {
+    /// A list-map with these keys, or a set without any, of whatever elements.
+    pub(super) fn deduced(keys: Vec<String>) -> Self {
+        let kind = if keys.is_empty() {
+            ListKind::Set
+        } else {
+            ListKind::Map
+        };
+        let keys = keys
+            .into_iter()
+            .map(|name| ListKey {
+                name,
+                default: None,
+            })
+            .collect();
+        Self {
+            of: TypeRef::DEDUCED,
+            kind,
+            keys,
+        }
+    }
+}
+
 impl Map {
+    /// Whether the server answers this although nobody sent it.
+    pub(super) fn fills_in(&self, name: &str, value: &Value) -> bool {
+        let is_hollow_struct = || value.as_object().is_some_and(serde_json::Map::is_empty);
+        self.defaults.get(name) == Some(value)
+            || (self.zero.contains_key(name) && is_hollow_struct())
+    }
+
     /// A map with keys of the author's own, as opposed to a struct.
     pub(super) fn is_free(&self) -> bool {
         self.fields.is_empty()

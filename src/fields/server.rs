@@ -3,13 +3,19 @@
 //! Follows structured-merge-diff's `merge.Updater` and apimachinery's field managers. Objects are taken as they are
 //! in JSON: defaulting, validation and admission are the caller's. All entries are taken to be of one version.
 
-use std::fmt;
+mod conflict;
+mod update;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+pub use self::conflict::{ApplyError, Conflict};
+pub use self::update::server_update;
+
+use self::conflict::spelt_conflicts;
+use self::update::Update;
 use super::check;
-use super::managed::{self, Identity, Managers, Operation, Owned};
+use super::managed::{self, Identity, Managers, Owned};
 use super::path::Path;
 use super::schema::{TypeRef, schema};
 use super::set::FieldSet;
@@ -41,26 +47,6 @@ pub struct Applied {
     pub changed: bool,
 }
 
-/// A field that another manager owns and that the apply would change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    pub path: Path,
-    pub manager: String,
-    /// Empty for the object itself.
-    pub subresource: String,
-    /// By which version the manager updated the field; `None` for managers that apply.
-    pub updated_by: Option<String>,
-}
-
-/// Why an apply was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApplyError {
-    /// HTTP 409; the message of the status is this error's `Display`, its causes are the conflicts.
-    Conflicts(Vec<Conflict>),
-    /// What was sent does not fit the type of the object.
-    Invalid(String),
-}
-
 /// The manager that is noted for fields of an object that nobody tracked so far.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
@@ -76,43 +62,18 @@ pub fn server_apply(request: ApplyRequest) -> Result<Applied, ApplyError> {
     }
     .run(&mut managers)?;
     let mut object = spelling::as_answered(type_ref, &applied);
+    let is_same_object = request.live.is_some() && value::same(&live, &object);
     managed::write(&mut object, &managers);
-    let changed = request.live.is_none_or(|live| is_changed(live, &object));
-    let object = match request.live {
-        Some(live) if !changed => live.clone(),
-        _ => object,
-    };
-    Ok(Applied { object, changed })
-}
-
-/// Notes who owns what after a create, update or patch: `new` is the whole object after it, defaults included.
-///
-/// A manager's entry gains the fields that changed and loses those that went; its time moves only if it gained any.
-pub fn server_update(
-    live: Option<&Value>,
-    new: &Value,
-    manager: &str,
-    now: Timestamp,
-    subresource: Option<&str>,
-) -> Value {
-    let type_ref = schema().type_of_object(new);
-    let mut managers = managers_of_update(live, new, subresource);
-    let mut object = spelling::as_answered(type_ref, new);
-    remove_managed_fields(&mut object);
-    if live.is_some() && managers.is_empty() {
-        return object;
+    match request.live {
+        Some(live) if is_same_object && has_same_owners(live, &object) => Ok(Applied {
+            object: live.clone(),
+            changed: false,
+        }),
+        _ => Ok(Applied {
+            object,
+            changed: true,
+        }),
     }
-    let before = live.map_or_else(|| type_ref.zero(), bare);
-    let update = Update {
-        type_ref,
-        before: &before,
-        after: &object,
-        subresource,
-    };
-    update.note(&mut managers, manager, now);
-    managed::fold_oldest(&mut managers);
-    managed::write(&mut object, &managers);
-    object
 }
 
 fn refuse_misfits(type_ref: TypeRef, sent: &Value) -> Result<(), ApplyError> {
@@ -155,7 +116,7 @@ fn live_side(type_ref: TypeRef, request: &ApplyRequest) -> Result<(Value, Manage
     };
     let mut managers = managed::read(live)
         .map_err(|why| ApplyError::Invalid(format!("failed to decode managed fields: {why}")))?;
-    let live = bare(live);
+    let live = bare(type_ref, live);
     if managers.is_empty() {
         let zero = type_ref.zero();
         let update = Update {
@@ -169,33 +130,11 @@ fn live_side(type_ref: TypeRef, request: &ApplyRequest) -> Result<(Value, Manage
     Ok((live, managers))
 }
 
-/// An update may carry the list itself, to edit it or, with an empty one, to have it forgotten.
-fn managers_of_update(live: Option<&Value>, new: &Value, subresource: Option<&str>) -> Managers {
-    if subresource.is_some() {
-        return managed::read_or_none(live);
-    }
-    let sent = new
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
-    let is_reset = sent.is_some_and(|entries| match entries.as_slice() {
-        [] => true,
-        [entry] => entry.as_object().is_some_and(serde_json::Map::is_empty),
-        _ => false,
-    });
-    if is_reset {
-        return Managers::new();
-    }
-    match managed::read(new) {
-        Ok(managers) if !managers.is_empty() => managers,
-        _ => managed::read_or_none(live),
-    }
-}
-
-/// The object without its `managedFields`.
-fn bare(object: &Value) -> Value {
+/// The object as the server knows it, without its `managedFields`.
+fn bare(type_ref: TypeRef, object: &Value) -> Value {
     let mut object = object.clone();
     remove_managed_fields(&mut object);
-    object
+    spelling::as_answered(type_ref, &object)
 }
 
 fn remove_managed_fields(object: &mut Value) {
@@ -205,13 +144,18 @@ fn remove_managed_fields(object: &mut Value) {
 }
 
 /// Fields that a request to this endpoint cannot set, so that it does not come to own them.
-fn reset_fields(type_ref: TypeRef, subresource: Option<&str>) -> FieldSet {
-    let fields: &[&[&str]] = match subresource {
-        None if type_ref.is_custom() => &[],
-        None => &[&["status"]],
-        Some("status") if type_ref.is_custom() => &[&["spec"], &["metadata"]],
-        Some("status") => &[&["spec"], &["metadata", "labels"]],
-        Some(_) => &[],
+fn reset_fields(type_ref: TypeRef, kind: &str, subresource: Option<&str>) -> FieldSet {
+    let fields: &[&[&str]] = match (subresource, kind) {
+        (None, _) => &[&["status"]],
+        (Some("status"), _) if type_ref.is_custom() => &[&["spec"], &["metadata"]],
+        (Some("status"), "Deployment") => &[&["spec"], &["metadata", "labels"]],
+        (Some("status"), "Pod") => &[
+            &["spec"],
+            &["metadata", "deletionTimestamp"],
+            &["metadata", "ownerReferences"],
+        ],
+        (Some("status"), _) => &[&["spec"]],
+        (Some(_), _) => &[],
     };
     let paths: Vec<_> = fields.iter().map(|names| Path::of_fields(names)).collect();
     paths.iter().collect()
@@ -260,44 +204,6 @@ fn take_away(managers: &mut Managers, own: Option<&Identity>, comparison: &Compa
     managers.retain(|_, owned| !owned.fields.is_empty());
 }
 
-/// A create, update or patch of an object.
-struct Update<'a> {
-    type_ref: TypeRef,
-    before: &'a Value,
-    after: &'a Value,
-    subresource: Option<&'a str>,
-}
-
-impl Update<'_> {
-    fn note(&self, managers: &mut Managers, manager: &str, now: Timestamp) {
-        let reset = reset_fields(self.type_ref, self.subresource);
-        let comparison = filtered(
-            &typed::comparison(self.type_ref, self.before, self.after),
-            &reset,
-        );
-        take_away(managers, None, &comparison);
-        let gained = managed::without_identity(&comparison.modified.union(&comparison.added));
-        if gained.is_empty() {
-            return;
-        }
-        let api_version = self.after["apiVersion"].as_str().unwrap_or_default();
-        let identity = Identity::updater(manager, api_version, self.subresource);
-        let fields = match managers.get(&identity) {
-            Some(previous) => previous.fields.union(&gained),
-            None => gained,
-        };
-        let time = Some(managed::time_of(now));
-        managers.insert(
-            identity,
-            Owned {
-                api_version: api_version.to_owned(),
-                fields,
-                time,
-            },
-        );
-    }
-}
-
 /// A server-side apply to a live object.
 struct Applying<'a> {
     type_ref: TypeRef,
@@ -310,7 +216,8 @@ impl Applying<'_> {
     /// The merged object; the managers are left as they are after it.
     fn run(&self, managers: &mut Managers) -> Result<Value, ApplyError> {
         let identity = Identity::applier(self.request.manager, self.request.subresource);
-        let reset = reset_fields(self.type_ref, self.request.subresource);
+        let kind = self.request.sent["kind"].as_str().unwrap_or_default();
+        let reset = reset_fields(self.type_ref, kind, self.request.subresource);
         let fields =
             typed::field_set(self.type_ref, self.request.sent).recursive_difference(&reset);
         let last = managers.get(&identity).cloned();
@@ -374,80 +281,17 @@ impl Applying<'_> {
     }
 }
 
-fn spelt_conflicts(conflicts: &Managers) -> Vec<Conflict> {
-    let mut spelt = Vec::new();
-    for (identity, owned) in conflicts {
-        let is_update = identity.operation == Operation::Update;
-        spelt.extend(owned.fields.paths().into_iter().map(|path| Conflict {
-            path,
-            manager: identity.manager.clone(),
-            subresource: identity.subresource.clone(),
-            updated_by: is_update.then(|| owned.api_version.clone()),
-        }));
-    }
-    spelt
-}
-
-/// Different but for the times in `managedFields`.
-fn is_changed(live: &Value, object: &Value) -> bool {
-    let timeless = |object: &Value| {
-        let mut object = object.clone();
+/// The same owners of the same fields in the same order; times alone do not count.
+fn has_same_owners(live: &Value, object: &Value) -> bool {
+    let entries = |object: &Value| {
         let entries = object
-            .pointer_mut("/metadata/managedFields")
-            .and_then(Value::as_array_mut);
-        for entry in entries.into_iter().flatten() {
-            entry["time"] = json!(null);
+            .pointer("/metadata/managedFields")
+            .and_then(Value::as_array);
+        let mut entries = entries.cloned().unwrap_or_default();
+        for entry in &mut entries {
+            entry["time"] = Value::Null;
         }
-        object
+        entries
     };
-    !value::same(&timeless(live), &timeless(object))
+    entries(live) == entries(object)
 }
-
-impl Conflict {
-    /// The manager as the API server names it: `"kubectl-edit" using apps/v1`.
-    pub fn manager_as_server_spells(&self) -> String {
-        let quoted = |text: &str| Value::from(text).to_string();
-        let mut text = quoted(&self.manager);
-        if !self.subresource.is_empty() {
-            text.extend([" with subresource ", &quoted(&self.subresource)]);
-        }
-        if let Some(version) = &self.updated_by {
-            text.extend([" using ", version]);
-        }
-        text
-    }
-}
-
-impl fmt::Display for ApplyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Invalid(why) => f.write_str(why),
-            Self::Conflicts(conflicts) => write_conflicts(f, conflicts),
-        }
-    }
-}
-
-fn write_conflicts(f: &mut fmt::Formatter<'_>, conflicts: &[Conflict]) -> fmt::Result {
-    if let [one] = conflicts {
-        let path = one.path.as_server_spells();
-        return write!(
-            f,
-            "Apply failed with 1 conflict: conflict with {}: {path}",
-            one.manager_as_server_spells()
-        );
-    }
-    write!(f, "Apply failed with {} conflicts: ", conflicts.len())?;
-    let mut previous = None;
-    for conflict in conflicts {
-        let manager = conflict.manager_as_server_spells();
-        if previous.as_ref() != Some(&manager) {
-            let separator = if previous.is_some() { "\n" } else { "" };
-            write!(f, "{separator}conflicts with {manager}:")?;
-        }
-        write!(f, "\n- {}", conflict.path.as_server_spells())?;
-        previous = Some(manager);
-    }
-    Ok(())
-}
-
-impl std::error::Error for ApplyError {}

@@ -24,7 +24,16 @@ pub(super) fn as_answered(type_ref: TypeRef, value: &Value) -> Value {
                 let value = as_answered(type_ref, value);
                 (!is_dropped(type_ref, &value)).then(|| (name.clone(), value))
             });
-            Value::Object(answered.collect::<Map<_, _>>())
+            let mut answered: Map<_, _> = answered.collect();
+            for (name, default) in &map.defaults {
+                answered
+                    .entry(name.clone())
+                    .or_insert_with(|| default.clone());
+            }
+            for (name, _) in map.zero.iter().filter(|(_, zero)| zero.is_null()) {
+                answered.entry(name.clone()).or_insert(Value::Null);
+            }
+            Value::Object(answered)
         }
         (_, value) => value.clone(),
     }

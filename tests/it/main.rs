@@ -4,6 +4,7 @@ mod bad_input;
 mod conformance;
 mod diff;
 mod formats;
+mod golden;
 mod health_command;
 mod health_conformance;
 mod mistakes;
