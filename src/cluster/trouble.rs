@@ -53,6 +53,11 @@ const IMMUTABLE: [&str; 5] = [
     "is immutable",
 ];
 
+/// How a server complains when what is applied has the uid of another object.
+const OTHER_UID: &str = "metadata.uid: Invalid value";
+/// A mistake in what is applied (an unknown field, a wrong type) is answered with a 500.
+const UNTYPED: &str = "failed to create typed patch object";
+
 impl CallError {
     /// Reads an answer that is not a success.
     pub(super) fn of(status: StatusCode, body: &[u8]) -> Self {
@@ -73,7 +78,9 @@ impl CallError {
                 conflicts => Self::Conflicts(conflicts),
             },
             410 => Self::Expired(message),
+            422 if message.contains(OTHER_UID) => Self::Stale(message),
             422 if is_immutable(&message) => Self::Immutable(message),
+            500 if message.starts_with(UNTYPED) => Self::Invalid(message),
             429 | 500..=599 => Self::Unreachable(format!("{message} ({status})")),
             _ => Self::Invalid(message),
         }
@@ -112,7 +119,8 @@ impl CallError {
 /// Whether the trouble may pass, so that the same request may be sent again.
 pub(super) fn is_passing(status: StatusCode, body: &[u8]) -> bool {
     match status.as_u16() {
-        429 | 500 | 502 | 503 | 504 => true,
+        500 => !contains(body, UNTYPED),
+        429 | 502 | 503 | 504 => true,
         // The quota of a namespace is updated by compare-and-swap too; whoever loses tries again.
         409 => contains(body, "Operation cannot be fulfilled on resourcequotas"),
         _ => false,

@@ -1,6 +1,7 @@
 //! One integration binary: each room of tests is a module.
 
 mod bad_input;
+mod cluster;
 mod conformance;
 mod diff;
 mod formats;
@@ -12,5 +13,6 @@ mod production;
 mod project;
 #[path = "../conformance/mod.rs"]
 mod story;
+mod tenant_steps;
 mod tidy;
 mod yaml;
