@@ -76,13 +76,13 @@ impl<'a> Troubles<'a> {
             (usize::MAX - alike, &pod.object().name)
         })?;
         let name = &pod.object().name;
-        let message = match alike(troubled, trouble) {
-            1 => format!("pod `{name}`: {}", trouble.message),
-            alike => {
-                let pods = counted(self.pods, "new pod");
-                format!("{alike} of {pods}, such as `{name}`: {}", trouble.message)
-            }
+        let pods = counted(self.pods, "new pod");
+        let which = match alike(troubled, trouble) {
+            1 => format!("pod `{name}`"),
+            alike if alike == self.pods => format!("all {pods}, such as `{name}`"),
+            alike => format!("{alike} of {pods}, such as `{name}`"),
         };
+        let message = format!("{which}: {}", trouble.message);
         let mut finding = Finding::new(verdict, &trouble.reason, message);
         finding.culprit = Some(trouble.of(pod));
         Some(finding)

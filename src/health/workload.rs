@@ -62,6 +62,8 @@ fn with_pods(by_itself: Finding, live: &Live, surroundings: &Surroundings) -> Fi
         Some(cause) if by_itself.verdict != cause.verdict && cause.verdict == Verdict::Failed => {
             cause
         }
+        // A ReplicaSet that is refused its pods has said so itself.
+        Some(cause) if by_itself.message == cause.message => cause,
         Some(cause) => Finding {
             message: format!("{}; {}", by_itself.message, cause.message),
             culprit: cause.culprit,

@@ -232,7 +232,7 @@ fn the_same_trouble_of_many_pods_is_told_once() {
     let health = rollout_with(pods.to_vec()).judge(&live(deployment_in_rollout(5)), 180);
     assert_eq!(
         health.message,
-        "3 of 3 new pods, such as `a`: container `php` crashes (exit code 1); restarted 4 times"
+        "all 3 new pods, such as `a`: container `php` crashes (exit code 1); restarted 4 times"
     );
 }
 
@@ -297,6 +297,9 @@ fn t78_pods_that_the_quota_forbids_are_told_from_the_replica_set() {
         )
     );
     assert_eq!(health.culprit.unwrap().object.name, "web-new");
+    // Of the ReplicaSet itself it is said once.
+    let set = around.replica_sets[1].clone();
+    assert_eq!(around.judge(&set, 161).message, health.message);
 }
 
 #[test]
