@@ -27,12 +27,6 @@ pub struct Connection {
     pub no_proxy: Option<String>,
 }
 
-/// The contexts of a kubeconfig, in its order.
-pub fn contexts(connection: &Connection) -> Result<Vec<String>, UserError> {
-    let contexts = read(connection)?.contexts;
-    Ok(contexts.into_iter().map(|context| context.name).collect())
-}
-
 pub(super) async fn client(connection: &Connection) -> Result<kube::Client, UserError> {
     let kubeconfig = read(connection)?;
     check_context(connection, &kubeconfig)?;
@@ -73,19 +67,11 @@ fn read(connection: &Connection) -> Result<Kubeconfig, UserError> {
     };
     kubeconfig.map_err(|error| {
         UserError::new(format!(
-            "{}the kubeconfig cannot be read: {error}",
-            asked_for(connection)
+            "cluster `{}`: the kubeconfig cannot be read: {error}",
+            connection.name
         ))
         .hint("name it with KUBECONFIG")
     })
-}
-
-/// For whom a kubeconfig is read; nobody in particular when all its contexts are asked for.
-fn asked_for(connection: &Connection) -> String {
-    if connection.name.is_empty() {
-        return String::new();
-    }
-    format!("cluster `{}`: ", connection.name)
 }
 
 fn check_context(connection: &Connection, kubeconfig: &Kubeconfig) -> Result<(), UserError> {

@@ -250,13 +250,39 @@ fn has_word(line: &str, word: &str) -> bool {
 
 fn check_sources(rule: impl Fn(&SourceFile) -> Vec<String>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let problems: Vec<String> = walk(&root)
+    let paths: Vec<PathBuf> = walk(&root)
+        .into_iter()
+        .filter(|path| has_extension(path, "rs"))
+        .collect();
+    let tests: Vec<PathBuf> = paths
         .iter()
-        .filter(|path| has_extension(path, "rs") && !path.ends_with("tests.rs"))
-        .filter(|path| !path.components().any(|part| part.as_os_str() == "tests"))
+        .flat_map(|path| modules_of_tests(path))
+        .collect();
+    let is_test = |path: &Path| {
+        tests
+            .iter()
+            .any(|test| path.starts_with(test) || path == test.with_extension("rs"))
+    };
+    let problems: Vec<String> = paths
+        .iter()
+        .filter(|path| !is_test(path))
         .flat_map(|path| rule(&read(&root, path)))
         .collect();
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+/// The modules that a file declares for tests alone (`#[cfg(test)] mod tests;`), as paths without extension.
+fn modules_of_tests(path: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(path).expect("source files are UTF-8");
+    let is_root = path.ends_with("mod.rs") || path.ends_with("lib.rs") || path.ends_with("main.rs");
+    let folder = if is_root {
+        path.parent().expect("a file lies in a folder").to_owned()
+    } else {
+        path.with_extension("")
+    };
+    let declared = text.split("#[cfg(test)]\nmod ").skip(1);
+    let names = declared.filter_map(|rest| rest.lines().next()?.strip_suffix(';'));
+    names.map(|name| folder.join(name)).collect()
 }
 
 fn read(root: &Path, path: &Path) -> SourceFile {

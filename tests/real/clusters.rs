@@ -50,3 +50,59 @@ pub fn kubectl(cluster: &str, arguments: &[&str]) -> String {
     );
     String::from_utf8(output.stdout).expect("kubectl prints UTF-8")
 }
+
+/// Runs `tests/controlplane/run` and returns what it prints.
+pub fn controlplane(arguments: &[&str]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/controlplane/run");
+    let output = Command::new(script)
+        .args(arguments)
+        .output()
+        .expect("the script starts");
+    assert!(
+        output.status.success(),
+        "{script} {arguments:?}: {output:?}"
+    );
+    String::from_utf8(output.stdout).expect("the script prints UTF-8")
+}
+
+/// Removes what earlier tests left: tenants' namespaces and records.
+pub fn clean() {
+    const KEPT: [&str; 5] = [
+        "default",
+        "escale-system",
+        "kube-node-lease",
+        "kube-public",
+        "kube-system",
+    ];
+    for cluster in CLUSTERS.into_iter().chain([HUB]) {
+        let names = kubectl(
+            cluster,
+            &[
+                "get",
+                "namespaces",
+                "-o",
+                "jsonpath={.items[*].metadata.name}",
+            ],
+        );
+        let left: Vec<&str> = names
+            .split(' ')
+            .filter(|name| !KEPT.contains(name))
+            .collect();
+        if !left.is_empty() {
+            kubectl(
+                cluster,
+                &[&["delete", "namespaces", "--timeout=120s"], left.as_slice()].concat(),
+            );
+        }
+        kubectl(
+            cluster,
+            &[
+                "-n",
+                "escale-system",
+                "delete",
+                "configmaps,leases",
+                "--all",
+            ],
+        );
+    }
+}

@@ -1,0 +1,347 @@
+//! The life of a fleet on three real clusters and a hub, told with the real binary, and believed only as far as
+//! kubectl and the audit logs say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::audit::Audit;
+use crate::binary::{Told, escale, start};
+use crate::clusters::{CLUSTERS, HUB, clean, controlplane, kubectl};
+use crate::fleet::Fleet;
+
+/// Namespaces of the canaries, one on each cluster.
+const CANARIES: [&str; 3] = [
+    "jp-shared-ams-0",
+    "jp-shared-par-0",
+    "jp-vault-pilote-sante",
+];
+const PAR_1: &str = "jp-shared-par-1";
+const HELD: &str = "jp-vault-opale";
+const IMAGE: &str = "registry.example.com/platform/web";
+
+#[test]
+fn the_life_of_a_fleet() {
+    clean();
+    let fleet = Fleet::production();
+    first_release_reaches_all(&fleet);
+    nothing_new_writes_nothing(&fleet);
+    good_release_goes_wave_by_wave(&fleet);
+    platform_is_added_without_a_restart(&fleet);
+    removed_object_is_pruned(&fleet);
+    let broken = broken_release_stops_at_the_canary(&fleet);
+    fixed_release_passes_the_quarantine(&fleet, &broken);
+    typed_rollback_is_quick_and_kept(&fleet);
+    rollback_needs_neither_git_nor_hub(&fleet);
+    killed_rollout_is_finished_by_the_next(&fleet);
+    clean();
+}
+
+fn first_release_reaches_all(fleet: &Fleet) {
+    add_note(fleet);
+    fleet.release("web", "1.0.0");
+    rollout(fleet).ends_with(0);
+    assert_eq!(tags().len(), 17);
+    assert_eq!(different_tags(), BTreeSet::from(["1.0.0".to_owned()]));
+}
+
+fn nothing_new_writes_nothing(fleet: &Fleet) {
+    let hub = Audit::from_now(HUB);
+    let others = CLUSTERS.map(Audit::from_now);
+    rollout(fleet).ends_with(0);
+    let on_the_hub = hub.changes();
+    assert!(
+        on_the_hub.keys().all(|change| change.ends_with(" leases")),
+        "{on_the_hub:?}"
+    );
+    for (cluster, audit) in CLUSTERS.iter().zip(others) {
+        assert_eq!(audit.changes(), BTreeMap::new(), "on {cluster}");
+    }
+    escale(fleet.folder(), &["diff", "-e", "production", "--exit-code"]).ends_with(0);
+}
+
+fn good_release_goes_wave_by_wave(fleet: &Fleet) {
+    fleet.release("web", "1.1.0");
+    let before = first_change_by_namespace_marks();
+    rollout(fleet).ends_with(0);
+    assert_eq!(different_tags(), BTreeSet::from(["1.1.0".to_owned()]));
+    let changed = before.first_changes();
+    let last_canary = CANARIES.iter().map(|canary| changed[*canary]).max();
+    let first_other = changed
+        .iter()
+        .filter(|(namespace, _)| !CANARIES.contains(&namespace.as_str()));
+    assert!(
+        last_canary < first_other.map(|(_, at)| *at).min(),
+        "{changed:?}"
+    );
+}
+
+fn platform_is_added_without_a_restart(fleet: &Fleet) {
+    let before = pods("metal-par", PAR_1);
+    fleet.write(
+        "environments/production/tenants/shared-par-1/hautbois.yaml",
+        "apiVersion: escale.dev/v1alpha1\nkind: Platform\nmetadata: {name: hautbois}\n\
+         spec: {client: hautbois, domain: hautbois.sites.example.com}\n",
+    );
+    fleet.commit("A client more");
+    rollout(fleet).ends_with(0);
+    let ingresses = kubectl(
+        "metal-par",
+        &["-n", PAR_1, "get", "ingresses", "-o", "name"],
+    );
+    assert!(ingresses.contains("hautbois"), "{ingresses}");
+    assert_eq!(pods("metal-par", PAR_1), before);
+}
+
+fn removed_object_is_pruned(fleet: &Fleet) {
+    assert_eq!(notes(), 17);
+    fleet.remove(NOTE);
+    fleet.commit("No note any more");
+    rollout(fleet).ends_with(0);
+    assert_eq!(notes(), 0);
+}
+
+/// Returns the broken commit.
+fn broken_release_stops_at_the_canary(fleet: &Fleet) -> String {
+    let broken = fleet.release("web", "1.2.0-crash");
+    let before = first_change_by_namespace_marks();
+    rollout(fleet).ends_with(3);
+    assert_eq!(different_tags(), BTreeSet::from(["1.1.0".to_owned()]));
+    let touched: BTreeSet<String> = before.first_changes().into_keys().collect();
+    assert!(
+        touched
+            .iter()
+            .all(|namespace| CANARIES.contains(&namespace.as_str())),
+        "{touched:?}"
+    );
+    broken
+}
+
+fn fixed_release_passes_the_quarantine(fleet: &Fleet, broken: &str) {
+    // Built upon the broken one, and not said to mend it.
+    fleet.write("environments/README.md", "Another commit.\n");
+    fleet.commit("Something else");
+    let refused = rollout(fleet);
+    assert!(refused.code != Some(0), "{refused}");
+    assert_eq!(different_tags(), BTreeSet::from(["1.1.0".to_owned()]));
+    fleet.release_that(
+        "web",
+        "1.2.1",
+        &format!("Mend the crash\n\nEscale-Fixes: {broken}"),
+    );
+    rollout(fleet).ends_with(0);
+    assert_eq!(different_tags(), BTreeSet::from(["1.2.1".to_owned()]));
+}
+
+fn typed_rollback_is_quick_and_kept(fleet: &Fleet) {
+    let audit = Audit::from_now("medic-rbx");
+    let typed = jiff::Timestamp::now().as_microsecond();
+    rollback(fleet, "vault-opale").ends_with(0);
+    let last = audit.last_change().expect("a rollback writes");
+    // Of a debug build, on a machine that runs four clusters.
+    assert!(
+        last - typed <= 2_000_000,
+        "the last write came {} ms after the command",
+        (last - typed) / 1000
+    );
+    assert_eq!(tags()[HELD], "1.1.0");
+
+    fleet.release("web", "1.3.0");
+    let told = rollout(fleet).ends_with(6);
+    told.says("vault-opale");
+    assert_eq!(tags()[HELD], "1.1.0");
+    assert_eq!(
+        different_tags(),
+        BTreeSet::from(["1.1.0".to_owned(), "1.3.0".to_owned()])
+    );
+
+    escale(
+        fleet.folder(),
+        &["release-hold", "-e", "production", "vault-opale"],
+    )
+    .ends_with(0);
+    rollout(fleet).ends_with(0);
+    assert_eq!(different_tags(), BTreeSet::from(["1.3.0".to_owned()]));
+}
+
+fn rollback_needs_neither_git_nor_hub(fleet: &Fleet) {
+    controlplane(&["stop", HUB]);
+    let copy = fleet.without_git();
+    let told = rollback(&copy, "vault-opale");
+    controlplane(&["start", HUB]);
+    told.ends_with(0);
+    assert_eq!(tags()[HELD], "1.1.0");
+    escale(
+        fleet.folder(),
+        &["release-hold", "-e", "production", "vault-opale"],
+    )
+    .ends_with(0);
+    rollout(fleet).ends_with(0);
+    assert_eq!(different_tags(), BTreeSet::from(["1.3.0".to_owned()]));
+}
+
+fn killed_rollout_is_finished_by_the_next(fleet: &Fleet) {
+    fleet.release("web", "1.4.0-slow");
+    let writes = CLUSTERS.map(Audit::from_now);
+    let mut running = start(fleet.folder(), &["rollout", "-e", "production"]);
+    let began = Instant::now();
+    while !writes
+        .iter()
+        .any(|audit| audit.changes().contains_key("patch deployments"))
+    {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the rollout does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    running.kill().expect("it runs");
+    running.wait().expect("it ends");
+    rollout(fleet).ends_with(0);
+    assert_eq!(different_tags(), BTreeSet::from(["1.4.0-slow".to_owned()]));
+    escale(fleet.folder(), &["diff", "-e", "production", "--exit-code"]).ends_with(0);
+}
+
+fn rollout(fleet: &Fleet) -> Told {
+    escale(fleet.folder(), &["rollout", "-e", "production"])
+}
+
+fn rollback(fleet: &Fleet, tenant: &str) -> Told {
+    escale(
+        fleet.folder(),
+        &[
+            "rollback",
+            "-e",
+            "production",
+            tenant,
+            "--reason",
+            "documents do not open",
+        ],
+    )
+}
+
+const NOTE: &str = "templates/platform/note.yaml.j2";
+
+/// An object that can be taken out of the templates again.
+fn add_note(fleet: &Fleet) {
+    fleet.write(
+        NOTE,
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: note, namespace: {{ tenant.namespace }}}\ndata: {text: hello}\n",
+    );
+}
+
+fn notes() -> usize {
+    let all = CLUSTERS.map(|cluster| {
+        kubectl(
+            cluster,
+            &[
+                "get",
+                "configmaps",
+                "-A",
+                "--field-selector",
+                "metadata.name=note",
+                "-o",
+                "name",
+            ],
+        )
+    });
+    all.iter().map(|names| names.lines().count()).sum()
+}
+
+/// The tag of `web` in each tenant's namespace, as the pods of it that are ready say.
+fn tags() -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::new();
+    for cluster in CLUSTERS {
+        for (namespace, image) in images_of_ready_pods(cluster) {
+            let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned();
+            let other = tags.insert(namespace.clone(), tag.clone());
+            assert!(
+                other.is_none_or(|other| other == tag),
+                "{namespace} runs two versions"
+            );
+        }
+    }
+    tags
+}
+
+fn different_tags() -> BTreeSet<String> {
+    tags().into_values().collect()
+}
+
+fn images_of_ready_pods(cluster: &str) -> Vec<(String, String)> {
+    let text = kubectl(
+        cluster,
+        &[
+            "get",
+            "pods",
+            "-A",
+            "-l",
+            "app.kubernetes.io/name=web",
+            "-o",
+            "json",
+        ],
+    );
+    let list: serde_json::Value = serde_json::from_str(&text).expect("kubectl prints JSON");
+    let pods = list["items"].as_array().expect("a list").iter();
+    pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod))
+        .map(|pod| (text_of(&pod["metadata"]["namespace"]), web_image(pod)))
+        .collect()
+}
+
+fn is_ready(pod: &serde_json::Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    conditions
+        .into_iter()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+fn web_image(pod: &serde_json::Value) -> String {
+    let containers = pod["spec"]["containers"]
+        .as_array()
+        .expect("a pod has containers");
+    let images = containers
+        .iter()
+        .map(|container| text_of(&container["image"]));
+    images
+        .into_iter()
+        .find(|image| image.starts_with(IMAGE))
+        .expect("a container of ours")
+}
+
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The pods of a namespace, by uid: a restart makes another.
+fn pods(cluster: &str, namespace: &str) -> BTreeSet<String> {
+    let uids = kubectl(
+        cluster,
+        &[
+            "-n",
+            namespace,
+            "get",
+            "pods",
+            "-o",
+            "jsonpath={.items[*].metadata.uid}",
+        ],
+    );
+    uids.split(' ').map(str::to_owned).collect()
+}
+
+/// The audit logs of all clusters with tenants, from now on.
+struct Marks([Audit; 3]);
+
+fn first_change_by_namespace_marks() -> Marks {
+    Marks(CLUSTERS.map(Audit::from_now))
+}
+
+impl Marks {
+    /// When the deployer first changed an object of each tenant's namespace.
+    fn first_changes(&self) -> BTreeMap<String, i64> {
+        let mut first = BTreeMap::new();
+        for audit in &self.0 {
+            first.extend(audit.first_changes());
+        }
+        first.remove("escale-system");
+        first
+    }
+}

@@ -1,0 +1,127 @@
+//! A copy of the production fleet in a git repository of its own, which a test may change and commit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// As `normal` in the repository, at the pace of a test.
+const STRATEGY: &str = "\
+apiVersion: escale.dev/v1alpha1
+kind: Strategy
+metadata: {name: normal}
+spec:
+  tenant: {minHealthyTime: 1s, progressDeadline: 20s, onFailure: rollback}
+  limits:
+    maxConcurrency: {all: 200, cluster: 40}
+    maxUnavailable: {all: 100%, cluster: 100%}
+    maxFailures: {all: 10%, cluster: 50%, mode: soft}
+  waves:
+    - {name: canary, role: canary, select: {ring: canary}, soak: 2s, onBreach: rollback}
+    - {name: early, select: {ring: early}, soak: 1s, onBreach: rollback}
+    - {name: rest, soak: 1s, onBreach: pause}
+  rollback: {maxConcurrency: {all: 100%, cluster: 80}, scope: wave}
+  brake: {deletes: 50, ofTenant: 30%, ofTenants: 100%}
+";
+
+pub struct Fleet {
+    folder: TempDir,
+}
+
+impl Fleet {
+    /// The production fleet of this repository, as its first commit.
+    pub fn production() -> Self {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let fleet = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        for part in ["environments", "templates"] {
+            copy(&project.join(part), &fleet.folder.path().join(part));
+        }
+        fleet.write("environments/production/strategy.yaml", STRATEGY);
+        fleet.git(&["init", "--quiet", "--initial-branch", "main"]);
+        fleet.commit("The fleet");
+        fleet
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        let path = self.folder.path().join(file);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        fs::write(self.folder.path().join(file), text).expect("the fleet can be written");
+    }
+
+    /// Gives a component another tag: what a release changes, and all that it changes.
+    pub fn release(&self, component: &str, tag: &str) -> String {
+        self.release_that(component, tag, &format!("{component} {tag}"))
+    }
+
+    pub fn release_that(&self, component: &str, tag: &str, message: &str) -> String {
+        const VERSIONS: &str = "environments/production/versions.yaml";
+        let line_of = |line: &&str| line.trim_start().starts_with(&format!("{component}:"));
+        let versions = self.read(VERSIONS);
+        let line = versions
+            .lines()
+            .find(line_of)
+            .expect("a component of the fleet");
+        let (image, _) = line.rsplit_once(':').expect("an image has a tag");
+        self.write(VERSIONS, &versions.replace(line, &format!("{image}:{tag}")));
+        self.commit(message)
+    }
+
+    pub fn remove(&self, file: &str) {
+        fs::remove_file(self.folder.path().join(file)).expect("a file of the fleet");
+    }
+
+    /// The same files, in a folder that git knows nothing of.
+    pub fn without_git(&self) -> Self {
+        let copied = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        for part in ["environments", "templates"] {
+            copy(
+                &self.folder.path().join(part),
+                &copied.folder.path().join(part),
+            );
+        }
+        copied
+    }
+
+    /// Commits everything and returns the commit's id.
+    pub fn commit(&self, message: &str) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=Test", "-c", "user.email=test@example.com"])
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .output()
+            .expect("git starts");
+        assert!(output.status.success(), "git {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("git prints UTF-8")
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("folders can be made");
+    for entry in fs::read_dir(from).expect("folders can be read") {
+        let path: PathBuf = entry.expect("folders can be read").path();
+        let target = to.join(path.file_name().expect("entries have names"));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("files can be copied");
+        }
+    }
+}
