@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
 
-use table::{first_status, rows, templates};
+use table::{BEHAVIOR, first_status, rows, templates};
 
 /// Fills in what was left out. Idempotent; for new objects and for changed ones.
 pub fn fill(kind: &Kind, object: &mut Value) {
@@ -33,7 +33,8 @@ pub fn fill(kind: &Kind, object: &mut Value) {
             "updateStrategy",
             &json!({"maxSurge": 0, "maxUnavailable": 1}),
         ),
-        "StatefulSet" => rolling(object, "updateStrategy", &json!({"partition": 0})),
+        "StatefulSet" => fill_partition(object),
+        "HorizontalPodAutoscaler" => fill_behavior(object),
         "Job" => label_job(object),
         "Service" => fill_service(object),
         "NetworkPolicy" => fill_policy_types(object),
@@ -141,6 +142,28 @@ fn rolling(object: &mut Value, strategy: &str, defaults: &Value) {
         if strategy["rollingUpdate"][key].is_null() {
             strategy["rollingUpdate"][key] = value.clone();
         }
+    }
+}
+
+/// A strategy that names its type gets no settings by default, other than one that says nothing.
+fn fill_partition(object: &mut Value) {
+    let strategy = &mut object["spec"]["updateStrategy"];
+    if strategy["type"].is_null() {
+        *strategy = json!({"type": "RollingUpdate", "rollingUpdate": {}});
+    }
+    fill_path(strategy, "rollingUpdate.partition", "0");
+}
+
+/// Only an autoscaler that says something of its behaviour is told the rest.
+fn fill_behavior(object: &mut Value) {
+    let Some(behavior) = object
+        .pointer_mut("/spec/behavior")
+        .filter(|behavior| behavior.is_object())
+    else {
+        return;
+    };
+    for (path, value) in BEHAVIOR {
+        fill_path(behavior, path, value);
     }
 }
 
@@ -267,4 +290,72 @@ const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 fn count_template(object: &mut Value, count: i64) {
     object["metadata"]["annotations"][TEMPLATE_GENERATION] = json!(count.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::kinds::Kinds;
+
+    fn filled(api_version: &str, kind: &str, spec: &Value) -> Value {
+        let kinds = Kinds::built_in();
+        let id = kinds.find_kind(api_version, kind).expect("built in");
+        let mut object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, "spec": spec});
+        fill(kinds.of(id), &mut object);
+        let once = object.clone();
+        fill(kinds.of(id), &mut object);
+        assert_eq!(object, once, "defaults are filled in once");
+        object["spec"].take()
+    }
+
+    #[test]
+    fn a_stateful_set_that_names_its_strategy_gets_no_partition() {
+        let spec = json!({"updateStrategy": {"type": "RollingUpdate"}});
+        let filled_in = filled("apps/v1", "StatefulSet", &spec);
+        assert_eq!(
+            filled_in["updateStrategy"],
+            json!({"type": "RollingUpdate"})
+        );
+        let filled_in = filled("apps/v1", "StatefulSet", &json!({}));
+        assert_eq!(
+            filled_in["updateStrategy"],
+            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
+        );
+    }
+
+    #[test]
+    fn a_container_is_filled_in_as_clients_see_it() {
+        let spec = json!({"template": {"spec": {
+            "containers": [{"name": "web", "image": "web", "ports": [{"containerPort": 80}], "readinessProbe": {"httpGet": {"port": 80}}}],
+            "volumes": [{"name": "a", "secret": {"secretName": "s"}}, {"name": "b"}],
+        }}});
+        let filled_in = filled("apps/v1", "Deployment", &spec);
+        assert_eq!(
+            filled_in["template"]["spec"],
+            json!({
+                "containers": [{
+                    "name": "web", "image": "web", "imagePullPolicy": "Always", "resources": {},
+                    "ports": [{"containerPort": 80, "protocol": "TCP"}],
+                    "readinessProbe": {
+                        "httpGet": {"port": 80, "path": "/", "scheme": "HTTP"}, "timeoutSeconds": 1, "periodSeconds": 10,
+                        "successThreshold": 1, "failureThreshold": 3,
+                    },
+                    "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+                }],
+                "volumes": [{"name": "a", "secret": {"secretName": "s", "defaultMode": 420}}, {"name": "b", "emptyDir": {}}],
+                "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler",
+                "securityContext": {}, "terminationGracePeriodSeconds": 30,
+            })
+        );
+    }
+
+    #[test]
+    fn a_service_aims_at_its_own_port_and_talks_tcp() {
+        let filled_in = filled("v1", "Service", &json!({"ports": [{"port": 80}]}));
+        assert_eq!(
+            filled_in["ports"],
+            json!([{"port": 80, "protocol": "TCP", "targetPort": 80}])
+        );
+        assert_eq!(filled_in["type"], "ClusterIP");
+    }
 }

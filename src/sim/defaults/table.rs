@@ -19,8 +19,6 @@ pub fn rows(kind: &str) -> &'static [DefaultRow] {
             ("spec.replicas", "1"),
             ("spec.revisionHistoryLimit", "10"),
             ("spec.podManagementPolicy", r#""OrderedReady""#),
-            ("spec.updateStrategy", "{}"),
-            ("spec.updateStrategy.type", r#""RollingUpdate""#),
             ("spec.persistentVolumeClaimRetentionPolicy", "{}"),
             (
                 "spec.persistentVolumeClaimRetentionPolicy.whenDeleted",
@@ -127,3 +125,20 @@ pub fn first_status(kind: &str) -> Option<Value> {
         _ => return None,
     })
 }
+
+/// The behaviour of an autoscaler, below `spec.behavior`.
+pub const BEHAVIOR: [DefaultRow; 7] = [
+    ("scaleUp", "{}"),
+    ("scaleUp.stabilizationWindowSeconds", "0"),
+    ("scaleUp.selectPolicy", r#""Max""#),
+    (
+        "scaleUp.policies",
+        r#"[{"type": "Pods", "value": 4, "periodSeconds": 15}, {"type": "Percent", "value": 100, "periodSeconds": 15}]"#,
+    ),
+    ("scaleDown", "{}"),
+    ("scaleDown.selectPolicy", r#""Max""#),
+    (
+        "scaleDown.policies",
+        r#"[{"type": "Percent", "value": 100, "periodSeconds": 15}]"#,
+    ),
+];
