@@ -109,7 +109,7 @@ impl Comparing<'_> {
     }
 
     fn cannot_compare(&mut self, tenant: &Tenant, when: &str, findings: &[Finding]) {
-        let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let told: Vec<String> = findings.iter().map(short).collect();
         self.incomplete.push(Incomplete {
             cluster: Some(tenant.cluster.clone()),
             tenant: Some(tenant.name.clone()),
@@ -117,6 +117,15 @@ impl Comparing<'_> {
             reason: format!("not rendered: {when}{}", told.join("; ")),
         });
     }
+}
+
+/// A finding on one line, without the tenant: the same mistake is the same text for all of them.
+fn short(finding: &Finding) -> String {
+    let place = finding.place.as_ref();
+    let place = place.map_or(String::new(), |place| format!("{place}: "));
+    let hint = finding.hint.as_ref();
+    let hint = hint.map_or(String::new(), |hint| format!(" ({hint})"));
+    format!("{place}{}{hint}", finding.message)
 }
 
 /// A tenant's bundle on one side; `None` if the tenant is not there.

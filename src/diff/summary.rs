@@ -26,7 +26,7 @@ impl Summary {
             .flat_map(|group| &group.tenants)
             .collect();
         let mut summary = Self {
-            tenants: report.tenants.max(tenants.len()),
+            tenants: compared(report).max(tenants.len()),
             changed_tenants: tenants.len(),
             ..Self::default()
         };
@@ -49,9 +49,22 @@ impl Summary {
     }
 }
 
+/// Tenants of which nothing was compared say nothing about changes.
+fn compared(report: &Report) -> usize {
+    let left_out = report
+        .incomplete
+        .iter()
+        .filter(|part| part.object.is_none());
+    let left_out: BTreeSet<&String> = left_out.filter_map(|part| part.tenant.as_ref()).collect();
+    report.tenants.saturating_sub(left_out.len())
+}
+
 /// `14 of 17 tenants change: 28 updates, 1 create; 14 workloads restart`
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.tenants == 0 {
+            return f.write_str("nothing was compared");
+        }
         if self.changed_tenants == 0 {
             return write!(f, "no changes in {}", counted(self.tenants, "tenant"));
         }

@@ -1,5 +1,6 @@
 //! A report for terminals, wide or narrow; nothing depends on colour.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::diff::lines::lines;
@@ -102,24 +103,37 @@ pub fn notes(report: &Report) -> Vec<String> {
     if report.is_incomplete() {
         let count = counted(report.incomplete.len(), "part");
         notes.push(format!("INCOMPLETE: {count} not compared"));
-        notes.extend(
-            report
-                .incomplete
-                .iter()
-                .map(|part| format!("    {}", not_compared(part))),
-        );
+        notes.extend(not_compared(&report.incomplete));
     }
     notes
 }
 
-fn not_compared(part: &Incomplete) -> String {
-    let names = [part.cluster.clone(), part.tenant.clone()];
-    let object = part.object.as_ref().map(ToString::to_string);
-    let place: Vec<String> = names.into_iter().chain([object]).flatten().collect();
-    match place.as_slice() {
-        [] => part.reason.clone(),
-        place => format!("{}: {}", place.join(", "), part.reason),
+/// The same reason is told once, with where it goes.
+fn not_compared(parts: &[Incomplete]) -> Vec<String> {
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for part in parts {
+        let place = place_of(part);
+        places.entry(&part.reason).or_default().extend(place);
     }
+    let told = |(reason, places): (&str, Vec<String>)| match places.as_slice() {
+        [] => format!("    {reason}"),
+        places => format!("    {}: {reason}", some_of(places)),
+    };
+    places.into_iter().map(told).collect()
+}
+
+/// `vault-opale` or `medic-rbx, vault-opale, Deployment/web`; none if it is about everything.
+fn place_of(part: &Incomplete) -> Option<String> {
+    let object = part.object.as_ref().map(ToString::to_string);
+    let cluster = part.cluster.clone();
+    let names = match (&part.tenant, object) {
+        (Some(tenant), None) => vec![tenant.clone()],
+        (tenant, object) => [cluster, tenant.clone(), object]
+            .into_iter()
+            .flatten()
+            .collect(),
+    };
+    (!names.is_empty()).then(|| names.join("/"))
 }
 
 /// Breaks a line at spaces.
