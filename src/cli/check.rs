@@ -63,19 +63,19 @@ impl Check {
 
 fn rendered(source: &Source) -> (Looked, Vec<Finding>) {
     let tenants: Vec<_> = source.fleet.tenants.iter().collect();
-    let bundles = source.bundles(&tenants);
-    let objects = bundles
-        .rendered
-        .values()
-        .flatten()
-        .map(|bundle| bundle.manifests().len());
-    let looked = Looked {
+    let mut looked = Looked {
         tenants: tenants.len(),
-        objects: objects.sum(),
+        objects: 0,
     };
-    let mut findings = bundles.mistakes();
-    findings.extend(bundles.warnings);
-    findings.extend(source.fleet.warnings.clone());
+    let mut findings = source.fleet.warnings.clone();
+    for part in source.bundles_in_parts(&tenants) {
+        let bundles = part.rendered.values().flatten();
+        looked.objects += bundles
+            .map(|bundle| bundle.manifests().len())
+            .sum::<usize>();
+        findings.extend(part.mistakes());
+        findings.extend(part.warnings);
+    }
     (looked, findings)
 }
 

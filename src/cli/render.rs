@@ -1,13 +1,13 @@
 //! `escale render`: the manifests of tenants, on stdout or one file per object.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Common;
 use crate::cli::rendered_dir::RenderedDir;
 use crate::cli::source::{SelectionArgs, Source, SourceArgs, mistakes};
 use crate::cli::ui::Ui;
 use crate::error::{Exit, UserError};
-use crate::fleet::{Explanation, Platform, Tenant, explain};
+use crate::fleet::{Explanation, Finding, Platform, Tenant, explain};
 use crate::manifest::{Bundle, Manifest};
 use crate::yaml;
 
@@ -36,50 +36,63 @@ impl Render {
             ui.data(&explained(&source, &tenants, key)?);
             return Ok(Exit::Done);
         }
-        let bundles = rendered(&source, &tenants)?;
         match &self.output_dir {
             Some(folder) => {
-                let mut written = RenderedDir::open(&common.directory.join(folder))?;
-                for (tenant, bundle) in &bundles {
-                    for manifest in bundle.manifests() {
-                        let text = yaml::write(manifest.value());
-                        written.add(&file_name(tenant, manifest), &text)?;
-                    }
-                }
-                let count = written.finish()?;
+                let count = write(&source, &tenants, &common.directory.join(folder))?;
                 ui.say(format!(
                     "{}: {count} objects of {} tenants written to {}",
                     source.describe(),
-                    bundles.len(),
+                    tenants.len(),
                     folder.display()
                 ));
             }
-            None => bundles
-                .iter()
-                .for_each(|(tenant, bundle)| ui.data(&documents(tenant, bundle))),
+            None => ui.data(&printed(&source, &tenants)?),
         }
         Ok(Exit::Done)
     }
 }
 
-/// All or nothing: with half a fleet, whoever reads the output would delete the other half.
-fn rendered<'a>(
+fn write(source: &Source, tenants: &[&Tenant], folder: &Path) -> anyhow::Result<usize> {
+    let mut written = RenderedDir::open(folder)?;
+    each_bundle(source, tenants, |tenant, bundle| {
+        bundle.manifests().iter().try_for_each(|manifest| {
+            let text = yaml::write(manifest.value());
+            written.add(&file_name(tenant, manifest), &text)
+        })
+    })?;
+    written.finish()
+}
+
+fn printed(source: &Source, tenants: &[&Tenant]) -> anyhow::Result<String> {
+    let mut out = String::new();
+    each_bundle(source, tenants, |tenant, bundle| {
+        out.push_str(&documents(tenant, bundle));
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// All or nothing: with half a fleet, whoever reads the output would delete the other half. Goes on after a mistake
+/// to tell them all.
+fn each_bundle(
     source: &Source,
-    tenants: &[&'a Tenant],
-) -> Result<Vec<(&'a Tenant, Bundle)>, UserError> {
-    let mut bundles = source.bundles(tenants);
-    let found = bundles.mistakes();
-    if !found.is_empty() {
-        return Err(mistakes(
-            &format!("in `{}`", source.fleet.environment.name),
-            found,
-        ));
+    tenants: &[&Tenant],
+    mut take: impl FnMut(&Tenant, &Bundle) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut found: Vec<Finding> = Vec::new();
+    for part in source.bundles_in_parts(tenants) {
+        found.extend(part.mistakes());
+        if found.is_empty() {
+            for (name, bundle) in &part.rendered {
+                let tenant = source.fleet.tenant(name).zip(bundle.as_ref().ok());
+                tenant.map_or(Ok(()), |(tenant, bundle)| take(tenant, bundle))?;
+            }
+        }
     }
-    let bundle_of = |tenant: &&'a Tenant| {
-        let bundle = bundles.rendered.remove(&tenant.name)?.ok()?;
-        Some((*tenant, bundle))
-    };
-    Ok(tenants.iter().filter_map(bundle_of).collect())
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(mistakes(&format!("in `{}`", source.fleet.environment.name), found).into())
 }
 
 fn documents(tenant: &Tenant, bundle: &Bundle) -> String {

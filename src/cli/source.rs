@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use crate::cli::Common;
 use crate::error::{UserError, did_you_mean};
 use crate::fleet::{self, Finding, Fleet, Selection, Tenant, grouped, has_errors, load};
+use crate::manifest::Bundle;
 use crate::policy;
 use crate::render::{Rendered, Renderer};
 use crate::repo::{Repo, Tree};
@@ -54,9 +57,17 @@ pub struct Source {
 }
 
 /// Bundles that policies agree to, and what they warn of.
+#[derive(Default)]
 pub struct Bundles {
     pub rendered: Rendered,
     pub warnings: Vec<Finding>,
+}
+
+/// One tenant, rendered and held to the policies.
+struct Judged {
+    tenant: String,
+    bundle: Result<Bundle, Vec<Finding>>,
+    warnings: Vec<Finding>,
 }
 
 impl Source {
@@ -86,20 +97,50 @@ impl Source {
 
     /// Renders tenants and holds them to the policies; a tenant with mistakes has those instead.
     pub fn bundles(&self, tenants: &[&Tenant]) -> Bundles {
-        let mut rendered = self.renderer.render_some(&self.fleet, tenants);
-        let mut warnings = Vec::new();
-        for tenant in tenants {
-            let Some(Ok(bundle)) = rendered.get(&tenant.name) else {
-                continue;
-            };
-            let findings = policy::check(&self.fleet, tenant, bundle);
-            if has_errors(&findings) {
-                rendered.insert(tenant.name.clone(), Err(findings));
-            } else {
-                warnings.extend(findings);
-            }
+        let rendered = self.renderer.render_some(&self.fleet, tenants);
+        let judged: Vec<Judged> = rendered
+            .into_par_iter()
+            .map(|(name, rendered)| self.judged(name, rendered))
+            .collect();
+        let mut bundles = Bundles::default();
+        for Judged {
+            tenant,
+            bundle,
+            warnings,
+        } in judged
+        {
+            bundles.rendered.insert(tenant, bundle);
+            bundles.warnings.extend(warnings);
         }
-        Bundles { rendered, warnings }
+        bundles
+    }
+
+    /// The same, some tenants at a time: the bundles of 10,000 would take gigabytes.
+    pub fn bundles_in_parts(&self, tenants: &[&Tenant]) -> impl Iterator<Item = Bundles> {
+        const AT_A_TIME: usize = 256;
+        let parts: Vec<Vec<&Tenant>> = tenants.chunks(AT_A_TIME).map(<[_]>::to_vec).collect();
+        parts.into_iter().map(|part| self.bundles(&part))
+    }
+
+    fn judged(&self, name: String, rendered: Result<Bundle, Vec<Finding>>) -> Judged {
+        let tenant = self
+            .fleet
+            .tenant(&name)
+            .expect("only tenants of the fleet are rendered");
+        let findings = match &rendered {
+            Ok(bundle) => policy::check(&self.fleet, tenant, bundle),
+            Err(_) => Vec::new(),
+        };
+        let (bundle, warnings) = if has_errors(&findings) {
+            (Err(findings), Vec::new())
+        } else {
+            (rendered, findings)
+        };
+        Judged {
+            tenant: name,
+            bundle,
+            warnings,
+        }
     }
 
     /// What it is, for people: `4f2a91c03d "Bump web"`, or the working tree.

@@ -359,6 +359,22 @@ fn a_folder_of_ours_is_written_again_without_what_is_gone() {
 }
 
 #[test]
+fn a_mistake_leaves_the_last_rendering_as_it_was() {
+    let fleet = Fleet::new();
+    assert_eq!(
+        fleet.run(&["render", "--output-dir", "out"]).status.code(),
+        Some(0)
+    );
+    let before = files(&fleet.folder.path().join("out"));
+    let fleet = fleet.with("templates/platform/web.yaml.j2", "{{ wrong }}");
+    assert_eq!(
+        fleet.run(&["render", "--output-dir", "out"]).status.code(),
+        Some(1)
+    );
+    assert_eq!(files(&fleet.folder.path().join("out")), before);
+}
+
+#[test]
 fn a_check_for_machines() {
     let fleet = Fleet::new().with_tenant(
         "acme",
