@@ -28,7 +28,7 @@ pub fn document(document: &Document<'_>, repeated: Repeated) -> Result<Option<No
         anchors: BTreeMap::new(),
         budget: Budget::new(),
         source: Source::new(document.text),
-        brackets: 0,
+        brackets: Vec::new(),
     };
     let mut root = None;
     loop {
@@ -52,8 +52,8 @@ struct Composer<'t> {
     anchors: BTreeMap<usize, Node>,
     budget: Budget,
     source: Source<'t>,
-    /// How many brackets are open.
-    brackets: usize,
+    /// Where the brackets begin that are open.
+    brackets: Vec<Mark>,
 }
 
 /// A mapping in the making.
@@ -68,7 +68,10 @@ impl<'t> Composer<'t> {
     fn next(&mut self) -> Result<(Event<'t>, Span), YamlError> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(explain::syntax(self.document, &error)),
+            Some(Err(error)) => {
+                let open = self.brackets.last().copied();
+                Err(explain::syntax(self.document, &error, open))
+            }
             None => Err(YamlError::new(
                 self.document.mark_at(self.document.text.len()),
                 "the document ends too early",
@@ -112,10 +115,12 @@ impl<'t> Composer<'t> {
         depth: usize,
         inside: impl Fn(&mut Self, usize) -> Result<Content, YamlError>,
     ) -> Result<Content, YamlError> {
-        let bracket = usize::from(self.source.is_flow(start.start));
-        self.brackets += bracket;
+        if !self.source.is_flow(start.start) {
+            return inside(self, depth);
+        }
+        self.brackets.push(self.mark(start.start));
         let content = inside(self, depth)?;
-        self.brackets -= bracket;
+        self.brackets.pop();
         Ok(content)
     }
 
@@ -182,7 +187,7 @@ impl<'t> Composer<'t> {
     ) -> Result<Scalar, YamlError> {
         let is_plain = style == ScalarStyle::Plain;
         match tag {
-            _ if is_plain && self.brackets > 0 && is_strange_in_flow(text) => {
+            _ if is_plain && !self.brackets.is_empty() && is_strange_in_flow(text) => {
                 Err(differs(mark, "this text inside brackets"))
             }
             Some(tag) => {
@@ -210,7 +215,7 @@ impl<'t> Composer<'t> {
 
     fn check_key(&mut self, event: &Event<'t>, span: Span) -> Result<(), YamlError> {
         let is_plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, _, _));
-        if is_plain && self.brackets > 0 && self.source.is_strange_key(span.end) {
+        if is_plain && !self.brackets.is_empty() && self.source.is_strange_key(span.end) {
             let error = YamlError::new(self.mark(span.end), "a space is missing after the `:`");
             return Err(error.hint("write `key: value`, or put the key in quotes"));
         }

@@ -13,15 +13,19 @@ pub fn mark(document: &Document<'_>, marker: &Marker) -> Mark {
     }
 }
 
-/// A syntax error.
-pub fn syntax(document: &Document<'_>, error: &ScanError) -> YamlError {
+/// A syntax error; `open` is where the innermost bracket begins that is open.
+pub fn syntax(document: &Document<'_>, error: &ScanError, open: Option<Mark>) -> YamlError {
     let mark = mark(document, error.marker());
     let line = document
         .text
         .lines()
         .nth(error.marker().line().saturating_sub(1))
         .unwrap_or_default();
-    let (message, mut hint) = words(error.info(), line);
+    let (message, hint) = words(error.info(), line);
+    let mut hint = match (hint, open) {
+        (Some(hint), Some(open)) => Some(format!("{hint}; the bracket of {open} is still open")),
+        (hint, _) => hint,
+    };
     if error.info().contains("mapping values") {
         hint = without_space(document, error.marker().line()).or(hint);
     }

@@ -119,6 +119,8 @@ fn mistakes_are_told_with_place_and_advice() {
         "a:\n\tb: c\n",
         "a: b: c\n",
         "a: [1, 2\nb: 3\n",
+        "a:\n  b: {c: d\n",
+        "a:\n  b: [c d: [e]\n  f: [g]]\n",
         "a: @x\n",
         "a: \"\\d\"\n",
         "a: \"x\nb: y\n",
