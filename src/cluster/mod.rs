@@ -93,21 +93,4 @@ impl Cluster {
     pub async fn identity(&self) -> Result<String, CallError> {
         self.reader().identity().await
     }
-
-    /// Refuses a cluster that answers with another identity than the one recorded.
-    pub async fn expect_identity(&self, recorded: &str) -> anyhow::Result<()> {
-        let found = self
-            .identity()
-            .await
-            .map_err(|error| error.advise(&self.name))?;
-        if found == recorded {
-            return Ok(());
-        }
-        Err(UserError::new(format!(
-            "the context of cluster `{}` answers as another cluster: `kube-system` has uid {found}, recorded is {recorded}",
-            self.name
-        ))
-        .hint("has the context been pointed elsewhere? nothing was written")
-        .into())
-    }
 }

@@ -9,6 +9,7 @@ mod clock;
 mod clusters;
 mod conductor;
 pub mod holds;
+mod identity;
 mod lease;
 mod ledger;
 mod observe;

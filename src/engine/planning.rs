@@ -38,7 +38,10 @@ impl Records {
             .await;
         let mut read: BTreeMap<String, Result<BTreeMap<String, Recorded>, String>> = answers
             .into_iter()
-            .map(|(name, answer)| (name, by_namespace(answer)))
+            .map(|(name, answer)| {
+                let answer = by_namespace(&name, answer);
+                (name, answer)
+            })
             .collect();
         for (name, error) in &clusters.failed {
             read.insert(name.clone(), Err(error.to_string()));
@@ -115,10 +118,22 @@ impl Records {
     }
 }
 
+/// Records say on which cluster they are; a context that leads to others is as good as none.
 fn by_namespace(
+    cluster: &str,
     answer: Result<Vec<Found<Stored<TenantRecord>>>, CallError>,
 ) -> Result<BTreeMap<String, Recorded>, String> {
     let found = answer.map_err(|error| error.to_string())?;
+    let named = found.iter().filter_map(|found| found.record.as_ref().ok());
+    if let Some(other) = named
+        .map(|stored| &stored.value)
+        .find(|record| record.cluster != cluster)
+    {
+        return Err(format!(
+            "its context answers as cluster `{}`: the record of `{}` is there",
+            other.cluster, other.tenant
+        ));
+    }
     Ok(found
         .into_iter()
         .map(|found| (found.name, found.record))

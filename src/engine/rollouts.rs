@@ -11,6 +11,7 @@ use super::brake;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::conductor::{Conductor, Ending, Stop};
+use super::identity::{self, Newcomers};
 use super::lease::{Asked, Lease};
 use super::ledger::{Ledger, Opening};
 use super::planning::{self, Bundles, Circumstances, Records};
@@ -84,6 +85,8 @@ pub struct Survey {
     pub soaks: Soaks,
     pub quarantined: BTreeMap<Digest, String>,
     pub rollouts: Vec<Stored<RolloutRecord>>,
+    /// Clusters that the hub has not noted yet.
+    pub newcomers: Newcomers,
 }
 
 /// Reads what planning needs. Holds no writer.
@@ -95,6 +98,7 @@ pub async fn survey(
     let hub = clusters.hub()?;
     let reader = hub.reader();
     let advise = |trouble: store::Trouble| trouble.advise(hub.name());
+    let newcomers = identity::verify(clusters, &reader).await.map_err(advise)?;
     let records = Records::read(clusters, environment).await;
     let found = store::rollouts(&reader, environment)
         .await
@@ -130,6 +134,7 @@ pub async fn survey(
         soaks,
         quarantined,
         rollouts,
+        newcomers,
     })
 }
 
@@ -228,6 +233,9 @@ async fn prepare(
     }
     brake::check(order, &plan, &survey.records)?;
     ensure_namespaces(&world.clusters, &plan).await?;
+    identity::note(hub, &survey.newcomers, now)
+        .await
+        .map_err(|error| error.advise(&name))?;
     let opening = Opening {
         environment: order.fleet.environment.name.clone(),
         release: Some(order.release.clone()),

@@ -1,11 +1,15 @@
 //! Our records on one cluster: read, and changed by compare-and-swap.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::cluster::{CallError, Kind, Reader, Within, Writer};
 use crate::error::UserError;
 use crate::manifest::{Bundle, Digest};
-use crate::record::{self, NAMESPACE, PlanLine, RolloutRecord, Stored, TenantRecord, Word};
+use crate::record::{
+    self, ClusterRecord, NAMESPACE, PlanLine, RolloutRecord, Stored, TenantRecord, Word,
+};
 
 /// A record, or why it cannot be read, with the name of the object that keeps it.
 pub struct Found<T> {
@@ -184,6 +188,25 @@ pub async fn words(hub: &Reader, environment: &str) -> Result<Vec<Word>, Trouble
 pub async fn say(hub: &Writer, word: &Word) -> Result<(), CallError> {
     hub.ensure_namespace(NAMESPACE).await?;
     match hub.create(&record::encode_word(word)).await {
+        Ok(_) | Err(CallError::Exists(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is noted of clusters, by name.
+pub async fn clusters(hub: &Reader) -> Result<BTreeMap<String, ClusterRecord>, Trouble> {
+    let values = list(hub, &record::selector("cluster")).await?;
+    let mut clusters = BTreeMap::new();
+    for value in &values {
+        let record = record::decode_cluster(value)?;
+        clusters.insert(record.cluster.clone(), record);
+    }
+    Ok(clusters)
+}
+
+/// Notes a cluster; who came first wins.
+pub async fn note_cluster(hub: &Writer, record: &ClusterRecord) -> Result<(), CallError> {
+    match hub.create(&record::encode_cluster(record)).await {
         Ok(_) | Err(CallError::Exists(_)) => Ok(()),
         Err(error) => Err(error),
     }

@@ -7,6 +7,7 @@
 mod applyset;
 mod bundle;
 mod claim;
+mod cluster;
 mod inventory;
 mod keep;
 mod object;
@@ -28,6 +29,7 @@ pub use claim::{
     CLAIM_MARGIN, Claim, ClaimLost, Closing, HoldChange, Intent, IntentAct, PassHold, Refused,
     Soak, Taken, Taking, close_claim, hold, release_hold, renew_claim, take_claim,
 };
+pub use cluster::{ClusterRecord, cluster_name, decode_cluster, encode_cluster};
 pub use inventory::{Inventory, Line, Written};
 pub use keep::{Keep, StoredPart, bundles_to_keep, unreferenced_parts};
 pub use object::{FORMAT, NAMESPACE, RECORD_LABEL, Stored, selector};

@@ -10,9 +10,11 @@ use escale::cluster::{
     Apply, CallError, Cluster, Connection, Deletion, FieldConflict, Kind, Limits, Preconditions,
     Within,
 };
-use escale::engine::Clock;
+use escale::engine::{Clock, Clusters, survey};
 use escale::manifest::{Live, ObjectRef};
+use escale::record::{ClusterRecord, encode_cluster};
 use escale::sim::{Fault, Options, RequestFaults, SimCluster};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -347,7 +349,7 @@ fn a_write_does_not_outlive_its_claim() {
 fn a_cluster_that_is_away_is_told_with_a_hint() {
     simulated(async |sim, cluster| {
         sim.tell(Fault::Unreachable {
-            from: jiff::Timestamp::UNIX_EPOCH,
+            from: Timestamp::UNIX_EPOCH,
             until: None,
         });
         let error = cluster.identity().await.unwrap_err();
@@ -472,13 +474,29 @@ fn a_delete_that_finalizers_hold_up_is_not_done() {
 #[test]
 fn a_context_that_answers_as_another_cluster_is_refused() {
     simulated(async |_, cluster| {
+        let clusters = Clusters::new(
+            Some("gra".to_owned()),
+            [("gra".to_owned(), cluster.clone())].into(),
+        );
+        let now: Timestamp = "2026-11-22T01:00:00Z".parse().unwrap();
         let identity = cluster.identity().await.unwrap();
-        cluster.expect_identity(&identity).await.unwrap();
-        let error = cluster.expect_identity("another").await.unwrap_err();
+        let surveyed = survey(&clusters, "production", now).await.unwrap();
+        assert_eq!(
+            surveyed.newcomers,
+            [("gra".to_owned(), identity.clone())].into()
+        );
+        let noted = ClusterRecord {
+            cluster: "gra".to_owned(),
+            uid: "another".to_owned(),
+            since: now,
+        };
+        let writer = cluster.writer();
+        writer.create(&encode_cluster(&noted)).await.unwrap();
+        let error = survey(&clusters, "production", now).await.err().unwrap();
         assert_eq!(
             error.to_string(),
             format!(
-                "the context of cluster `gra` answers as another cluster: `kube-system` has uid {identity}, recorded is another"
+                "the context of cluster `gra` answers as another cluster: its `kube-system` has uid {identity}, recorded on 2026-11-22T01:00:00Z is another"
             )
         );
     });
