@@ -3,17 +3,32 @@
 mod check;
 mod clock;
 mod compared;
+mod demo;
 mod diff;
+mod ending;
 mod health;
+mod hold;
+mod plan_text;
 mod render;
 mod rendered_dir;
+mod rollback;
+mod rollout;
+mod runtime;
 mod schema;
 pub mod source;
+mod stage;
+mod status;
+mod tables;
+mod targets;
 pub mod ui;
+mod voice;
+mod who;
+mod words;
 
 use clap::{Parser, Subcommand};
 
 use crate::error::{Exit, exit_code};
+use crate::record::Verb;
 use ui::Ui;
 
 /// Roll out releases over a fleet of tenants: canary first, wave by wave, and back when it breaks.
@@ -49,8 +64,23 @@ enum Command {
     Check(check::Check),
     Render(render::Render),
     Diff(diff::Diff),
+    Plan(rollout::Plan),
+    Rollout(rollout::Rollout),
+    Status(status::Status),
+    History(status::History),
+    Rollback(rollback::Rollback),
+    Hold(hold::Hold),
+    ReleaseHold(hold::ReleaseHold),
+    Clear(words::Clear),
+    /// Start nothing more; what is in flight settles
+    Pause(words::Say),
+    /// Go on after a pause, or after a failure that is accepted
+    Resume(words::Say),
+    /// End the rollout where it is; reverts nothing
+    Abort(words::Say),
     Health(health::Health),
     Schema(schema::Schema),
+    Demo(demo::Demo),
 }
 
 /// Parses the command line, runs the command, says what went wrong.
@@ -73,7 +103,19 @@ fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
         Command::Check(check) => check.run(common, ui),
         Command::Render(render) => render.run(common, ui),
         Command::Diff(diff) => diff.run(common, ui),
+        Command::Plan(plan) => plan.run(common, ui),
+        Command::Rollout(rollout) => rollout.run(common, ui),
+        Command::Status(status) => status.run(common, ui),
+        Command::History(history) => history.run(common, ui),
+        Command::Rollback(rollback) => rollback.run(common, ui),
+        Command::Hold(hold) => hold.run(common, ui),
+        Command::ReleaseHold(release) => release.run(common, ui),
+        Command::Clear(clear) => clear.run(common, ui),
+        Command::Pause(pause) => pause.run(common, ui, Verb::Pause),
+        Command::Resume(resume) => resume.run(common, ui, Verb::Resume),
+        Command::Abort(abort) => abort.run(common, ui, Verb::Abort),
         Command::Health(health) => health.run(common, ui),
         Command::Schema(schema) => schema.run(common, ui),
+        Command::Demo(demo) => demo.run(common, ui),
     }
 }

@@ -27,6 +27,12 @@ pub struct Connection {
     pub no_proxy: Option<String>,
 }
 
+/// The contexts of a kubeconfig, in its order.
+pub fn contexts(connection: &Connection) -> Result<Vec<String>, UserError> {
+    let contexts = read(connection)?.contexts;
+    Ok(contexts.into_iter().map(|context| context.name).collect())
+}
+
 pub(super) async fn client(connection: &Connection) -> Result<kube::Client, UserError> {
     let kubeconfig = read(connection)?;
     check_context(connection, &kubeconfig)?;
@@ -67,11 +73,19 @@ fn read(connection: &Connection) -> Result<Kubeconfig, UserError> {
     };
     kubeconfig.map_err(|error| {
         UserError::new(format!(
-            "cluster `{}`: the kubeconfig cannot be read: {error}",
-            connection.name
+            "{}the kubeconfig cannot be read: {error}",
+            asked_for(connection)
         ))
         .hint("name it with KUBECONFIG")
     })
+}
+
+/// For whom a kubeconfig is read; nobody in particular when all its contexts are asked for.
+fn asked_for(connection: &Connection) -> String {
+    if connection.name.is_empty() {
+        return String::new();
+    }
+    format!("cluster `{}`: ", connection.name)
 }
 
 fn check_context(connection: &Connection, kubeconfig: &Kubeconfig) -> Result<(), UserError> {

@@ -19,7 +19,7 @@ use crate::error::UserError;
 
 use call::Caller;
 pub use call::Requests;
-pub use connect::Connection;
+pub use connect::{Connection, contexts};
 pub use kind::{Kind, Kinds};
 pub use reader::{LogQuery, Reader, Within};
 pub use trouble::{CallError, FieldConflict};

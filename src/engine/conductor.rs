@@ -178,7 +178,7 @@ impl Conductor<'_> {
                 self.see(stage, &cluster, seen);
             }
             () = until(lease_due) => return Ok(self.renew_lease().await),
-            _ = self.stop.changed() => {}
+            Ok(()) = self.stop.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
         }
         Ok(true)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use crate::cluster::{CallError, Writer};
+use crate::cluster::{CallError, Reader, Writer};
 use crate::record::NAMESPACE;
 
 /// A holder that has not renewed for this long is gone.
@@ -49,7 +49,7 @@ impl Lease {
         holder: &str,
         clock: Clock,
     ) -> Result<Asked, CallError> {
-        let name = format!("escale.{environment}");
+        let name = name_of(environment);
         let mut seen: Option<(String, Instant)> = None;
         loop {
             let found = hub.lease(NAMESPACE, &name).await?;
@@ -84,6 +84,13 @@ impl Lease {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Who holds the lease of an environment, if anyone does.
+    pub async fn holder(hub: &Reader, environment: &str) -> Result<Option<String>, CallError> {
+        let lease = hub.lease(NAMESPACE, &name_of(environment)).await?;
+        let holder = lease.as_ref().map(|lease| holder_of(lease).to_owned());
+        Ok(holder.filter(|holder| !holder.is_empty()))
     }
 
     /// When to renew next.
@@ -140,6 +147,10 @@ fn seen_still(seen: &mut Option<(String, Instant)>, lease: &Value) -> bool {
 
 fn has_renewed(seen: Option<&(String, Instant)>, lease: &Value) -> bool {
     seen.is_some_and(|(version, _)| version != version_of(lease))
+}
+
+fn name_of(environment: &str) -> String {
+    format!("escale.{environment}")
 }
 
 fn is_free(lease: &Value) -> bool {

@@ -22,9 +22,13 @@ pub mod store;
 mod words;
 mod work;
 
+pub use brake::deletes;
 pub use clock::Clock;
 pub use clusters::Clusters;
 pub use conductor::{Ending, Stop};
 pub use planning::{Bundles, Records};
 pub use rollbacks::{Destination, Return, RollbackOrder, destination, roll_back};
-pub use rollouts::{Carried, Ended, Order, Survey, Who, World, keep, plan, roll_out, survey};
+pub use rollouts::{
+    Carried, Ended, Order, Survey, Who, World, conductor_of, keep, latest_rollout, plan, roll_out,
+    survey,
+};

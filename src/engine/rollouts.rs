@@ -83,7 +83,10 @@ pub struct Ended {
 pub struct Survey {
     pub records: Records,
     pub soaks: Soaks,
+    /// Bundles that must not go forward again, and why.
     pub quarantined: BTreeMap<Digest, String>,
+    /// The commits that they belong to.
+    pub quarantined_releases: Vec<String>,
     pub rollouts: Vec<Stored<RolloutRecord>>,
     /// Clusters that the hub has not noted yet.
     pub newcomers: Newcomers,
@@ -133,9 +136,42 @@ pub async fn survey(
         records,
         soaks,
         quarantined,
+        quarantined_releases: standing.quarantines.iter().filter_map(release_of).collect(),
         rollouts,
         newcomers,
     })
+}
+
+fn release_of(word: &record::Word) -> Option<String> {
+    match &word.scope {
+        record::Scope::Release(release) => Some(release.clone()),
+        record::Scope::Environment
+        | record::Scope::Cluster(_)
+        | record::Scope::Tenant(_)
+        | record::Scope::Rollout(_) => None,
+    }
+}
+
+/// The newest rollout that the hub remembers.
+pub async fn latest_rollout(
+    clusters: &Clusters,
+    environment: &str,
+) -> Result<Option<RolloutRecord>, UserError> {
+    let hub = clusters.hub()?;
+    let found = store::rollouts(&hub.reader(), environment)
+        .await
+        .map_err(|error| error.advise(hub.name()))?;
+    found
+        .into_iter()
+        .next_back()
+        .map(|found| found.record.map(|stored| stored.value))
+        .transpose()
+}
+
+/// Which process conducts an environment now, as far as the hub's lease tells.
+pub async fn conductor_of(clusters: &Clusters, environment: &str) -> Option<String> {
+    let hub = clusters.hub().ok()?.reader();
+    Lease::holder(&hub, environment).await.ok().flatten()
 }
 
 fn is_of(rollout: &RolloutRecord, scope: &record::Scope) -> bool {

@@ -1,0 +1,101 @@
+//! The last words of a rollout, and the exit code that goes with them.
+
+use crate::cli::ui::Ui;
+use crate::cli::voice::counted;
+use crate::engine::{Ended, Ending};
+use crate::error::Exit;
+use crate::rollout::{Outcome, Plan};
+
+/// Nothing changes anywhere.
+pub fn nothing(ui: &Ui, plan: &Plan) -> Exit {
+    let exceptions = exceptions(ui, plan);
+    let unchanged = plan.excluded.len() - exceptions;
+    ui.say(format!(
+        "nothing to do: {} unchanged",
+        counted(unchanged, "tenant")
+    ));
+    if exceptions == 0 {
+        Exit::Done
+    } else {
+        Exit::Exceptions
+    }
+}
+
+pub fn taken(ui: &Ui, by: &str) -> Exit {
+    ui.say(format!(
+        "not ours to run: {by} is conducting a rollout of this environment"
+    ));
+    ui.say("  hint: `escale status` shows it; run again when it has ended");
+    Exit::NotOurs
+}
+
+pub fn ended(ui: &Ui, ended: &Ended) -> Exit {
+    exceptions(ui, &ended.frozen.plan);
+    let id = ended
+        .id
+        .as_deref()
+        .map_or_else(String::new, |id| format!("rollout {id}: "));
+    let (words, exit) = match &ended.ending {
+        Ending::Finished { outcome, why } => finished(*outcome, why),
+        Ending::Person { on, failed } => {
+            let exit = if *failed {
+                Exit::PersonNeeded
+            } else {
+                Exit::NotFinished
+            };
+            (format!("waits for {}", on.join(", ")), exit)
+        }
+        Ending::LeftOff { why } => (
+            format!("not finished ({why}): run the same command again to go on"),
+            Exit::NotFinished,
+        ),
+        Ending::LeaseLost => ("another process conducts it now".to_owned(), Exit::NotOurs),
+    };
+    ui.say(format!("{id}{words}"));
+    if exit == Exit::PersonNeeded && ended.id.is_some() {
+        ui.say("  hint: `escale status` shows what failed; then `escale resume`, `escale abort` or `escale rollback`");
+    }
+    if matches!(
+        ended.ending,
+        Ending::Finished {
+            outcome: Outcome::RolledBack,
+            ..
+        }
+    ) {
+        ui.say("  hint: the release is in quarantine; fix it in a new commit, or `escale clear COMMIT`");
+    }
+    exit
+}
+
+fn finished(outcome: Outcome, why: &str) -> (String, Exit) {
+    match outcome {
+        Outcome::Succeeded => (format!("succeeded: {why}"), Exit::Done),
+        Outcome::SucceededWithExceptions => (
+            format!("succeeded with exceptions: {why}"),
+            Exit::Exceptions,
+        ),
+        Outcome::RolledBack => (
+            format!("failed, and everything it touched is back: {why}"),
+            Exit::FailedAndBack,
+        ),
+        Outcome::Failed => (
+            format!("failed, and a person is needed: {why}"),
+            Exit::PersonNeeded,
+        ),
+        Outcome::Aborted => (format!("ended: {why}"), Exit::FailedAndBack),
+    }
+}
+
+/// Names who was left out though something should happen there; answers how many.
+fn exceptions(ui: &Ui, plan: &Plan) -> usize {
+    let mut count = 0;
+    for excluded in plan.exceptions() {
+        ui.say(format!(
+            "left out: {} ({})",
+            excluded.tenant,
+            excluded.reason.words()
+        ));
+        count += 1;
+    }
+    count
+}

@@ -1,0 +1,151 @@
+//! `escale rollback`: tenants go back to a bundle that was good, and stay there.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cli::stage::Stage;
+use crate::cli::targets::TargetArgs;
+use crate::cli::ui::Ui;
+use crate::cli::voice::Voice;
+use crate::cli::who::WhoArgs;
+use crate::cli::{Common, ending};
+use crate::engine::{self, Destination, Return, RollbackOrder, World};
+use crate::error::{Exit, UserError};
+use crate::fleet::config::Duration;
+use crate::record::{Action, Stored, TenantRecord};
+
+/// The same rollback typed again so soon is a slip, or two people at once.
+const AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Put tenants back to what ran well before, and hold them there.
+///
+/// Needs neither git nor hub: the bundles are on the tenants' own clusters. The next rollouts leave
+/// the tenants alone until `escale release-hold`, or until the hold expires.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 back and healthy, 1 error, 4 not finished, 7 a person is needed."
+)]
+pub struct Rollback {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    who: WhoArgs,
+    /// Where to: `previous-good`, `last-good`, a commit, a digest, or a time (what ran then)
+    #[arg(long, value_name = "WHERE", default_value = "previous-good")]
+    to: String,
+    /// How long the hold lasts
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    hold_for: Duration,
+    /// Roll back once more although that was done minutes ago
+    #[arg(long)]
+    again: bool,
+}
+
+impl Rollback {
+    pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        self.targets.stage.run(self.carry_out(common, ui))
+    }
+
+    async fn carry_out(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        let found = self.targets.find(common, ui).await?;
+        let stage = found.stage;
+        let now = stage.clock.now();
+        let to = self.destination();
+        let returns: Result<Vec<Return>, UserError> = found
+            .tenants
+            .into_iter()
+            .map(|stored| self.decide(stored, &to, now))
+            .collect();
+        let returns = returns?;
+        for back in &returns {
+            ui.say(announcement(back));
+        }
+        let order = RollbackOrder {
+            returns,
+            who: self.who.who("rolled back by hand"),
+            hold_until: Some(now + self.hold_for.to_signed()),
+            keep: found.keep,
+        };
+        let exit = conduct(ui, &stage, order).await?;
+        if exit == Exit::Done {
+            ui.say(format!(
+                "back and healthy; held for {}: `escale release-hold` lets it go again",
+                self.hold_for
+            ));
+        }
+        stage.close()?;
+        Ok(exit)
+    }
+
+    fn destination(&self) -> Destination {
+        match self.to.as_str() {
+            "previous-good" => Destination::PreviousGood,
+            "last-good" => Destination::LastGood,
+            other => other
+                .parse()
+                .map_or_else(|_| Destination::Named(other.to_owned()), Destination::At),
+        }
+    }
+
+    fn decide(
+        &self,
+        stored: Stored<TenantRecord>,
+        to: &Destination,
+        now: Timestamp,
+    ) -> Result<Return, UserError> {
+        let last = stored
+            .value
+            .history
+            .iter()
+            .find(|entry| entry.action == Action::Rollback);
+        if let Some(last) = last.filter(|last| !self.again && now.duration_since(last.at) < AGAIN) {
+            return Err(UserError::new(format!(
+                "`{}` was rolled back by {} at {} already",
+                stored.value.tenant,
+                last.who,
+                last.at.strftime("%H:%M:%S UTC")
+            ))
+            .hint("`--again` goes back once more, to the good bundle before"));
+        }
+        let to = engine::destination(&stored.value, to)?;
+        Ok(Return { stored, to })
+    }
+}
+
+async fn conduct(ui: &Ui, stage: &Stage, order: RollbackOrder) -> anyhow::Result<Exit> {
+    let mut voice = Voice::new(ui, stage.told_from());
+    let mut hear = |event: &_, progress: &_, frozen: &_| voice.hear(event, progress, frozen);
+    let world = World {
+        clusters: stage.clusters.clone(),
+        clock: stage.clock,
+        stop: stage.stop(),
+        wait_limit: None,
+        audience: &mut hear,
+    };
+    let ended = engine::roll_back(order, world).await?;
+    Ok(ending::ended(ui, &ended))
+}
+
+/// From where to where, and when that last ran.
+fn announcement(back: &Return) -> String {
+    let record = &back.stored.value;
+    let from = record
+        .digest
+        .as_ref()
+        .map_or("nothing", |digest| digest.short());
+    format!(
+        "{} on {}: {from}{} → {}{}, good since {}",
+        record.tenant,
+        record.cluster,
+        of_release(record.release.as_deref()),
+        back.to.digest.short(),
+        of_release(back.to.release.as_deref()),
+        back.to.at.strftime("%Y-%m-%d %H:%M UTC"),
+    )
+}
+
+/// ` (4f2a91c0)`.
+pub fn of_release(release: Option<&str>) -> String {
+    release.map_or_else(String::new, |release| {
+        format!(" ({})", release.get(..8).unwrap_or(release))
+    })
+}

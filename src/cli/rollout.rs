@@ -1,0 +1,242 @@
+//! `escale rollout` and `escale plan`: the same plan, carried out or only shown.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::cli::source::{SelectionArgs, Source, SourceArgs, sharing_notes};
+use crate::cli::stage::StageArgs;
+use crate::cli::ui::Ui;
+use crate::cli::voice::Voice;
+use crate::cli::who::WhoArgs;
+use crate::cli::{Common, ending, plan_text};
+use crate::engine::{self, Bundles, Carried, Order, Who, World};
+use crate::error::{Exit, UserError};
+use crate::fleet::config::Duration;
+use crate::fleet::grouped;
+use crate::rollout::Strategy;
+
+/// What plan and rollout ask alike.
+#[derive(Debug, clap::Args)]
+pub struct OrderArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    stage: StageArgs,
+    /// The strategy; default: `normal`
+    #[arg(long, value_name = "NAME")]
+    strategy: Option<String>,
+}
+
+/// Show who is in which wave and why, and who is left out.
+///
+/// Reads clusters and hub, writes nothing. A rollout of the same commit makes the same plan.
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    #[command(flatten)]
+    order: OrderArgs,
+    /// How to print the plan
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+/// Roll a commit out: canary first, then wave by wave, and back where it fails.
+///
+/// The same command goes on where it stopped: after Ctrl-C, a kill, or `--wait-limit`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 done or nothing to do, 1 error, 3 failed and everything touched is back, \
+                        4 not finished: run again, 5 another process conducts, 6 done with exceptions, \
+                        7 failed and a person is needed."
+)]
+pub struct Rollout {
+    #[command(flatten)]
+    order: OrderArgs,
+    #[command(flatten)]
+    who: WhoArgs,
+    /// Leave after waiting this long for one thing; run again to go on
+    #[arg(long, value_name = "TIME")]
+    wait_limit: Option<Duration>,
+    /// Let the plan that this names delete more than the brake allows
+    #[arg(long, value_name = "TOKEN")]
+    allow_deletes: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// A commit, rendered.
+struct Ready {
+    source: Source,
+    bundles: Bundles,
+    strategy: Strategy,
+    selected: Option<BTreeSet<String>>,
+    release: String,
+}
+
+impl Plan {
+    pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        let ready = self.order.prepare(common, ui, Uncommitted::Planned)?;
+        let doing = async {
+            let stage = self.order.stage.open(common, &ready.source.fleet).await?;
+            let now = stage.clock.now();
+            let environment = &ready.source.fleet.environment.name;
+            let survey = engine::survey(&stage.clusters, environment, now).await?;
+            let order = ready.order(
+                Who {
+                    name: String::new(),
+                    holder: String::new(),
+                    why: String::new(),
+                },
+                None,
+            );
+            let plan = engine::plan(&order, &survey, now);
+            let deletes = engine::deletes(&order, &plan, &survey.records);
+            Ok((plan, deletes))
+        };
+        let (plan, deletes) = self.order.stage.run(doing)?;
+        match self.output {
+            Output::Text => ui.data(&plan_text::text(&plan, &ready.strategy, &deletes)),
+            Output::Json => ui.data(&plan_text::json(&plan, &ready.strategy, &ready.release)?),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Rollout {
+    pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        let ready = self.order.prepare(common, ui, Uncommitted::Refused)?;
+        self.order.stage.run(self.carry_out(common, ui, &ready))
+    }
+
+    async fn carry_out(&self, common: &Common, ui: &Ui, ready: &Ready) -> anyhow::Result<Exit> {
+        let stage = self.order.stage.open(common, &ready.source.fleet).await?;
+        let subject = ready
+            .source
+            .tree
+            .commit
+            .as_ref()
+            .map_or("", |commit| commit.subject.as_str());
+        let order = ready.order(self.who.who(subject), self.allow_deletes.clone());
+        let mut voice = Voice::new(ui, stage.told_from());
+        let mut hear = |event: &_, progress: &_, frozen: &_| voice.hear(event, progress, frozen);
+        let world = World {
+            clusters: stage.clusters.clone(),
+            clock: stage.clock,
+            stop: stage.stop(),
+            wait_limit: self.wait_limit.map(Duration::to_std),
+            audience: &mut hear,
+        };
+        let exit = match engine::roll_out(&order, world).await? {
+            Carried::NothingToDo { plan } => ending::nothing(ui, &plan),
+            Carried::Taken { by } => ending::taken(ui, &by),
+            Carried::Ended(ended) => ending::ended(ui, &ended),
+        };
+        stage.close()?;
+        Ok(exit)
+    }
+}
+
+/// What a working tree with changes means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Uncommitted {
+    Planned,
+    Refused,
+}
+
+impl OrderArgs {
+    fn prepare(&self, common: &Common, ui: &Ui, uncommitted: Uncommitted) -> anyhow::Result<Ready> {
+        // Only a commit is rolled out: what runs must be found again in git.
+        let mut arguments = self.source.clone();
+        if uncommitted == Uncommitted::Refused && arguments.revision.is_none() {
+            arguments.revision = Some("HEAD".to_owned());
+        }
+        let source = Source::open(common, &arguments)?;
+        ui.detail(format!(
+            "{}: {}",
+            source.fleet.environment.name,
+            source.describe()
+        ));
+        let release = release(&source, uncommitted)?;
+        let (name, spec) = source.fleet.strategy(self.strategy.as_deref())?;
+        let max_sample_gap = source
+            .fleet
+            .environment
+            .spec
+            .health
+            .max_sample_gap
+            .to_signed();
+        let selected = self.selected(&source, ui)?;
+        let bundles = rendered(&source, ui);
+        Ok(Ready {
+            strategy: Strategy {
+                name,
+                spec,
+                max_sample_gap,
+            },
+            bundles,
+            selected,
+            release,
+            source,
+        })
+    }
+
+    fn selected(&self, source: &Source, ui: &Ui) -> anyhow::Result<Option<BTreeSet<String>>> {
+        let selection = self.selection.selection()?;
+        let tenants = source.fleet.select(&selection)?;
+        for note in sharing_notes(&source.fleet, &selection) {
+            ui.say(note);
+        }
+        let is_all = selection == crate::fleet::Selection::default();
+        Ok((!is_all).then(|| tenants.iter().map(|tenant| tenant.name.clone()).collect()))
+    }
+}
+
+fn release(source: &Source, uncommitted: Uncommitted) -> anyhow::Result<String> {
+    match (&source.tree.commit, uncommitted) {
+        (Some(commit), _) => Ok(commit.id.clone()),
+        (None, Uncommitted::Planned) => Ok("uncommitted".to_owned()),
+        (None, Uncommitted::Refused) => Err(UserError::new(
+            "this folder is not a git repository, and only a commit is rolled out",
+        )
+        .hint("`git init && git add -A && git commit`")
+        .into()),
+    }
+}
+
+fn rendered(source: &Source, ui: &Ui) -> Bundles {
+    let tenants: Vec<_> = source.fleet.tenants.iter().collect();
+    let bundles = source.bundles(&tenants);
+    for mistake in bundles.mistakes() {
+        ui.say(mistake);
+    }
+    let first = |findings: Vec<crate::fleet::Finding>| {
+        grouped(findings).first().map_or_else(
+            || "a mistake".to_owned(),
+            |finding| finding.to_string().replace('\n', " "),
+        )
+    };
+    bundles
+        .rendered
+        .into_iter()
+        .map(|(tenant, bundle)| (tenant, bundle.map(Arc::new).map_err(first)))
+        .collect()
+}
+
+impl Ready {
+    fn order(&self, who: Who, allowed_deletes: Option<String>) -> Order<'_> {
+        Order {
+            fleet: &self.source.fleet,
+            bundles: &self.bundles,
+            release: self.release.clone(),
+            strategy: self.strategy.clone(),
+            selected: self.selected.clone(),
+            who,
+            allowed_deletes,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `escale status` and `escale history`: the records, read.
+
+use std::collections::BTreeMap;
+
+use comfy_table::Table;
+use serde_json::json;
+
+use crate::cli::rollback::of_release;
+use crate::cli::source::{Source, SourceArgs};
+use crate::cli::stage::StageArgs;
+use crate::cli::targets::TargetArgs;
+use crate::cli::ui::Ui;
+use crate::cli::voice::counted;
+use crate::cli::{Common, tables};
+use crate::engine::{self, Records};
+use crate::error::Exit;
+use crate::fleet::config::API_VERSION;
+use crate::record::{RolloutRecord, TenantRecord};
+
+/// Above this many tenants, only those that are not simply well are listed.
+const MANY: usize = 40;
+
+/// Show the fleet at a glance: what each tenant runs, what failed, what waits for what.
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    stage: StageArgs,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+/// Show what happened to tenants: who, when, why, from what to what.
+#[derive(Debug, clap::Args)]
+pub struct History {
+    #[command(flatten)]
+    targets: TargetArgs,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+impl Status {
+    pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        let source = Source::open(common, &self.source)?;
+        self.stage.run(async {
+            let stage = self.stage.open(common, &source.fleet).await?;
+            let environment = &source.fleet.environment.name;
+            let records = Records::read(&stage.clusters, environment).await;
+            let now = stage.clock.now();
+            let rollout = engine::latest_rollout(&stage.clusters, environment).await;
+            match self.output {
+                Output::Text => {
+                    let conductor = engine::conductor_of(&stage.clusters, environment).await;
+                    match &rollout {
+                        Ok(Some(rollout)) => ui.data(&rollout_text(rollout, conductor.as_deref())),
+                        Ok(None) => ui.data("no rollout yet\n"),
+                        Err(error) => ui.say(format!(
+                            "the hub does not answer, so rollouts are not known: {error}"
+                        )),
+                    }
+                    ui.data(&fleet_text(&records, now));
+                }
+                Output::Json => ui.data(&fleet_json(
+                    &records,
+                    rollout.as_ref().ok().and_then(Option::as_ref),
+                )?),
+            }
+            let mut is_whole = rollout.is_ok();
+            for (cluster, why) in records.unreachable() {
+                ui.say(format!(
+                    "INCOMPLETE: cluster `{cluster}` does not answer: {why}"
+                ));
+                is_whole = false;
+            }
+            for (cluster, namespace, error) in records.unreadable() {
+                ui.say(format!("INCOMPLETE: `{namespace}` on `{cluster}`: {error}"));
+                is_whole = false;
+            }
+            Ok(if is_whole { Exit::Done } else { Exit::Error })
+        })
+    }
+}
+
+impl History {
+    pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        self.targets.stage.run(async {
+            let found = self.targets.find(common, ui).await?;
+            let records: Vec<&TenantRecord> =
+                found.tenants.iter().map(|stored| &stored.value).collect();
+            match self.output {
+                Output::Text => records
+                    .iter()
+                    .for_each(|record| ui.data(&history_text(record))),
+                Output::Json => ui.data(&history_json(&records)?),
+            }
+            Ok(Exit::Done)
+        })
+    }
+}
+
+fn rollout_text(rollout: &RolloutRecord, conductor: Option<&str>) -> String {
+    let conducted = match conductor {
+        Some(conductor) if !rollout.state.is_over() => format!(", conducted by {conductor}"),
+        None if !rollout.state.is_over() => {
+            ", nobody conducts it now: run `escale rollout` again".to_owned()
+        }
+        _ => String::new(),
+    };
+    let why = rollout
+        .reason
+        .as_deref()
+        .map_or_else(String::new, |reason| format!(": {reason}"));
+    format!(
+        "rollout {}{} is {}{why}{conducted}\n",
+        rollout.id,
+        of_release(rollout.release.as_deref()),
+        tables::words(rollout.state.as_str()),
+    )
+}
+
+fn fleet_text(records: &Records, now: jiff::Timestamp) -> String {
+    let all: Vec<&TenantRecord> = records.iter().map(|stored| &stored.value).collect();
+    let is_plain = |record: &TenantRecord| {
+        record.state.is_settled() && record.claim.is_none() && record.hold_at(now).is_none()
+    };
+    let listed = all
+        .iter()
+        .filter(|record| all.len() <= MANY || !is_plain(record));
+    let mut table = tables::plain(&[
+        "TENANT", "CLUSTER", "STATE", "RUNS", "RELEASE", "SINCE", "NOTE",
+    ]);
+    for record in listed {
+        add_row(&mut table, record, now);
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for record in &all {
+        *counts.entry(record.state.to_string()).or_default() += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let rows = if table.row_count() > 0 {
+        table.trim_fmt() + "\n"
+    } else {
+        String::new()
+    };
+    format!(
+        "{rows}{}: {}\n",
+        counted(all.len(), "tenant"),
+        counts.join(", ")
+    )
+}
+
+fn add_row(table: &mut Table, record: &TenantRecord, now: jiff::Timestamp) {
+    let claim = record.claim.as_ref().map(|claim| {
+        format!(
+            "{} by {} since {}",
+            claim.action,
+            claim.who,
+            claim.since.strftime("%H:%M:%S")
+        )
+    });
+    let hold = record.hold_at(now).map(|hold| {
+        let until = hold.expires.map_or_else(String::new, |expires| {
+            format!(" until {}", expires.strftime("%Y-%m-%d %H:%M"))
+        });
+        format!("held by {}{until}: {}", hold.owner, hold.reason)
+    });
+    let notes: Vec<String> = claim.into_iter().chain(hold).collect();
+    table.add_row([
+        record.tenant.clone(),
+        record.cluster.clone(),
+        record.state.to_string(),
+        record
+            .digest
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |digest| digest.short().to_owned()),
+        record
+            .release
+            .as_deref()
+            .map_or("-", |release| release.get(..8).unwrap_or(release))
+            .to_owned(),
+        record.since.strftime("%Y-%m-%d %H:%M").to_string(),
+        notes.join("; "),
+    ]);
+}
+
+fn fleet_json(records: &Records, rollout: Option<&RolloutRecord>) -> anyhow::Result<String> {
+    let tenants = records.iter().map(|stored| {
+        let record = &stored.value;
+        json!({
+            "tenant": record.tenant,
+            "cluster": record.cluster,
+            "namespace": record.namespace,
+            "state": record.state,
+            "digest": record.digest,
+            "release": record.release,
+            "rollout": record.rollout,
+            "since": record.since,
+            "hold": record.hold,
+            "claim": record.claim.as_ref().map(|claim| json!({"holder": claim.holder, "action": claim.action, "deadline": claim.deadline})),
+            "lastGood": record.last_good(),
+            "previousGood": record.previous_good(),
+        })
+    });
+    let report = json!({
+        "apiVersion": API_VERSION,
+        "kind": "StatusReport",
+        "rollout": rollout,
+        "tenants": tenants.collect::<Vec<_>>(),
+    });
+    Ok(serde_json::to_string_pretty(&report)? + "\n")
+}
+
+fn history_text(record: &TenantRecord) -> String {
+    let mut table = tables::plain(&["TIME", "ACTION", "OUTCOME", "FROM", "TO", "WHO", "WHY"]);
+    for entry in &record.history {
+        let short = |digest: &Option<crate::manifest::Digest>| {
+            digest
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |digest| digest.short().to_owned())
+        };
+        table.add_row([
+            entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            entry.action.to_string(),
+            entry
+                .outcome
+                .map_or_else(|| "-".to_owned(), |outcome| outcome.to_string()),
+            short(&entry.from),
+            format!(
+                "{}{}",
+                short(&entry.to),
+                of_release(entry.release.as_deref())
+            ),
+            entry.who.clone(),
+            entry.why.clone(),
+        ]);
+    }
+    format!(
+        "{} on {}\n{}\n",
+        record.tenant,
+        record.cluster,
+        table.trim_fmt()
+    )
+}
+
+fn history_json(records: &[&TenantRecord]) -> anyhow::Result<String> {
+    let tenants = records.iter().map(|record| json!({"tenant": record.tenant, "cluster": record.cluster, "entries": record.history}));
+    let report = json!({"apiVersion": API_VERSION, "kind": "History", "tenants": tenants.collect::<Vec<_>>()});
+    Ok(serde_json::to_string_pretty(&report)? + "\n")
+}

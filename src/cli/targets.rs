@@ -1,0 +1,169 @@
+//! TARGET arguments of commands that act on records: found with a fleet's files, or without any.
+
+use std::collections::BTreeSet;
+
+use crate::cli::Common;
+use crate::cli::source::{SourceArgs, environment, sharing_notes, tree};
+use crate::cli::stage::{Stage, StageArgs};
+use crate::cli::ui::Ui;
+use crate::cluster;
+use crate::engine::{self, Records};
+use crate::error::{UserError, did_you_mean};
+use crate::fleet::{Fleet, Selection, load};
+use crate::record::{Keep, Stored, TenantRecord};
+
+/// Which tenants, by their records.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TargetArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub stage: StageArgs,
+    /// Tenants, patterns (`'vault-*'`), platforms, domains or `client=NAME`
+    #[arg(value_name = "TARGET", required = true)]
+    pub targets: Vec<String>,
+    /// Look on this context of the kubeconfig, without any fleet files; repeat it for several
+    #[arg(long, value_name = "NAME")]
+    pub context: Vec<String>,
+}
+
+/// Tenants that were found, and where they are.
+pub struct Found {
+    pub stage: Stage,
+    pub tenants: Vec<Stored<TenantRecord>>,
+    pub keep: Keep,
+}
+
+impl TargetArgs {
+    /// Finds the records of what was named. Without fleet files, every context of the kubeconfig
+    /// is looked through, and only names of tenants are understood.
+    pub async fn find(&self, common: &Common, ui: &Ui) -> anyhow::Result<Found> {
+        match self.fleet(common)? {
+            Some(fleet) => self.find_in_fleet(common, ui, &fleet).await,
+            None => self.find_anywhere(ui).await,
+        }
+    }
+
+    /// The fleet, if this folder has one. A mistake somewhere in it must not stop a rollback.
+    fn fleet(&self, common: &Common) -> anyhow::Result<Option<Fleet>> {
+        let Some(tree) = tree(common, self.source.revision.as_deref())
+            .ok()
+            .filter(|_| self.context.is_empty())
+        else {
+            return Ok(None);
+        };
+        let Ok(name) = environment(&tree, self.source.environment.as_deref()) else {
+            return match &self.source.environment {
+                Some(named) if !tree.files.is_empty() => {
+                    Err(UserError::new(format!("no environment named `{named}` here")).into())
+                }
+                _ => Ok(None),
+            };
+        };
+        Ok(load(&tree.files, &name).ok())
+    }
+
+    async fn find_in_fleet(
+        &self,
+        common: &Common,
+        ui: &Ui,
+        fleet: &Fleet,
+    ) -> anyhow::Result<Found> {
+        let selection = Selection {
+            targets: self.targets.clone(),
+            ..Selection::default()
+        };
+        let named = fleet.select(&selection)?;
+        for note in sharing_notes(fleet, &selection) {
+            ui.say(note);
+        }
+        let wanted: BTreeSet<(String, String)> = named
+            .iter()
+            .map(|tenant| (tenant.cluster.clone(), tenant.namespace.clone()))
+            .collect();
+        let stage = self.stage.open(common, fleet).await?;
+        let mut tenants = Vec::new();
+        for (cluster, namespace) in wanted {
+            let cluster = stage.clusters.get(&cluster)?;
+            let record = engine::store::tenant(&cluster.reader(), &namespace).await;
+            let record = record.map_err(|trouble| trouble.advise(cluster.name()))?;
+            tenants.push(record.ok_or_else(|| {
+                UserError::new(format!(
+                    "namespace `{namespace}` on `{}` was never rolled out: it has no record",
+                    cluster.name()
+                ))
+            })?);
+        }
+        Ok(Found {
+            stage,
+            tenants,
+            keep: engine::keep(fleet),
+        })
+    }
+
+    async fn find_anywhere(&self, ui: &Ui) -> anyhow::Result<Found> {
+        let contexts = match self.context.as_slice() {
+            [] => cluster::contexts(&self.stage.connection())?,
+            named => named.to_vec(),
+        };
+        let stage = self.stage.open_contexts(&contexts).await;
+        let records = Records::read(
+            &stage.clusters,
+            self.source.environment.as_deref().unwrap_or_default(),
+        )
+        .await;
+        for (context, why) in records.unreachable() {
+            ui.say(format!("context `{context}` does not answer: {why}"));
+        }
+        let all: Vec<(String, Stored<TenantRecord>)> = records
+            .by_cluster()
+            .map(|(context, stored)| (context.to_owned(), stored.clone()))
+            .filter(|(_, stored)| {
+                self.source
+                    .environment
+                    .as_ref()
+                    .is_none_or(|name| *name == stored.value.environment)
+            })
+            .collect();
+        let mut tenants = Vec::new();
+        for target in &self.targets {
+            let matches =
+                |stored: &TenantRecord| stored.tenant == *target || stored.namespace == *target;
+            let found: Vec<_> = all
+                .iter()
+                .filter(|(_, stored)| matches(&stored.value))
+                .collect();
+            if found.is_empty() {
+                return Err(unknown(target, &all).into());
+            }
+            tenants.extend(
+                found
+                    .into_iter()
+                    .map(|(context, stored)| reached_by(context, stored)),
+            );
+        }
+        Ok(Found {
+            stage,
+            tenants,
+            keep: Keep::default(),
+        })
+    }
+}
+
+/// Without a fleet, a cluster goes by the name of the context through which it was reached.
+fn reached_by(context: &str, stored: &Stored<TenantRecord>) -> Stored<TenantRecord> {
+    let mut stored = stored.clone();
+    context.clone_into(&mut stored.value.cluster);
+    stored
+}
+
+fn unknown(target: &str, all: &[(String, Stored<TenantRecord>)]) -> UserError {
+    let names = all.iter().map(|(_, stored)| stored.value.tenant.as_str());
+    let error = UserError::new(format!("no record of a tenant `{target}`"));
+    match did_you_mean(target, names) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(
+            "without fleet files only tenants and namespaces are known, not domains or clients",
+        ),
+    }
+}

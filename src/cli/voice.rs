@@ -1,0 +1,179 @@
+//! Tells a rollout while it runs: one line per event, in the words of people.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cli::ui::Ui;
+use crate::fleet::config::OnBreach;
+use crate::rollout::{Event, Frozen, Phase, Progress, Role, What};
+
+/// Above this many tenants, those that do well are told in numbers.
+const MANY: usize = 40;
+
+/// Speaks of one rollout.
+pub struct Voice<'a> {
+    ui: &'a Ui,
+    /// Times are told from here; `None` tells the time of day.
+    from: Option<Timestamp>,
+    started: BTreeMap<String, Timestamp>,
+}
+
+impl<'a> Voice<'a> {
+    pub fn new(ui: &'a Ui, from: Option<Timestamp>) -> Self {
+        Self {
+            ui,
+            from,
+            started: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in an event and says what a person wants to know of it.
+    pub fn hear(&mut self, event: &Event, progress: &Progress, frozen: &Frozen) {
+        if let What::TenantStarted { tenant } | What::TenantGoesBack { tenant, .. } = &event.what {
+            self.started.insert(tenant.clone(), event.at);
+        }
+        if let Some(text) = self.words(event, progress, frozen) {
+            self.ui.say(format!("{}  {text}", self.time(event.at)));
+        }
+    }
+
+    fn words(&self, event: &Event, progress: &Progress, frozen: &Frozen) -> Option<String> {
+        // A typed rollback is one wave without a soak: of that there is nothing to tell.
+        let is_typed = frozen.strategy.name == "rollback";
+        let is_many = frozen.plan.len() > MANY;
+        Some(match &event.what {
+            What::WaveStarted { .. } | What::SoakStarted { .. } | What::WaveAdvanced { .. }
+                if is_typed =>
+            {
+                return None;
+            }
+            What::WaveStarted { wave } => wave_starts(wave, frozen)?,
+            What::SoakStarted { wave } => wave_soaks(wave, progress, frozen)?,
+            What::WaveAdvanced { wave } => format!("wave {wave}: passed"),
+            What::WaveSkipped { wave, why } => format!("wave {wave}: skipped, {why}"),
+            What::WaveBreached { wave, action, why } => {
+                format!("wave {wave}: STOPPED: {why}; {}", on_breach(*action))
+            }
+            What::TenantWritten { tenant, writes } if !is_many => {
+                format!("  {tenant}: {} written", counted(*writes, "object"))
+            }
+            What::TenantSucceeded { tenant } if !is_many => {
+                format!("  {tenant}: healthy{}", self.took(tenant, event.at))
+            }
+            What::TenantFailed { tenant, why, .. } => format!("  {tenant}: FAILED: {why}"),
+            What::TenantGoesBack { tenant, .. } => {
+                format!("  {tenant}: goes back{}", destination(tenant, frozen))
+            }
+            What::TenantRolledBack { tenant } => {
+                format!("  {tenant}: is back{}", self.took(tenant, event.at))
+            }
+            What::TenantRollbackFailed { tenant, why } => {
+                format!("  {tenant}: ROLLBACK FAILED: {why}")
+            }
+            What::TenantLeft { tenant, why } => format!("  {tenant}: left as it is: {why}"),
+            What::TenantDeferred { tenant, why } => format!("  {tenant}: deferred: {why}"),
+            What::TenantTakenOver { tenant, by } => format!("  {tenant}: not ours any more: {by}"),
+            What::Paused { by, why } => format!("paused by {by}: {why}"),
+            What::Resumed { by, why } => format!("resumed by {by}: {why}"),
+            What::Aborted { by, why } => format!("aborted by {by}: {why}"),
+            What::TenantStarted { .. }
+            | What::TenantWritten { .. }
+            | What::TenantHealthy { .. }
+            | What::TenantSucceeded { .. }
+            | What::TenantBackWritten { .. }
+            | What::TenantBackHealthy { .. }
+            | What::Finished { .. } => return None,
+        })
+    }
+
+    /// How long a tenant took, if we saw it begin.
+    fn took(&self, tenant: &str, at: Timestamp) -> String {
+        self.started.get(tenant).map_or_else(String::new, |since| {
+            format!(" after {}", duration(at.duration_since(*since)))
+        })
+    }
+
+    fn time(&self, at: Timestamp) -> String {
+        match self.from {
+            None => at.strftime("%H:%M:%S").to_string(),
+            Some(from) => {
+                let seconds = at.duration_since(from).as_secs();
+                format!(
+                    "{:02}:{:02}:{:02}",
+                    seconds / 3600,
+                    seconds / 60 % 60,
+                    seconds % 60
+                )
+            }
+        }
+    }
+}
+
+fn wave_starts(name: &str, frozen: &Frozen) -> Option<String> {
+    let wave = frozen.plan.waves.iter().find(|wave| wave.name == name)?;
+    let role = if wave.role == Role::Canary {
+        " (canary: tolerates no failure)"
+    } else {
+        ""
+    };
+    let mut clusters: Vec<&str> = wave
+        .tenants
+        .iter()
+        .map(|planned| planned.place.cluster.as_str())
+        .collect();
+    clusters.sort_unstable();
+    clusters.dedup();
+    let tenants = counted(wave.tenants.len(), "tenant");
+    Some(format!(
+        "wave {name}{role}: {tenants} on {}",
+        counted(clusters.len(), "cluster")
+    ))
+}
+
+fn wave_soaks(name: &str, progress: &Progress, frozen: &Frozen) -> Option<String> {
+    let wave = frozen.plan.waves.iter().find(|wave| wave.name == name)?;
+    let is_well = |phase: &Phase| matches!(phase, Phase::Succeeded { .. });
+    let healthy = wave
+        .tenants
+        .iter()
+        .filter(|planned| is_well(&progress.tenants[&planned.place.tenant].phase))
+        .count();
+    Some(format!(
+        "wave {name}: {healthy} of {} healthy, soaks for {}",
+        counted(wave.tenants.len(), "tenant"),
+        duration(wave.soak)
+    ))
+}
+
+fn destination(tenant: &str, frozen: &Frozen) -> String {
+    let good = frozen
+        .plan
+        .find(tenant)
+        .and_then(|(_, planned)| planned.last_good.as_ref());
+    good.map_or_else(String::new, |digest| format!(" to {}", digest.short()))
+}
+
+fn on_breach(action: OnBreach) -> &'static str {
+    match action {
+        OnBreach::Rollback => "what it touched goes back",
+        OnBreach::Pause => "paused for a person",
+        OnBreach::Continue => "going on",
+    }
+}
+
+/// `1 tenant`, `3 tenants`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `45s`, `5m`, `1h02m`.
+pub fn duration(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
+    }
+}

@@ -1,0 +1,132 @@
+//! What people say to a rollout: `pause`, `resume`, `abort`; and `clear` for a quarantined release.
+
+use crate::cli::Common;
+use crate::cli::source::{Source, SourceArgs};
+use crate::cli::stage::{Stage, StageArgs};
+use crate::cli::ui::Ui;
+use crate::cli::who::WhoArgs;
+use crate::engine::{self, store};
+use crate::error::{Exit, UserError};
+use crate::record::{RolloutRecord, Scope, Verb, Word};
+
+/// Something to say to the rollout that is open.
+#[derive(Debug, clap::Args)]
+pub struct Say {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    stage: StageArgs,
+    #[command(flatten)]
+    who: WhoArgs,
+}
+
+/// Let a release that was quarantined go forward again.
+#[derive(Debug, clap::Args)]
+pub struct Clear {
+    /// The commit, or the beginning of it
+    #[arg(value_name = "COMMIT")]
+    release: String,
+    #[command(flatten)]
+    word: Say,
+}
+
+impl Clear {
+    pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        let source = Source::open(common, &self.word.source)?;
+        self.word.stage.run(async {
+            let stage = self.word.stage.open(common, &source.fleet).await?;
+            let environment = &source.fleet.environment.name;
+            let survey = engine::survey(&stage.clusters, environment, stage.clock.now()).await?;
+            let release = self.quarantined(&survey.quarantined_releases)?;
+            self.word
+                .word(
+                    &stage,
+                    environment,
+                    Verb::Clear,
+                    Scope::Release(release.clone()),
+                )
+                .await?;
+            ui.say(format!("release {release} may go forward again"));
+            stage.close()?;
+            Ok(Exit::Done)
+        })
+    }
+
+    fn quarantined(&self, releases: &[String]) -> Result<String, UserError> {
+        let found = releases
+            .iter()
+            .find(|release| release.starts_with(&self.release));
+        found.cloned().ok_or_else(|| {
+            let error = UserError::new(format!("release `{}` is not in quarantine", self.release));
+            if releases.is_empty() {
+                error.hint("no release is")
+            } else {
+                error.hint(format!("in quarantine: {}", releases.join(", ")))
+            }
+        })
+    }
+}
+
+impl Say {
+    pub fn run(&self, common: &Common, ui: &Ui, verb: Verb) -> anyhow::Result<Exit> {
+        let source = Source::open(common, &self.source)?;
+        self.stage.run(async {
+            let stage = self.stage.open(common, &source.fleet).await?;
+            let environment = &source.fleet.environment.name;
+            let survey = engine::survey(&stage.clusters, environment, stage.clock.now()).await?;
+            let open = survey
+                .rollouts
+                .iter()
+                .map(|stored| &stored.value)
+                .find(|rollout| !rollout.state.is_over());
+            let open = open
+                .ok_or_else(|| UserError::new(format!("no rollout of `{environment}` is open")))?;
+            self.word(&stage, environment, verb, Scope::Rollout(open.id.clone()))
+                .await?;
+            ui.say(acknowledged(
+                verb,
+                open,
+                engine::conductor_of(&stage.clusters, environment)
+                    .await
+                    .as_deref(),
+            ));
+            stage.close()?;
+            Ok(Exit::Done)
+        })
+    }
+
+    async fn word(
+        &self,
+        stage: &Stage,
+        environment: &str,
+        verb: Verb,
+        scope: Scope,
+    ) -> anyhow::Result<()> {
+        let who = self.who.who("said by hand");
+        let word = Word {
+            verb,
+            environment: environment.to_owned(),
+            scope,
+            author: who.name,
+            reason: who.why,
+            at: stage.clock.now(),
+            expires: None,
+        };
+        let hub = stage.clusters.hub()?;
+        store::say(&hub.writer(), &word)
+            .await
+            .map_err(|error| error.advise(hub.name()))?;
+        Ok(())
+    }
+}
+
+/// What will happen, and when: nobody may be there to act on it.
+fn acknowledged(verb: Verb, rollout: &RolloutRecord, conductor: Option<&str>) -> String {
+    let what = format!("{}: said to rollout {}", verb.as_str(), rollout.id);
+    match conductor {
+        Some(conductor) => format!("{what}; {conductor} acts on it within seconds"),
+        None => format!(
+            "{what}; nobody conducts it now: the next `escale rollout` of this commit acts on it"
+        ),
+    }
+}
