@@ -9,7 +9,9 @@ use crate::error::UserError;
 use crate::repo::Repo;
 
 pub fn cannot_open(directory: &Path, error: &git2::Error) -> anyhow::Error {
-    let shown = directory.display();
+    let mut ancestors = directory.ancestors();
+    let top = ancestors.find(|folder| folder.join(".git").exists());
+    let shown = top.unwrap_or(directory).display();
     if error.code() == ErrorCode::Owner {
         return UserError::new(format!(
             "the git repository at `{shown}` belongs to another user"
