@@ -46,16 +46,25 @@ pub fn read_as_found(text: &str) -> Result<Vec<Node>, YamlError> {
 
 fn documents(text: &str, repeated: Repeated) -> Result<Vec<Node>, YamlError> {
     let mut nodes = Vec::new();
-    // kubectl ends the last line too, which decides how a block scalar ends.
-    let text = if text.ends_with('\n') {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(format!("{text}\n"))
-    };
+    let text = with_plain_line_ends(text);
     for document in split::documents(&text)? {
         nodes.extend(compose::document(&document, repeated)?);
     }
     Ok(nodes)
+}
+
+/// kubectl takes lines apart before it reads YAML: CRLF becomes LF, and the last line ends too,
+/// which decides how a block scalar ends.
+fn with_plain_line_ends(text: &str) -> Cow<'_, str> {
+    let is_plain = text.ends_with('\n') && !text.contains("\r\n");
+    if is_plain {
+        return Cow::Borrowed(text);
+    }
+    let mut text = text.replace("\r\n", "\n");
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Cow::Owned(text)
 }
 
 impl YamlError {

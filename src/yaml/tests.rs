@@ -146,6 +146,13 @@ fn mistakes_are_told_with_place_and_advice() {
 }
 
 #[test]
+fn line_ends_of_any_system_are_read_alike() {
+    let text = "a: |\n  x\n  y\nb: [1,\n  é]\n---\nc: >-\n  d\n  e";
+    assert_eq!(values(&text.replace('\n', "\r\n")), values(text));
+    assert_eq!(values(text)[0]["a"], "x\ny\n");
+}
+
+#[test]
 fn bombs_are_refused_soon() {
     let brackets = format!("a: {}", "[".repeat(20_000));
     assert!(complaint(&brackets).contains("brackets are nested too deep"));
