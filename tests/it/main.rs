@@ -14,5 +14,6 @@ mod project;
 #[path = "../conformance/mod.rs"]
 mod story;
 mod tenant_steps;
+mod structure;
 mod tidy;
 mod yaml;
