@@ -202,8 +202,8 @@ pub(super) fn time_of(now: Timestamp) -> String {
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Identity and bookkeeping fields that nobody ever owns.
-pub(super) fn without_identity(fields: &FieldSet) -> FieldSet {
+/// Takes out identity and bookkeeping fields, which nobody ever owns.
+pub(super) fn forget_identity(fields: &mut FieldSet) {
     let metadata = [
         "name",
         "namespace",
@@ -220,7 +220,7 @@ pub(super) fn without_identity(fields: &FieldSet) -> FieldSet {
         .map(|name| Path::of_fields(&["metadata", name]))
         .collect();
     paths.extend(["apiVersion", "kind", "metadata"].map(|name| Path::of_fields(&[name])));
-    fields.difference(&paths.iter().collect())
+    fields.subtract(&paths.iter().collect());
 }
 
 /// Folds the oldest updaters of each version into one until no more than ten are left.

@@ -7,7 +7,7 @@ mod conflict;
 mod update;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use self::conflict::{ApplyError, Conflict};
 pub use self::update::server_update;
@@ -130,11 +130,21 @@ fn live_side(type_ref: TypeRef, request: &ApplyRequest) -> Result<(Value, Manage
     Ok((live, managers))
 }
 
-/// The object as the server knows it, without its `managedFields`.
+/// The object as the server knows it, without its `managedFields`, which are most of it and not worth a copy.
 fn bare(type_ref: TypeRef, object: &Value) -> Value {
-    let mut object = object.clone();
-    remove_managed_fields(&mut object);
-    spelling::as_answered(type_ref, &object)
+    let mut shallow = Map::new();
+    for (name, value) in object.as_object().into_iter().flatten() {
+        let value = match value {
+            Value::Object(metadata) if name == "metadata" => {
+                let kept = metadata.iter().filter(|(name, _)| *name != "managedFields");
+                kept.map(|(name, value)| (name.clone(), value.clone()))
+                    .collect()
+            }
+            other => other.clone(),
+        };
+        shallow.insert(name.clone(), value);
+    }
+    spelling::as_answered(type_ref, &Value::Object(shallow))
 }
 
 fn remove_managed_fields(object: &mut Value) {
@@ -161,45 +171,42 @@ fn reset_fields(type_ref: TypeRef, kind: &str, subresource: Option<&str>) -> Fie
     paths.iter().collect()
 }
 
-fn filtered(comparison: &Comparison, reset: &FieldSet) -> Comparison {
-    Comparison {
-        removed: comparison.removed.recursive_difference(reset),
-        modified: comparison.modified.recursive_difference(reset),
-        added: comparison.added.recursive_difference(reset),
-    }
+fn filtered(mut comparison: Comparison, reset: &FieldSet) -> Comparison {
+    comparison.removed.subtract_recursively(reset);
+    comparison.modified.subtract_recursively(reset);
+    comparison.added.subtract_recursively(reset);
+    comparison
 }
 
 /// The fields that a change touches in what others own.
-fn touched(managers: &Managers, own: Option<&Identity>, comparison: &Comparison) -> Managers {
+fn touched(managers: &Managers, own: &Identity, comparison: &Comparison) -> Managers {
     let changed = comparison.modified.union(&comparison.added);
     let others = managers
         .iter()
-        .filter(|(identity, _)| Some(*identity) != own);
-    let touched = others.filter_map(|(identity, owned)| {
+        .filter(|(identity, owned)| *identity != own && owned.fields.overlaps(&changed));
+    let touched = others.map(|(identity, owned)| {
         let fields = owned.fields.intersection(&changed);
-        (!fields.is_empty()).then(|| {
-            (
-                identity.clone(),
-                Owned {
-                    fields,
-                    ..owned.clone()
-                },
-            )
-        })
+        (
+            identity.clone(),
+            Owned {
+                fields,
+                api_version: owned.api_version.clone(),
+                time: None,
+            },
+        )
     });
     touched.collect()
 }
 
 /// Takes fields that changed or went away from all others; who owns nothing more is forgotten.
 fn take_away(managers: &mut Managers, own: Option<&Identity>, comparison: &Comparison) {
-    let gone = comparison
-        .modified
-        .union(&comparison.added)
-        .union(&comparison.removed);
-    for (identity, owned) in managers.iter_mut() {
-        if Some(identity) != own {
-            owned.fields = owned.fields.difference(&gone);
-        }
+    let others = managers
+        .iter_mut()
+        .filter(|(identity, _)| Some(*identity) != own);
+    for (_, owned) in others {
+        owned.fields.subtract(&comparison.modified);
+        owned.fields.subtract(&comparison.added);
+        owned.fields.subtract(&comparison.removed);
     }
     managers.retain(|_, owned| !owned.fields.is_empty());
 }
@@ -218,30 +225,46 @@ impl Applying<'_> {
         let identity = Identity::applier(self.request.manager, self.request.subresource);
         let kind = self.request.sent["kind"].as_str().unwrap_or_default();
         let reset = reset_fields(self.type_ref, kind, self.request.subresource);
-        let fields =
-            typed::field_set(self.type_ref, self.request.sent).recursive_difference(&reset);
-        let last = managers.get(&identity).cloned();
+        let mut fields = typed::field_set(self.type_ref, self.request.sent);
+        fields.subtract_recursively(&reset);
+        let last = managers.remove(&identity);
         let api_version = self.request.sent["apiVersion"].as_str().unwrap_or_default();
         let own = Owned {
             api_version: api_version.to_owned(),
             fields,
             time: last.as_ref().and_then(|last| last.time.clone()),
         };
-        managers.insert(identity.clone(), own);
         let merged = typed::merged(self.type_ref, Some(self.live), Some(self.request.sent));
-        let merged = self.pruned(merged.unwrap_or(Value::Null), managers, last.as_ref());
+        let mut merged = merged.unwrap_or(Value::Null);
+        // Whoever still applies all that he owned takes nothing out.
+        let gone = last.filter(|last| !last.fields.is_within(&own.fields));
+        managers.insert(identity.clone(), own);
+        if let Some(last) = gone {
+            merged = self.pruned(&merged, managers, &last);
+        }
 
-        let comparison = filtered(
-            &typed::comparison(self.type_ref, self.live, &merged),
-            &reset,
-        );
-        let conflicts = touched(managers, Some(&identity), &comparison);
+        let is_changed = !value::same(self.live, &merged);
+        // Only what changed can be anybody else's, and only if there is anybody else.
+        if is_changed && managers.len() > 1 {
+            let comparison = typed::comparison(self.type_ref, self.live, &merged);
+            self.settle_others(managers, &identity, &filtered(comparison, &reset))?;
+        }
+        self.settle_own(managers, &identity, is_changed);
+        Ok(merged)
+    }
+
+    fn settle_others(
+        &self,
+        managers: &mut Managers,
+        own: &Identity,
+        comparison: &Comparison,
+    ) -> Result<(), ApplyError> {
+        let conflicts = touched(managers, own, comparison);
         if !self.request.force && !conflicts.is_empty() {
             return Err(ApplyError::Conflicts(spelt_conflicts(&conflicts)));
         }
-        take_away(managers, Some(&identity), &comparison);
-        self.settle_own(managers, &identity, !value::same(self.live, &merged));
-        Ok(merged)
+        take_away(managers, Some(own), comparison);
+        Ok(())
     }
 
     /// Nobody owns an object's identity, and the time moves only with the object.
@@ -249,7 +272,7 @@ impl Applying<'_> {
         let Some(own) = managers.get_mut(identity) else {
             return;
         };
-        own.fields = managed::without_identity(&own.fields);
+        managed::forget_identity(&mut own.fields);
         if is_changed {
             own.time = Some(managed::time_of(self.request.now));
         }
@@ -259,39 +282,51 @@ impl Applying<'_> {
     }
 
     /// Removes what this manager applied last time and not this time, unless anybody else claims it.
-    fn pruned(&self, merged: Value, managers: &Managers, last: Option<&Owned>) -> Value {
-        let Some(last) = last.filter(|last| !last.fields.is_empty()) else {
-            return merged;
-        };
+    fn pruned(&self, merged: &Value, managers: &Managers, last: &Owned) -> Value {
         let named = |fields: &FieldSet| fields.with_named_fields(self.type_ref);
         let fields_of = |object: &Value| named(&typed::field_set(self.type_ref, object));
         let last = named(&last.fields);
-        let all = fields_of(&merged);
+        let all = fields_of(merged);
 
-        let pruned = typed::without(self.type_ref, &merged, &last);
+        let pruned = typed::without(self.type_ref, merged, &last);
         let claimed = managers
             .values()
             .fold(FieldSet::default(), |all, owned| all.union(&owned.fields));
         let kept = fields_of(&pruned).union(&named(&claimed));
-        let pruned = typed::without(self.type_ref, &merged, &all.difference(&kept));
+        let pruned = typed::without(self.type_ref, merged, &all.difference(&kept));
 
         // What stood below a removed field and was never this manager's comes back.
         let removed = all.difference(&fields_of(&pruned)).intersection(&last);
-        typed::without(self.type_ref, &merged, &removed)
+        typed::without(self.type_ref, merged, &removed)
     }
 }
 
 /// The same owners of the same fields in the same order; times alone do not count.
 fn has_same_owners(live: &Value, object: &Value) -> bool {
-    let entries = |object: &Value| {
-        let entries = object
-            .pointer("/metadata/managedFields")
-            .and_then(Value::as_array);
-        let mut entries = entries.cloned().unwrap_or_default();
-        for entry in &mut entries {
-            entry["time"] = Value::Null;
-        }
-        entries
+    let none = Vec::new();
+    let left = live
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .unwrap_or(&none);
+    let right = object
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .unwrap_or(&none);
+    let fields = [
+        "manager",
+        "operation",
+        "apiVersion",
+        "subresource",
+        "fieldsV1",
+    ];
+    let is_same = |left: &Value, right: &Value| {
+        fields
+            .iter()
+            .all(|field| left.get(field) == right.get(field))
     };
-    entries(live) == entries(object)
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(right)
+            .all(|(left, right)| is_same(left, right))
 }

@@ -110,26 +110,62 @@ impl FieldSet {
     /// What is in this set and not in the other, each field for itself.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        self.combine(|element, ours| match other.entries.get(element) {
-            None => Some(ours.clone()),
-            Some(theirs) => Some(Entry {
-                is_member: ours.is_member && !theirs.is_member,
-                below: ours.below.difference(&theirs.below),
-            }),
-        })
+        let mut rest = self.clone();
+        rest.subtract(other);
+        rest
     }
 
     /// The difference that takes away what lies below a field with the field.
     #[must_use]
     pub fn recursive_difference(&self, other: &Self) -> Self {
-        self.combine(|element, ours| match other.entries.get(element) {
-            None => Some(ours.clone()),
-            Some(theirs) if theirs.is_member => None,
-            Some(theirs) => Some(Entry {
-                is_member: ours.is_member,
-                below: ours.below.recursive_difference(&theirs.below),
-            }),
+        let mut rest = self.clone();
+        rest.subtract_recursively(other);
+        rest
+    }
+
+    /// Whether any field is in both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.entries.iter().any(|(element, ours)| {
+            other.entries.get(element).is_some_and(|theirs| {
+                (ours.is_member && theirs.is_member) || ours.below.overlaps(&theirs.below)
+            })
         })
+    }
+
+    /// Whether the other set has every field of this one.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.entries.iter().all(|(element, ours)| {
+            other.entries.get(element).is_some_and(|theirs| {
+                (theirs.is_member || !ours.is_member) && ours.below.is_within(&theirs.below)
+            })
+        })
+    }
+
+    pub(super) fn subtract(&mut self, other: &Self) {
+        for (element, theirs) in &other.entries {
+            if let Some(ours) = self.entries.get_mut(element) {
+                ours.is_member &= !theirs.is_member;
+                ours.below.subtract(&theirs.below);
+                self.drop_if_empty(element);
+            }
+        }
+    }
+
+    pub(super) fn subtract_recursively(&mut self, other: &Self) {
+        for (element, theirs) in &other.entries {
+            if theirs.is_member {
+                self.entries.remove(element);
+            } else if let Some(ours) = self.entries.get_mut(element) {
+                ours.below.subtract_recursively(&theirs.below);
+                self.drop_if_empty(element);
+            }
+        }
+    }
+
+    fn drop_if_empty(&mut self, element: &PathElement) {
+        if self.entries.get(element).is_some_and(Entry::is_empty) {
+            self.entries.remove(element);
+        }
     }
 
     /// Only the fields that have none of the set below them.
@@ -294,6 +330,8 @@ mod tests {
             json!({"f:a": {}, "f:c": {}})
         );
         assert!(left.difference(&left).is_empty());
+        assert!(left.overlaps(&right) && !left.is_within(&right));
+        assert!(left.intersection(&right).is_within(&right));
     }
 
     #[test]

@@ -81,12 +81,11 @@ impl Update<'_> {
     pub(super) fn note(&self, managers: &mut Managers, manager: &str, now: Timestamp) {
         let kind = self.after["kind"].as_str().unwrap_or_default();
         let reset = reset_fields(self.type_ref, kind, self.subresource);
-        let comparison = filtered(
-            &typed::comparison(self.type_ref, self.before, self.after),
-            &reset,
-        );
+        let comparison = typed::comparison(self.type_ref, self.before, self.after);
+        let comparison = filtered(comparison, &reset);
         take_away(managers, None, &comparison);
-        let gained = managed::without_identity(&comparison.modified.union(&comparison.added));
+        let mut gained = comparison.modified.union(&comparison.added);
+        managed::forget_identity(&mut gained);
         if gained.is_empty() {
             return;
         }
