@@ -13,7 +13,7 @@ mod production;
 mod project;
 #[path = "../conformance/mod.rs"]
 mod story;
-mod tenant_steps;
 mod structure;
+mod tenant_steps;
 mod tidy;
 mod yaml;
