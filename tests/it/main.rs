@@ -11,6 +11,7 @@ mod health_conformance;
 mod mistakes;
 mod production;
 mod project;
+mod rollouts;
 #[path = "../conformance/mod.rs"]
 mod story;
 mod structure;
