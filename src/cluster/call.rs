@@ -19,7 +19,7 @@ use super::trouble::{CallError, is_passing};
 /// First pause before a retry; doubled each time, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// Sends requests of one cluster.
 pub(super) struct Caller {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::manifest::{Live, ObjectRef};
 
-use super::call::{Call, Caller};
+use super::call::{Call, Caller, JSON};
 use super::discovery;
 use super::kind::{Kind, Kinds};
 use super::trouble::CallError;
@@ -14,6 +14,7 @@ use super::writer::{Apply, apply_call};
 
 /// Objects in one page of a list, as kubectl asks for them.
 const PAGE: usize = 500;
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// A list whose pages expire is begun again so often.
 const RESTARTS: usize = 3;
 
@@ -117,6 +118,21 @@ impl Reader {
         values.into_iter().map(live).collect()
     }
 
+    /// As [`list`](Self::list), but only the metadata of each object comes over the wire.
+    pub async fn list_metadata(
+        &self,
+        kind: &Kind,
+        within: Within<'_>,
+        selector: Option<&str>,
+    ) -> Result<Vec<Live>, CallError> {
+        let mut items = self.all_pages(kind, within, selector, METADATA).await?;
+        for item in &mut items {
+            item["apiVersion"] = kind.api_version.as_str().into();
+            item["kind"] = kind.kind.as_str().into();
+        }
+        items.into_iter().map(live).collect()
+    }
+
     /// As [`list`](Self::list), but the bare JSON: what records are read from.
     pub async fn list_values(
         &self,
@@ -126,7 +142,7 @@ impl Reader {
     ) -> Result<Vec<Value>, CallError> {
         let mut expired = None;
         for _ in 0..=RESTARTS {
-            match self.all_pages(kind, within, selector).await {
+            match self.all_pages(kind, within, selector, JSON).await {
                 Err(CallError::Expired(message)) => expired = Some(message),
                 outcome => return outcome,
             }
@@ -181,11 +197,15 @@ impl Reader {
         kind: &Kind,
         within: Within<'_>,
         selector: Option<&str>,
+        accept: &'static str,
     ) -> Result<Vec<Value>, CallError> {
         let mut items = Vec::new();
         let mut token = String::new();
         loop {
-            let call = page_call(kind, within, selector, &token);
+            let call = Call {
+                accept,
+                ..page_call(kind, within, selector, &token)
+            };
             let mut page = self.caller.json(&call).await?;
             let Value::Array(found) = page["items"].take() else {
                 return Err(CallError::Unreachable(

@@ -19,6 +19,7 @@ mod rollbacks;
 mod rollouts;
 mod soaks;
 pub mod store;
+pub mod sweep;
 mod words;
 mod work;
 

@@ -18,6 +18,7 @@ use super::planning::{self, Bundles, Circumstances, Records};
 use super::resume;
 use super::soaks::Soaks;
 use super::store;
+use super::sweep;
 use super::work::Terms;
 use crate::error::UserError;
 use crate::fleet::Fleet;
@@ -365,13 +366,26 @@ async fn conduct(
         wait_limit: world.wait_limit,
         audience: world.audience,
     };
+    let clusters = conductor.clusters.clone();
     let (ending, progress, frozen) = conductor.run(progress).await?;
+    sweep_touched(&clusters, &frozen.plan, world.clock.now()).await;
     Ok(Carried::Ended(Box::new(Ended {
         id: Some(id),
         ending,
         progress,
         frozen,
     })))
+}
+
+/// Old bundles cost space, nothing else: what cannot be swept now is swept by the next rollout.
+async fn sweep_touched(clusters: &Clusters, plan: &Plan, now: Timestamp) {
+    let names: BTreeSet<&str> = plan
+        .tenants()
+        .map(|(_, planned)| planned.place.cluster.as_str())
+        .collect();
+    for cluster in names.into_iter().filter_map(|name| clusters.get(name).ok()) {
+        let _ = sweep::sweep(cluster, now).await;
+    }
 }
 
 fn rendered(bundles: &Bundles) -> BTreeMap<String, Arc<Bundle>> {

@@ -37,6 +37,13 @@ pub fn part_names(digest: &Digest, parts: usize) -> Vec<String> {
         .collect()
 }
 
+/// The bundle that a part belongs to, by the part's name.
+pub fn bundle_of_part(name: &str) -> Option<Digest> {
+    let (digest, part) = name.rsplit_once('.')?;
+    part.parse::<usize>().ok()?;
+    Digest::parse(&digest.replacen('-', ":", 1))
+}
+
 /// Packs a bundle, our marks left out.
 pub fn encode_bundle(bundle: &Bundle) -> BundleParts {
     let digest = bundle.digest();

@@ -526,6 +526,14 @@ fn parts_are_collected_only_when_old_and_named_by_no_record() {
     );
 }
 
+#[test]
+fn a_part_tells_its_bundle_by_its_name() {
+    let name = &part_names(&digest("A"), 2)[1];
+    assert_eq!(bundle_of_part(name), Some(digest("A")));
+    assert_eq!(bundle_of_part("b1-4f2a.0"), None);
+    assert_eq!(bundle_of_part("kube-root-ca.crt"), None);
+}
+
 fn rollout() -> RolloutRecord {
     RolloutRecord {
         id: "2026-11-22-0142".to_owned(),

@@ -10,9 +10,12 @@ use escale::cluster::{
     Apply, CallError, Cluster, Connection, Deletion, FieldConflict, Kind, Limits, Preconditions,
     Within,
 };
-use escale::engine::{Clock, Clusters, survey};
-use escale::manifest::{Live, ObjectRef};
-use escale::record::{ClusterRecord, encode_cluster};
+use escale::engine::sweep::sweep;
+use escale::engine::{Clock, Clusters, store, survey};
+use escale::manifest::{Bundle, Digest, Live, Manifest, ObjectRef};
+use escale::record::{
+    ClusterRecord, Inventory, Outcome, TenantRecord, encode_cluster, encode_tenant,
+};
 use escale::sim::{Fault, Options, RequestFaults, SimCluster};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -499,6 +502,68 @@ fn a_context_that_answers_as_another_cluster_is_refused() {
                 "the context of cluster `gra` answers as another cluster: its `kube-system` has uid {identity}, recorded on 2026-11-22T01:00:00Z is another"
             )
         );
+    });
+}
+
+fn stored_bundle(text: &str) -> Bundle {
+    let manifest = Manifest::from_value(config("a", text)).unwrap();
+    Bundle::new(vec![manifest]).unwrap()
+}
+
+fn record_of(digest: &Digest) -> TenantRecord {
+    TenantRecord {
+        environment: "production".to_owned(),
+        tenant: "jp".to_owned(),
+        cluster: "gra".to_owned(),
+        namespace: "jp".to_owned(),
+        class: "shared".to_owned(),
+        state: Outcome::Succeeded,
+        digest: Some(digest.clone()),
+        release: None,
+        rollout: None,
+        since: Timestamp::UNIX_EPOCH,
+        good_from: None,
+        hold: None,
+        goods: Vec::new(),
+        epoch: 1,
+        claim: None,
+        inventory: Inventory::default(),
+        history: Vec::new(),
+    }
+}
+
+#[test]
+fn bundles_that_no_record_names_are_swept_after_a_day_unless_a_record_cannot_be_read() {
+    simulated(async |sim, cluster| {
+        let writer = cluster.writer();
+        let (running, old) = (stored_bundle("running"), stored_bundle("old"));
+        for bundle in [&running, &old] {
+            store::put_bundle(&writer, bundle).await.unwrap();
+        }
+        let record = encode_tenant(&record_of(&running.digest()), None);
+        writer.create(&record).await.unwrap();
+        let names = || {
+            let parts = sim.objects("configmaps").into_iter();
+            let parts = parts.filter(|part| part["immutable"] == true);
+            parts
+                .map(|part| part["metadata"]["name"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let begun: Timestamp = "2026-11-22T01:00:00Z".parse().unwrap();
+        let hours = |hours| begun + jiff::SignedDuration::from_hours(hours);
+        assert_eq!(sweep(&cluster, hours(23)).await, Ok(0), "it is too young");
+        let mut damaged = record.clone();
+        damaged["metadata"]["name"] = "other".into();
+        damaged["data"]["claim"] = "{".into();
+        writer.create(&damaged).await.unwrap();
+        assert_eq!(sweep(&cluster, hours(25)).await, Ok(0), "it may name any");
+        assert_eq!(names().len(), 2);
+        sim.edit("configmaps", (Some("escale-system"), "other"), |record| {
+            record["data"]["claim"] = "null".into();
+        })
+        .unwrap();
+        assert_eq!(sweep(&cluster, hours(25)).await, Ok(1));
+        assert_eq!(names(), [format!("{}.0", running.digest().as_name())]);
     });
 }
 
