@@ -154,11 +154,11 @@ fn fleet_text(records: &Records, now: jiff::Timestamp) -> String {
     } else {
         String::new()
     };
-    format!(
-        "{rows}{}: {}\n",
-        counted(all.len(), "tenant"),
-        counts.join(", ")
-    )
+    let total = counted(all.len(), "tenant");
+    if counts.is_empty() {
+        return format!("{rows}{total}\n");
+    }
+    format!("{rows}{total}: {}\n", counts.join(", "))
 }
 
 fn add_row(table: &mut Table, record: &TenantRecord, now: jiff::Timestamp) {

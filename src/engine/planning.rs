@@ -234,12 +234,8 @@ fn kept_out_by_record(record: &TenantRecord, tenant: &Tenant, now: Timestamp) ->
         );
         return Some(Exclusion::RecordUnreadable(why));
     }
-    record.hold_at(now).map(|hold| {
-        let until = hold
-            .expires
-            .map_or_else(String::new, |expires| format!(" until {expires}"));
-        Exclusion::Held(format!("{} ({}){until}", hold.reason, hold.owner))
-    })
+    let hold = record.hold_at(now);
+    hold.map(|hold| Exclusion::Held(hold.to_string()))
 }
 
 fn quarantine(wanted: &Wanted, circumstances: &Circumstances<'_>) -> Option<Exclusion> {

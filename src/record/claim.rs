@@ -358,13 +358,7 @@ fn remember(record: &mut TenantRecord, entry: Entry) {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Held(hold) => {
-                write!(f, "it is held by {} ({})", hold.owner, hold.reason)?;
-                match hold.expires {
-                    Some(expires) => write!(f, " until {expires}"),
-                    None => Ok(()),
-                }
-            }
+            Self::Held(hold) => write!(f, "it is held: {hold}"),
             Self::Claimed(claim) => write!(
                 f,
                 "`{}` is writing to it until {} ({}, {})",

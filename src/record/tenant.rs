@@ -134,6 +134,17 @@ impl Hold {
     }
 }
 
+/// `documents do not open (ana) until 2026-11-24 08:00 UTC`
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.reason, self.owner)?;
+        match self.expires {
+            Some(expires) => write!(f, " until {}", expires.strftime("%Y-%m-%d %H:%M UTC")),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -306,7 +306,7 @@ fn a_live_claim_and_a_hold_refuse() {
     let refused = take_claim(&kept, taking("C"), at(20)).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "it is held by Grace (audit week) until 2026-11-22T02:40:00Z"
+        "it is held: audit week (Grace) until 2026-11-22 02:40 UTC"
     );
     let passing = Taking {
         pass_hold: PassHold::Yes,
