@@ -86,7 +86,8 @@ impl Kinds {
 
     /// Finds `deployments.apps`, or `pods` of the core group.
     pub fn find_resource(&self, resource: &str) -> Option<KindId> {
-        self.position(|kind| kind.resource() == resource)
+        let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
+        self.position(|kind| kind.is(group, plural))
     }
 
     pub fn find_kind(&self, api_version: &str, kind: &str) -> Option<KindId> {

@@ -26,6 +26,9 @@ pub struct Stored {
     /// list are sent so, a single object with both put before.
     members: Bytes,
     metadata: Range<usize>,
+    /// The member `managedFields` of the metadata, with the comma before it: most of an object, and of no interest to
+    /// controllers.
+    managed: Range<usize>,
 }
 
 /// What selectors and controllers ask of an object.
@@ -104,11 +107,12 @@ impl fmt::Debug for ObjectId {
 
 impl Stored {
     pub fn new(value: &Value, created: Timestamp) -> Self {
-        let (members, metadata) = write_members(value);
+        let (members, metadata, managed) = write_members(value);
         Self {
             head: Head::of(value, created),
             members: members.into(),
             metadata,
+            managed,
         }
     }
 
@@ -117,15 +121,33 @@ impl Stored {
         serde_json::from_slice(&self.to_json(kind)).expect("written by ourselves")
     }
 
+    /// The tree without `managedFields`.
+    pub fn bare(&self, kind: &Kind) -> Value {
+        let mut out = Vec::with_capacity(self.members.len() + 80 - self.managed.len());
+        let members = &self.members;
+        Self::write(
+            kind,
+            [&members[..self.managed.start], &members[self.managed.end..]],
+            &mut out,
+        );
+        serde_json::from_slice(&out).expect("written by ourselves")
+    }
+
     pub fn to_json(&self, kind: &Kind) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.members.len() + 80);
+        Self::write(kind, [&self.members, &[]], &mut out);
+        out
+    }
+
+    fn write(kind: &Kind, members: [&[u8]; 2], out: &mut Vec<u8>) {
         let (name, version) = (&kind.name, kind.api_version());
         out.extend_from_slice(
             format!("{{\"kind\":\"{name}\",\"apiVersion\":\"{version}\",").as_bytes(),
         );
-        out.extend_from_slice(&self.members);
+        for part in members {
+            out.extend_from_slice(part);
+        }
         out.push(b'}');
-        out
     }
 
     /// As an item of a list: built-in kinds go without `kind` and `apiVersion` there.
@@ -212,12 +234,12 @@ fn owners(references: &Value) -> Vec<Arc<str>> {
     uids.map(Arc::from).collect()
 }
 
-/// Metadata first, as the real server writes it; then the rest in their order.
-fn write_members(value: &Value) -> (Vec<u8>, Range<usize>) {
+/// Metadata first, as the real server writes it, `managedFields` its last member; then the rest in their order.
+fn write_members(value: &Value) -> (Vec<u8>, Range<usize>, Range<usize>) {
     let mut out = Vec::with_capacity(2048);
     out.extend_from_slice(b"\"metadata\":");
     let start = out.len();
-    write_json(&mut out, &value["metadata"]);
+    let managed = write_metadata(&mut out, &value["metadata"]);
     let metadata = start..out.len();
     let others = value.as_object().into_iter().flatten();
     for (key, member) in others {
@@ -229,7 +251,33 @@ fn write_members(value: &Value) -> (Vec<u8>, Range<usize>) {
         }
     }
     out.shrink_to_fit();
-    (out, metadata)
+    (out, metadata, managed)
+}
+
+/// Returns where `managedFields` stands.
+fn write_metadata(out: &mut Vec<u8>, metadata: &Value) -> Range<usize> {
+    out.push(b'{');
+    let members = metadata.as_object().into_iter().flatten();
+    for (index, (key, member)) in members
+        .filter(|(key, _)| *key != "managedFields")
+        .enumerate()
+    {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_json(out, &Value::from(key.as_str()));
+        out.push(b':');
+        write_json(out, member);
+    }
+    let start = out.len();
+    if let Some(managed) = metadata.get("managedFields") {
+        // Every object has a name, so there is a member before.
+        out.extend_from_slice(b",\"managedFields\":");
+        write_json(out, managed);
+    }
+    let end = out.len();
+    out.push(b'}');
+    start..end
 }
 
 fn write_json(out: &mut Vec<u8>, value: &Value) {

@@ -32,7 +32,9 @@ pub fn advance(state: &mut State, id: &ObjectId, now: Timestamp) {
     let Some(stored) = state.store.find(id).cloned() else {
         return;
     };
-    let Some(pod) = state.value(id) else { return };
+    let Some(mut pod) = state.value(id) else {
+        return;
+    };
     if stored.head.deleting {
         return end(state, id, &pod, now);
     }
@@ -41,12 +43,11 @@ pub fn advance(state: &mut State, id: &ObjectId, now: Timestamp) {
     }
     let conduct = Conduct::of(&pod, &state.rules, state.seed);
     if !is_bound(&pod)
-        && let Err(why) = schedule::bind(state, id, &pod, &conduct, now)
+        && let Err(why) = schedule::bind(state, id, &mut pod, &conduct, now)
     {
         write(state, id, &pod, status::unschedulable(&pod, why, now), now);
         return state.at(later(now, AGAIN), What::Advance, id);
     }
-    let Some(pod) = state.value(id) else { return };
     let bound = later(stored.head.created, BINDING);
     let elapsed = Duration::try_from(now.duration_since(bound)).unwrap_or_default();
     let course = Course::of(&pod, conduct.behaviour, elapsed);

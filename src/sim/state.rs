@@ -114,6 +114,12 @@ impl State {
         Some(stored.value(self.kinds.of(id.kind)))
     }
 
+    /// The tree without `managedFields`: all that a controller wants to read.
+    pub fn bare(&self, id: &ObjectId) -> Option<Value> {
+        let stored = self.store.find(id)?;
+        Some(stored.bare(self.kinds.of(id.kind)))
+    }
+
     /// A kind that every cluster serves.
     pub fn built_in(&self, resource: &str) -> KindId {
         let found = self.kinds.find_resource(resource);

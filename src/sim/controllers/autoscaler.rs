@@ -9,7 +9,7 @@ use crate::sim::object::ObjectId;
 use crate::sim::state::State;
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(autoscaler) = state.value(id) else {
+    let Some(autoscaler) = state.bare(id) else {
         return;
     };
     let spec = &autoscaler["spec"];
@@ -25,7 +25,7 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
         };
         return owned::update(state, id, Some("status"), change, now);
     };
-    let found = state.value(&target).unwrap_or_default();
+    let found = state.bare(&target).unwrap_or_default();
     let current = found["spec"]["replicas"].as_i64().unwrap_or(1);
     let bound = |key: &str| spec[key].as_i64().unwrap_or(1);
     // Nobody scales from zero: that switches the autoscaler off.

@@ -15,7 +15,7 @@ const PROTECTION: &str = "kubernetes.io/pvc-protection";
 const PROVISIONING: Duration = Duration::from_secs(1);
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(claim) = state.value(id) else { return };
+    let Some(claim) = state.bare(id) else { return };
     if !claim["metadata"]["deletionTimestamp"].is_null() {
         if !is_used(state, id) {
             state.remove_finalizer(id, PROTECTION, now);
@@ -67,7 +67,7 @@ pub fn wake_leaving(state: &mut State, pod: &ObjectId, at: Timestamp) {
 pub fn are_bound(state: &State, id: &ObjectId, pod: &Value) -> bool {
     let kind = state.built_in("persistentvolumeclaims");
     let bound = |name: &str| {
-        let claim = state.value(&id.beside(kind, name));
+        let claim = state.bare(&id.beside(kind, name));
         claim.is_some_and(|claim| claim["status"]["phase"] == "Bound")
     };
     claims_of(pod).all(bound)

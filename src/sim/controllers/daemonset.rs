@@ -11,7 +11,7 @@ use crate::sim::pods;
 use crate::sim::state::State;
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(set) = state.value(id) else { return };
+    let Some(set) = state.bare(id) else { return };
     if !set["metadata"]["deletionTimestamp"].is_null() {
         return;
     }
@@ -38,7 +38,7 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
 }
 
 fn node_of(state: &State, pod: &Pod) -> String {
-    let value = state.value(&pod.id).unwrap_or_default();
+    let value = state.bare(&pod.id).unwrap_or_default();
     let wanted = value.pointer("/spec/nodeSelector/kubernetes.io~1hostname");
     let node = wanted.or(value.pointer("/spec/nodeName"));
     node.and_then(Value::as_str).unwrap_or_default().to_owned()

@@ -48,19 +48,22 @@ impl Set {
 }
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(deployment) = state.value(id) else {
+    let Some(deployment) = state.bare(id) else {
         return;
     };
     if !deployment["metadata"]["deletionTimestamp"].is_null() {
         return;
     }
     let is_paused = deployment["spec"]["paused"] == true;
+    let mut sets = sets_of(state, &deployment);
     let reason = if is_paused {
         None
     } else {
-        choose_set(state, id, &deployment, now)
+        choose_set(state, id, &deployment, &sets, now)
     };
-    let mut sets = sets_of(state, &deployment);
+    if reason.is_some() {
+        sets = sets_of(state, &deployment);
+    }
     let hash = owned::template_hash(&deployment["spec"]["template"]);
     if !is_paused && rolling::step(state, &deployment, &sets, &hash, now) {
         sets = sets_of(state, &deployment);
@@ -73,7 +76,7 @@ fn sets_of(state: &State, deployment: &Value) -> Vec<Set> {
     let kind = state.built_in("replicasets.apps");
     let dependants = state.store.dependants(owned::uid(deployment)).into_iter();
     let sets = dependants.filter(|id| id.kind == kind).filter_map(|id| {
-        let value = state.value(&id)?;
+        let value = state.bare(&id)?;
         let pods = owned::pods_of(state, owned::uid(&value));
         Some(Set { id, value, pods })
     });
@@ -85,10 +88,10 @@ fn choose_set(
     state: &mut State,
     id: &ObjectId,
     deployment: &Value,
+    sets: &[Set],
     now: Timestamp,
 ) -> Option<&'static str> {
     let hash = owned::template_hash(&deployment["spec"]["template"]);
-    let sets = sets_of(state, deployment);
     let newest = sets.iter().map(Set::revision).max().unwrap_or_default();
     let Some(known) = sets.iter().find(|set| set.hash() == hash) else {
         create_set(state, id, deployment, &hash, newest + 1, now);

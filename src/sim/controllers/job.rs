@@ -30,7 +30,7 @@ struct End {
 }
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(job) = state.value(id) else { return };
+    let Some(job) = state.bare(id) else { return };
     if !job["metadata"]["deletionTimestamp"].is_null() || is_over(&job) {
         return;
     }
@@ -146,7 +146,7 @@ fn start_pods(state: &mut State, id: &ObjectId, job: &Value, tally: &Tally, now:
 fn next_try(state: &State, tally: &Tally) -> Option<Timestamp> {
     let failed = tally.pods.iter().filter(|pod| pod.phase() == Phase::Failed);
     let ended = failed.filter_map(|pod| {
-        let value = state.value(&pod.id)?;
+        let value = state.bare(&pod.id)?;
         owned::read_time(value.pointer("/status/containerStatuses/0/state/terminated/finishedAt")?)
     });
     let last = ended.max()?;

@@ -30,6 +30,8 @@ pub use events::{Event, tell};
 const REACTION: Duration = Duration::from_millis(50);
 /// How long the autoscaler and the like take: they look at intervals.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Budgets are counted anew this long after a pod changed: once for all that change together.
+const COUNTING: Duration = Duration::from_secs(3);
 
 /// Does what is due for one object.
 pub fn run(state: &mut State, task: &Task, now: Timestamp) {
@@ -66,7 +68,7 @@ pub fn changed(state: &mut State, id: &ObjectId, before: Option<&Stored>, now: T
                     state,
                     "poddisruptionbudgets.policy",
                     id,
-                    later(now, INTERVAL),
+                    later(now, COUNTING),
                 );
             }
         }
@@ -126,7 +128,7 @@ pub fn removed(state: &mut State, id: &ObjectId, gone: &Head, now: Timestamp) {
             state,
             "poddisruptionbudgets.policy",
             id,
-            later(now, INTERVAL),
+            later(now, COUNTING),
         );
         claim::wake_leaving(state, id, soon);
     }

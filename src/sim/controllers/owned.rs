@@ -160,11 +160,15 @@ pub fn update(
     change: impl FnOnce(&mut Value),
     now: Timestamp,
 ) {
-    let Some(live) = state.value(id) else { return };
-    let mut object = live.clone();
+    let Some(before) = state.bare(id) else { return };
+    let mut object = before.clone();
     change(&mut object);
-    if object == live {
+    if object == before {
         return;
+    }
+    let Some(live) = state.value(id) else { return };
+    if let managed @ Value::Array(_) = &live["metadata"]["managedFields"] {
+        object["metadata"]["managedFields"] = managed.clone();
     }
     let kind = state.kind(id);
     count_generation(&kind, &live, &mut object);

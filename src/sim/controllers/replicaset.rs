@@ -9,7 +9,7 @@ use crate::sim::object::ObjectId;
 use crate::sim::state::State;
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(set) = state.value(id) else { return };
+    let Some(set) = state.bare(id) else { return };
     let wanted = set["spec"]["replicas"].as_i64().unwrap_or(1);
     if !state
         .store

@@ -17,7 +17,7 @@ use crate::sim::timers::What;
 const PROVIDER: Duration = Duration::from_secs(2);
 
 pub fn sync_budget(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(budget) = state.value(id) else {
+    let Some(budget) = state.bare(id) else {
         return;
     };
     let pods = state.built_in("pods");
@@ -31,7 +31,7 @@ pub fn sync_budget(state: &mut State, id: &ObjectId, now: Timestamp) {
                 && wanted.all(|(key, value)| value.as_str() == stored.head.label(key))
         });
     let heads: Vec<_> = chosen
-        .map(|(_, stored)| stored.head.clone())
+        .map(|(_, stored)| &stored.head)
         .filter(|head| !head.deleting)
         .collect();
     let expected = owned::count(heads.iter());
@@ -79,7 +79,7 @@ pub fn sync_budget(state: &mut State, id: &ObjectId, now: Timestamp) {
 }
 
 pub fn sync_service(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(service) = state.value(id) else {
+    let Some(service) = state.bare(id) else {
         return;
     };
     let created = state
@@ -104,7 +104,7 @@ pub fn sync_service(state: &mut State, id: &ObjectId, now: Timestamp) {
 
 /// Tells the limits back; what is used is counted for pods and services only.
 pub fn sync_quota(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(quota) = state.value(id) else { return };
+    let Some(quota) = state.bare(id) else { return };
     let hard = quota["spec"]["hard"].clone();
     let used = |resource: &str| {
         let kind = state.kinds.find_resource(resource);
@@ -122,7 +122,7 @@ pub fn sync_quota(state: &mut State, id: &ObjectId, now: Timestamp) {
 
 /// Accepts the names of a definition and serves its kinds.
 pub fn sync_definition(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(definition) = state.value(id) else {
+    let Some(definition) = state.bare(id) else {
         return;
     };
     let conditions = [

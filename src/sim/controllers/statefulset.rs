@@ -27,7 +27,7 @@ struct Look {
 }
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(set) = state.value(id) else { return };
+    let Some(set) = state.bare(id) else { return };
     if !set["metadata"]["deletionTimestamp"].is_null() {
         return;
     }
@@ -139,7 +139,7 @@ impl Look {
     /// The template as it was at a revision.
     fn template_of(&self, state: &State, revision: &str) -> Value {
         let kind = state.built_in("controllerrevisions.apps");
-        let kept = state.value(&self.id.beside(kind, revision));
+        let kept = state.bare(&self.id.beside(kind, revision));
         let kept = kept.map(|kept| kept["data"]["spec"]["template"].clone());
         let mut template = kept.unwrap_or_else(|| self.set["spec"]["template"].clone());
         if let Some(members) = template.as_object_mut() {

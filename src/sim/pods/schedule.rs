@@ -13,7 +13,7 @@ use crate::sim::state::{self, State};
 pub fn bind(
     state: &mut State,
     id: &ObjectId,
-    pod: &Value,
+    pod: &mut Value,
     conduct: &Conduct,
     now: Timestamp,
 ) -> Result<(), &'static str> {
@@ -35,9 +35,8 @@ pub fn bind(
     let number = random::number(state.seed, &["node", id.key()]);
     let count = u64::try_from(nodes.len()).unwrap_or(1);
     let index = usize::try_from(number % count).unwrap_or_default();
-    let mut bound = pod.clone();
-    bound["spec"]["nodeName"] = json!(nodes[index]);
-    state.commit(id, &mut bound, now);
+    pod["spec"]["nodeName"] = json!(nodes[index]);
+    state.commit(id, pod, now);
     Ok(())
 }
 
