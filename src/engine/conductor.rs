@@ -337,6 +337,8 @@ impl Conductor<'_> {
                     tenant: tenant.clone(),
                     namespace: planned.place.namespace.clone(),
                     wanted: wanted.clone(),
+                    goes_back: phase.is_going_back()
+                        || self.terms.action == record::Action::Rollback,
                 });
         }
         stage.next_look = Instant::now() + if is_settling { LOOK } else { SOAK_LOOK };
@@ -347,11 +349,11 @@ impl Conductor<'_> {
             let Ok(cluster) = self.clusters.get(name) else {
                 continue;
             };
-            let (reader, clock, name) = (cluster.reader(), self.clock, name.to_owned());
+            let (writer, clock, name) = (cluster.writer(), self.clock, name.to_owned());
             stage.looking.insert(name.clone());
             stage
                 .looks
-                .spawn(async move { (name, observe::observe(&reader, &watched, clock).await) });
+                .spawn(async move { (name, observe::observe(&writer, &watched, clock).await) });
         }
     }
 

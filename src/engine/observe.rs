@@ -1,17 +1,21 @@
 //! Looks at the health of tenants: a few lists per cluster, pods only where something is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::future::try_join_all;
+use jiff::Timestamp;
 
 use super::clock::Clock;
-use crate::cluster::{CallError, Kind, Reader, Within};
-use crate::health::{self, Observation, TenantHealth, Tolerance, Verdict, Wanted};
+use crate::cluster::{CallError, Kind, Preconditions, Reader, Within, Writer};
+use crate::health::{self, Observation, Surroundings, TenantHealth, Tolerance, Verdict, Wanted};
 use crate::manifest::Live;
 use crate::rollout::{Health, Sample};
 
 /// From this many tenants on, one list of the whole cluster is cheaper than a list for each.
 const MANY: usize = 6;
+/// A delete that the server has not taken by then is tried again at the next look.
+const DELETE: Duration = Duration::from_secs(5);
 
 /// A tenant to look at.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub struct Watched {
     pub tenant: String,
     pub namespace: String,
     pub wanted: Vec<Wanted>,
+    /// It goes back: pods of the bad revision that keep a StatefulSet from it are deleted.
+    pub goes_back: bool,
 }
 
 /// What was seen of one tenant.
@@ -30,10 +36,11 @@ pub struct Seen {
 
 /// Looks at tenants of one cluster. Every verdict is of the moment when the lists were asked for.
 pub async fn observe(
-    reader: &Reader,
+    writer: &Writer,
     watched: &[Watched],
     clock: Clock,
 ) -> Result<Vec<Seen>, CallError> {
+    let reader = writer.reader();
     let asked_at = clock.now();
     let found = objects(reader, watched).await?;
     let none = Vec::new();
@@ -55,13 +62,13 @@ pub async fn observe(
             ailing.push(tenant);
         }
     }
-    seen.extend(look_closer(reader, &ailing, &found, clock).await?);
+    seen.extend(look_closer(writer, &ailing, &found, clock).await?);
     Ok(seen)
 }
 
 /// Judges again what is not well, with its pods, which know more than their workloads.
 async fn look_closer(
-    reader: &Reader,
+    writer: &Writer,
     ailing: &[&Watched],
     found: &BTreeMap<String, Vec<Live>>,
     clock: Clock,
@@ -71,11 +78,16 @@ async fn look_closer(
         Kind::pod(),
         Kind::new("apps/v1", "ReplicaSet", "replicasets", true),
     ];
-    let [pods, replica_sets] = lists(reader, ailing, &kinds)
+    let [pods, replica_sets] = lists(writer.reader(), ailing, &kinds)
         .await?
         .try_into()
         .unwrap_or_default();
     let none = Vec::new();
+    for tenant in ailing.iter().filter(|tenant| tenant.goes_back) {
+        let found = found.get(&tenant.namespace).unwrap_or(&none);
+        let pods = pods.get(&tenant.namespace).unwrap_or(&none);
+        clear_the_way(writer, found, pods, asked_at).await?;
+    }
     let judged = ailing.iter().map(|tenant| {
         let health = health::judge_tenant(&Observation {
             wanted: &tenant.wanted,
@@ -90,7 +102,39 @@ async fn look_closer(
     Ok(judged.collect())
 }
 
-fn sight(watched: &Watched, health: &TenantHealth, at: jiff::Timestamp) -> Seen {
+/// A StatefulSet waits for its broken pod for ever, also when it is to be replaced by a sound one
+/// (kubernetes#67250). Deleting that pod, and no other of its name, lets the way back go on.
+async fn clear_the_way(
+    writer: &Writer,
+    found: &[Live],
+    pods: &[Live],
+    now: Timestamp,
+) -> Result<(), CallError> {
+    let surroundings = Surroundings {
+        pods,
+        replica_sets: &[],
+        written_at: None,
+        now,
+        tolerance: Tolerance::default(),
+    };
+    for pod in found
+        .iter()
+        .flat_map(|live| health::pods_in_the_way(live, &surroundings))
+    {
+        let meant = Preconditions {
+            uid: pod.uid,
+            resource_version: None,
+        };
+        match writer.delete(&pod.object, &meant, Some(DELETE)).await {
+            // Gone, or another pod by now: nothing is in the way any more.
+            Ok(_) | Err(CallError::Gone(_) | CallError::Stale(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn sight(watched: &Watched, health: &TenantHealth, at: Timestamp) -> Seen {
     let reduced = match health.verdict {
         Verdict::Healthy | Verdict::Suspended => Health::Healthy,
         Verdict::Progressing => Health::Progressing,
