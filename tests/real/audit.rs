@@ -30,11 +30,12 @@ impl Audit {
         counts
     }
 
-    /// When the last change was accepted, in microseconds since the epoch.
-    pub fn last_change(&self) -> Option<i64> {
+    /// When the last change in a namespace was accepted, in microseconds since the epoch.
+    pub fn last_change_in(&self, namespace: &str) -> Option<i64> {
         let requests = self.requests();
         let changes = requests.iter().filter(|request| is_change(request));
-        changes.filter_map(time).max()
+        let there = changes.filter(|request| request["objectRef"]["namespace"] == namespace);
+        there.filter_map(time).max()
     }
 
     /// When each namespace was first changed, in microseconds since the epoch.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::clusters;
 
@@ -18,13 +18,6 @@ pub fn escale(folder: &Path, arguments: &[&str]) -> Told {
         .output()
         .expect("escale starts")
         .into()
-}
-
-/// Starts it and lets it run.
-pub fn start(folder: &Path, arguments: &[&str]) -> Child {
-    let mut command = command(folder, arguments);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("escale starts")
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {

@@ -12,7 +12,7 @@ apiVersion: escale.dev/v1alpha1
 kind: Strategy
 metadata: {name: normal}
 spec:
-  tenant: {minHealthyTime: 1s, progressDeadline: 20s, onFailure: rollback}
+  tenant: {minHealthyTime: 1s, progressDeadline: 60s, onFailure: rollback}
   limits:
     maxConcurrency: {all: 200, cluster: 40}
     maxUnavailable: {all: 100%, cluster: 100%}
@@ -78,20 +78,6 @@ impl Fleet {
 
     pub fn remove(&self, file: &str) {
         fs::remove_file(self.folder.path().join(file)).expect("a file of the fleet");
-    }
-
-    /// The same files, in a folder that git knows nothing of.
-    pub fn without_git(&self) -> Self {
-        let copied = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        for part in ["environments", "templates"] {
-            copy(
-                &self.folder.path().join(part),
-                &copied.folder.path().join(part),
-            );
-        }
-        copied
     }
 
     /// Commits everything and returns the commit's id.
