@@ -164,7 +164,7 @@ fn orphaned(before: &Source, after: &Source, selection: &Selection) -> Vec<Strin
     gone.map(|tenant| tenant.name.clone()).collect()
 }
 
-fn own_names(tenant: &Tenant) -> (String, Names) {
+pub fn own_names(tenant: &Tenant) -> (String, Names) {
     let its = [&tenant.name, &tenant.namespace].map(|name| (name.as_str(), "{tenant}"));
     let platforms = tenant.platforms.values().flat_map(|platform| {
         let domains = platform.domains().map(|domain| (domain, "{domain}"));

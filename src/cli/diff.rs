@@ -1,15 +1,19 @@
 //! `escale diff`: what would change, before it changes.
 
 use crate::cli::Common;
-use crate::cli::compared::{Asked, compared};
+use crate::cli::compared::{Asked, compared, own_names};
+use crate::cli::rollout::rendered;
 use crate::cli::source::{SelectionArgs, Source, SourceArgs};
+use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
-use crate::diff::{Heading, Report, markdown, text};
+use crate::diff::{Change, ChangeKind, Heading, NamesByTenant, Report, markdown, text};
+use crate::engine::{self, Records};
 use crate::error::Exit;
 
-/// Show what changes in the manifests of tenants between a revision and now.
+/// Show what changes in the manifests of tenants, against a revision or against the clusters.
 ///
-/// Needs no cluster: both sides are rendered. The same change of many tenants is shown once, names of
+/// `--against REV` needs no cluster: both sides are rendered. Without it, what the clusters have is
+/// compared, by dry-runs where a local test cannot tell; nothing is written. The same change of many tenants is shown once, names of
 /// the tenant's own as `{tenant}`, `{platform}` and `{domain}`. Values of Secrets are never shown.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -18,11 +22,13 @@ use crate::error::Exit;
 pub struct Diff {
     #[command(flatten)]
     source: SourceArgs,
-    /// Compare with this commit, branch or tag
+    /// Compare with this commit, branch or tag; default: with what the clusters have
     #[arg(long, value_name = "REV")]
-    against: String,
+    against: Option<String>,
     #[command(flatten)]
     selection: SelectionArgs,
+    #[command(flatten)]
+    stage: StageArgs,
     /// How to print the changes; `markdown` is for merge requests
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -47,21 +53,56 @@ const COMMENT: usize = 60_000;
 impl Diff {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
         let after = Source::open(common, &self.source)?;
-        let before = after.at(common, &self.against)?;
-        let asked = Asked {
-            selection: self.selection.selection()?,
-            with_unchanged: self.unchanged,
+        let (report, before) = match &self.against {
+            Some(revision) => self.with_revision(common, &after, revision)?,
+            None => (
+                self.with_clusters(common, &after, ui)?,
+                "the clusters".to_owned(),
+            ),
         };
-        let report = compared(&before, &after, &asked)?;
         self.print(&report, (&before, &after), ui)?;
         Ok(self.exit(&report))
     }
 
-    fn print(&self, report: &Report, sides: (&Source, &Source), ui: &Ui) -> anyhow::Result<()> {
-        let (before, after) = (sides.0.describe(), sides.1.describe());
+    fn with_revision(
+        &self,
+        common: &Common,
+        after: &Source,
+        revision: &str,
+    ) -> anyhow::Result<(Report, String)> {
+        let before = after.at(common, revision)?;
+        let asked = Asked {
+            selection: self.selection.selection()?,
+            with_unchanged: self.unchanged,
+        };
+        Ok((compared(&before, after, &asked)?, before.describe()))
+    }
+
+    fn with_clusters(&self, common: &Common, source: &Source, ui: &Ui) -> anyhow::Result<Report> {
+        let tenants = source.fleet.select(&self.selection.selection()?)?;
+        let bundles = rendered(source, ui);
+        let found = self.stage.run(async {
+            let stage = self.stage.open(common, &source.fleet).await?;
+            let environment = &source.fleet.environment.name;
+            let records = Records::read(&stage.clusters, environment).await;
+            Ok(
+                engine::live_changes(&stage.clusters, environment, &tenants, &bundles, &records)
+                    .await,
+            )
+        })?;
+        let is_told = |change: &Change| self.unchanged || change.change != ChangeKind::Unchanged;
+        let names: NamesByTenant = tenants.iter().map(|tenant| own_names(tenant)).collect();
+        let mut report = Report::new(found.changes.into_iter().filter(is_told).collect(), &names);
+        report.incomplete = found.incomplete;
+        report.tenants = tenants.len();
+        Ok(report)
+    }
+
+    fn print(&self, report: &Report, sides: (&str, &Source), ui: &Ui) -> anyhow::Result<()> {
+        let (before, after) = (sides.0, sides.1.describe());
         let heading = Heading {
             environment: &sides.1.fleet.environment.name,
-            before: &before,
+            before,
             after: &after,
         };
         match self.output {

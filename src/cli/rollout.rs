@@ -208,7 +208,8 @@ fn release(source: &Source, uncommitted: Uncommitted) -> anyhow::Result<String> 
     }
 }
 
-fn rendered(source: &Source, ui: &Ui) -> Bundles {
+/// Every tenant's bundle, or its first mistake; all mistakes are told.
+pub fn rendered(source: &Source, ui: &Ui) -> Bundles {
     let tenants: Vec<_> = source.fleet.tenants.iter().collect();
     let bundles = source.bundles(&tenants);
     for mistake in bundles.mistakes() {

@@ -158,7 +158,6 @@ fn open_sims(common: &Common, fleet: &Fleet) -> anyhow::Result<Stage> {
         };
         sims.insert(name.clone(), sim);
     }
-    dedicate_nodes(fleet, &sims);
     let connected = connected(&sims);
     let hub = fleet.hub().map(|hub| hub.name.clone());
     Ok(Stage {
@@ -178,27 +177,6 @@ pub fn connected(sims: &BTreeMap<String, SimCluster>) -> BTreeMap<String, Cluste
             )
         })
         .collect()
-}
-
-/// Pods may ask for nodes that are dedicated to their tenant: one for each tenant that is promised
-/// them joins its cluster.
-pub fn dedicate_nodes(fleet: &Fleet, sims: &BTreeMap<String, SimCluster>) {
-    for tenant in &fleet.tenants {
-        let owner = tenant.group.as_ref().unwrap_or(&tenant.name);
-        let labels = [(
-            "platform.example.com/dedicated-to".to_owned(),
-            owner.as_str().into(),
-        )]
-        .into_iter()
-        .collect();
-        if fleet
-            .values_of(tenant)
-            .get("dedicatedNodes")
-            .is_some_and(|dedicated| dedicated == true)
-        {
-            sims[&tenant.cluster].join(&format!("node-{}", tenant.name), labels);
-        }
-    }
 }
 
 fn read_saved(file: &PathBuf) -> anyhow::Result<Option<Value>> {

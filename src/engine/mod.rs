@@ -12,6 +12,7 @@ pub mod holds;
 mod identity;
 mod lease;
 mod ledger;
+mod live_diff;
 mod observe;
 mod planning;
 mod resume;
@@ -27,6 +28,7 @@ pub use brake::deletes;
 pub use clock::Clock;
 pub use clusters::Clusters;
 pub use conductor::{Ending, Stop};
+pub use live_diff::{LiveChanges, live_changes};
 pub use planning::{Bundles, Records};
 pub use rollbacks::{Destination, Return, RollbackOrder, destination, roll_back};
 pub use rollouts::{

@@ -39,7 +39,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use state::State;
 
@@ -90,12 +90,6 @@ impl SimCluster {
     pub fn tell(&self, fault: Fault) {
         let now = self.now();
         self.state(now).tell(fault, now);
-    }
-
-    /// A node joins the cluster, with labels that pods may ask for.
-    pub fn join(&self, node: &str, labels: Map<String, Value>) {
-        let now = self.now();
-        self.state(now).join(node, labels, now);
     }
 
     /// What was asked of it so far, oldest first.

@@ -182,12 +182,6 @@ impl State {
         self.commit(&id, &mut object, now);
     }
 
-    /// A node joins, with labels that pods may ask for.
-    pub fn join(&mut self, name: &str, labels: Map<String, Value>, now: Timestamp) {
-        self.found("nodes", node(name, "a", labels), now);
-        self.wake_pods(now);
-    }
-
     fn wake_pods(&mut self, now: Timestamp) {
         let pods = self.built_in("pods");
         let pods: Vec<ObjectId> = self

@@ -118,7 +118,6 @@ impl<'a> Theatre<'a> {
                 (name.clone(), SimCluster::new(options))
             })
             .collect();
-        stage::dedicate_nodes(fleet, &sims);
         let connected = stage::connected(&sims);
         let hub = fleet.hub().map(|hub| hub.name.clone());
         Self {

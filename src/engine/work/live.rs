@@ -10,7 +10,7 @@ use crate::manifest::{Bundle, Live, ObjectRef};
 use crate::record::Inventory;
 
 /// What a bundle wants and what an inventory knows.
-pub(super) fn objects_of(bundle: &Bundle, inventory: &Inventory) -> BTreeSet<ObjectRef> {
+pub(in crate::engine) fn objects_of(bundle: &Bundle, inventory: &Inventory) -> BTreeSet<ObjectRef> {
     let wanted = bundle
         .manifests()
         .iter()
@@ -24,7 +24,7 @@ pub(super) fn objects_of(bundle: &Bundle, inventory: &Inventory) -> BTreeSet<Obj
 
 /// Reads objects of one namespace. What is missing in the answer is not there: a list is whole,
 /// or it is an error.
-pub(super) async fn read(
+pub(in crate::engine) async fn read(
     reader: &Reader,
     namespace: &str,
     objects: &BTreeSet<ObjectRef>,

@@ -6,7 +6,7 @@
 mod carry;
 mod claim;
 mod close;
-mod live;
+pub(super) mod live;
 
 use std::sync::Arc;
 
