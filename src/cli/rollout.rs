@@ -55,6 +55,9 @@ pub struct Rollout {
     order: OrderArgs,
     #[command(flatten)]
     who: WhoArgs,
+    /// Go on with the rollout that is open, of whatever commit; nothing to do if none is
+    #[arg(long = "continue", conflicts_with_all = ["revision", "targets", "selector"])]
+    go_on: bool,
     /// Leave after waiting this long for one thing; run again to go on
     #[arg(long, value_name = "TIME")]
     wait_limit: Option<Duration>,
@@ -80,7 +83,10 @@ struct Ready {
 
 impl Plan {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
-        let ready = self.order.prepare(common, ui, Uncommitted::Planned)?;
+        let revision = self.order.source.revision.clone();
+        let ready = self
+            .order
+            .prepare(common, ui, Uncommitted::Planned, revision)?;
         let doing = async {
             let stage = self.order.stage.open(common, &ready.source.fleet).await?;
             let now = stage.clock.now();
@@ -109,8 +115,33 @@ impl Plan {
 
 impl Rollout {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
-        let ready = self.order.prepare(common, ui, Uncommitted::Refused)?;
+        let revision = if self.go_on {
+            let Some(release) = self.open_release(common)? else {
+                ui.say("no rollout is open: nothing to go on with");
+                return Ok(Exit::Done);
+            };
+            Some(release)
+        } else {
+            self.order.source.revision.clone()
+        };
+        // Only a commit is rolled out: what runs must be found again in git.
+        let revision = revision.or_else(|| Some("HEAD".to_owned()));
+        let ready = self
+            .order
+            .prepare(common, ui, Uncommitted::Refused, revision)?;
         self.order.stage.run(self.carry_out(common, ui, &ready))
+    }
+
+    /// The commit of the rollout that is open, as the hub knows it.
+    fn open_release(&self, common: &Common) -> anyhow::Result<Option<String>> {
+        let source = Source::open(common, &self.order.source)?;
+        self.order.stage.run(async {
+            let stage = self.order.stage.open(common, &source.fleet).await?;
+            let latest =
+                engine::latest_rollout(&stage.clusters, &source.fleet.environment.name).await?;
+            let open = latest.filter(|rollout| !rollout.state.is_over());
+            Ok(open.and_then(|rollout| rollout.release))
+        })
     }
 
     async fn carry_out(&self, common: &Common, ui: &Ui, ready: &Ready) -> anyhow::Result<Exit> {
@@ -149,12 +180,17 @@ enum Uncommitted {
 }
 
 impl OrderArgs {
-    fn prepare(&self, common: &Common, ui: &Ui, uncommitted: Uncommitted) -> anyhow::Result<Ready> {
-        // Only a commit is rolled out: what runs must be found again in git.
-        let mut arguments = self.source.clone();
-        if uncommitted == Uncommitted::Refused && arguments.revision.is_none() {
-            arguments.revision = Some("HEAD".to_owned());
-        }
+    fn prepare(
+        &self,
+        common: &Common,
+        ui: &Ui,
+        uncommitted: Uncommitted,
+        revision: Option<String>,
+    ) -> anyhow::Result<Ready> {
+        let arguments = SourceArgs {
+            revision,
+            ..self.source.clone()
+        };
         let source = Source::open(common, &arguments)?;
         ui.detail(format!(
             "{}: {}",

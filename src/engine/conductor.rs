@@ -28,8 +28,8 @@ use crate::rollout::{Event, Failure, Frozen, Next, Outcome, Phase, Progress, Wai
 
 /// How often tenants that settle are looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// How often tenants that only soak are looked at; well below any `maxSampleGap`.
-const SOAK_LOOK: Duration = Duration::from_secs(10);
+/// Tenants that only soak are looked at at least this often, and twice in a `maxSampleGap`.
+const SOAK_LOOK: Duration = Duration::from_secs(20);
 /// How often the hub is asked for people's words: they act within this time.
 const LISTEN: Duration = Duration::from_secs(2);
 
@@ -341,7 +341,7 @@ impl Conductor<'_> {
                         || self.terms.action == record::Action::Rollback,
                 });
         }
-        stage.next_look = Instant::now() + if is_settling { LOOK } else { SOAK_LOOK };
+        stage.next_look = Instant::now() + if is_settling { LOOK } else { self.soak_look() };
         for (name, watched) in by_cluster {
             if stage.looking.contains(name) {
                 continue;
@@ -355,6 +355,11 @@ impl Conductor<'_> {
                 .looks
                 .spawn(async move { (name, observe::observe(&writer, &watched, clock).await) });
         }
+    }
+
+    fn soak_look(&self) -> Duration {
+        let gap = Duration::try_from(self.frozen.strategy.max_sample_gap).unwrap_or_default();
+        (gap / 2).clamp(LOOK, SOAK_LOOK)
     }
 
     /// Takes in what was seen. A cluster that did not answer says nothing: its tenants' samples
