@@ -339,6 +339,7 @@ async fn conduct(
         survey,
     } = ready;
     let id = ledger.record().id.clone();
+    let bundles = rendered(order.bundles);
     let conductor = Conductor {
         terms: Terms {
             holder: order.who.holder.clone(),
@@ -351,11 +352,11 @@ async fn conduct(
             keep: keep(order.fleet),
             soaks: Arc::new(survey.soaks),
         },
-        bundles: rendered(order.bundles),
-        releases: rendered(order.bundles)
-            .into_keys()
-            .map(|tenant| (tenant, order.release.clone()))
+        releases: bundles
+            .keys()
+            .map(|tenant| (tenant.clone(), order.release.clone()))
             .collect(),
+        bundles,
         records: by_tenant(&survey.records),
         clusters: world.clusters,
         clock: world.clock,
