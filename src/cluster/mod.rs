@@ -6,6 +6,7 @@
 mod call;
 mod connect;
 mod discovery;
+mod item;
 mod kind;
 mod proxy;
 mod reader;
@@ -20,6 +21,7 @@ use crate::error::UserError;
 use call::Caller;
 pub use call::Requests;
 pub use connect::{Connection, contexts};
+pub use item::Item;
 pub use kind::{Kind, Kinds};
 pub use reader::{LogQuery, Reader, Within};
 pub use trouble::{CallError, FieldConflict};

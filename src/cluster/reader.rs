@@ -8,6 +8,7 @@ use crate::manifest::{Live, ObjectRef};
 
 use super::call::{Call, Caller, JSON};
 use super::discovery;
+use super::item::{Item, Page};
 use super::kind::{Kind, Kinds};
 use super::trouble::CallError;
 use super::writer::{Apply, apply_call};
@@ -114,8 +115,18 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
     ) -> Result<Vec<Live>, CallError> {
-        let values = self.list_values(kind, within, selector).await?;
-        values.into_iter().map(live).collect()
+        let items = self.list_items(kind, within, selector).await?;
+        items.iter().map(Item::read).collect()
+    }
+
+    /// As [`list`](Self::list), but each object is read only when it is asked for.
+    pub async fn list_items(
+        &self,
+        kind: &Kind,
+        within: Within<'_>,
+        selector: Option<&str>,
+    ) -> Result<Vec<Item>, CallError> {
+        self.all_pages(kind, within, selector, JSON).await
     }
 
     /// As [`list`](Self::list), but only the metadata of each object comes over the wire.
@@ -125,29 +136,8 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
     ) -> Result<Vec<Live>, CallError> {
-        let mut items = self.all_pages(kind, within, selector, METADATA).await?;
-        for item in &mut items {
-            item["apiVersion"] = kind.api_version.as_str().into();
-            item["kind"] = kind.kind.as_str().into();
-        }
-        items.into_iter().map(live).collect()
-    }
-
-    /// As [`list`](Self::list), but the bare JSON: what records are read from.
-    pub async fn list_values(
-        &self,
-        kind: &Kind,
-        within: Within<'_>,
-        selector: Option<&str>,
-    ) -> Result<Vec<Value>, CallError> {
-        let mut expired = None;
-        for _ in 0..=RESTARTS {
-            match self.all_pages(kind, within, selector, JSON).await {
-                Err(CallError::Expired(message)) => expired = Some(message),
-                outcome => return outcome,
-            }
-        }
-        Err(CallError::Expired(expired.unwrap_or_default()))
+        let items = self.all_pages(kind, within, selector, METADATA).await?;
+        items.iter().map(Item::read).collect()
     }
 
     /// Asks the server what an apply would lead to.
@@ -192,13 +182,31 @@ impl Reader {
         }
     }
 
+    /// Every page of a list. One whose later pages have expired on the server begins again.
     async fn all_pages(
         &self,
         kind: &Kind,
         within: Within<'_>,
         selector: Option<&str>,
         accept: &'static str,
-    ) -> Result<Vec<Value>, CallError> {
+    ) -> Result<Vec<Item>, CallError> {
+        let kind = Arc::new(kind.clone());
+        let mut restarts = 0;
+        loop {
+            match self.pages(&kind, within, selector, accept).await {
+                Err(CallError::Expired(_)) if restarts < RESTARTS => restarts += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn pages(
+        &self,
+        kind: &Arc<Kind>,
+        within: Within<'_>,
+        selector: Option<&str>,
+        accept: &'static str,
+    ) -> Result<Vec<Item>, CallError> {
         let mut items = Vec::new();
         let mut token = String::new();
         loop {
@@ -206,17 +214,12 @@ impl Reader {
                 accept,
                 ..page_call(kind, within, selector, &token)
             };
-            let mut page = self.caller.json(&call).await?;
-            let Value::Array(found) = page["items"].take() else {
-                return Err(CallError::Unreachable(
-                    "its answer to a list has no items".to_owned(),
-                ));
-            };
-            items.extend(found.into_iter().map(|item| with_kind(item, kind)));
-            match page.pointer("/metadata/continue").and_then(Value::as_str) {
-                Some(next) if !next.is_empty() => next.clone_into(&mut token),
-                _ => return Ok(items),
+            let page = Page::read(&self.caller.call(&call).await?, kind)?;
+            items.extend(page.items);
+            if page.token.is_empty() {
+                return Ok(items);
             }
+            token = page.token;
         }
     }
 }
@@ -234,17 +237,6 @@ fn page_call(kind: &Kind, within: Within<'_>, selector: Option<&str>, token: &st
         call = call.query("continue", token);
     }
     call
-}
-
-/// Items of a list do not say their kind: the list does.
-fn with_kind(mut item: Value, kind: &Kind) -> Value {
-    if let Some(map) = item.as_object_mut() {
-        map.entry("apiVersion")
-            .or_insert_with(|| kind.api_version.clone().into());
-        map.entry("kind")
-            .or_insert_with(|| kind.kind.clone().into());
-    }
-    item
 }
 
 pub(super) fn live(value: Value) -> Result<Live, CallError> {

@@ -16,20 +16,14 @@ use super::clock::Clock;
 use super::clusters::Clusters;
 use super::lease::Lease;
 use super::ledger::Ledger;
-use super::observe::{self, Seen, Watched};
+use super::looks::Looks;
 use super::store;
 use super::words;
 use super::work::{self, Aim, Done, Job, Open};
-use crate::cluster::CallError;
-use crate::health::Wanted;
 use crate::manifest::Bundle;
 use crate::record::{self, Stored, TenantRecord, Verb, Word};
 use crate::rollout::{Event, Failure, Frozen, Next, Outcome, Phase, Progress, Wait, What};
 
-/// How often tenants that settle are looked at.
-const LOOK: Duration = Duration::from_secs(2);
-/// Tenants that only soak are looked at at least this often, and twice in a `maxSampleGap`.
-const SOAK_LOOK: Duration = Duration::from_secs(20);
 /// How often the hub is asked for people's words: they act within this time.
 const LISTEN: Duration = Duration::from_secs(2);
 
@@ -88,12 +82,8 @@ struct Stage {
     progress: Progress,
     /// Claims that are open, by tenant.
     open: BTreeMap<String, Open>,
-    /// What is looked for in a tenant, once it was written.
-    wanted: BTreeMap<String, Vec<Wanted>>,
     work: JoinSet<(String, Aim, Done)>,
-    looks: JoinSet<(String, Result<Vec<Seen>, CallError>)>,
-    looking: BTreeSet<String>,
-    next_look: Instant,
+    looks: Looks,
     next_listen: Instant,
     heard: BTreeSet<String>,
     idle_since: Instant,
@@ -102,7 +92,7 @@ struct Stage {
 impl Conductor<'_> {
     /// Runs until the rollout has ended, or only time or a person can go on.
     pub async fn run(mut self, progress: Progress) -> anyhow::Result<(Ending, Progress, Frozen)> {
-        let mut stage = Stage::new(progress);
+        let mut stage = self.stage(progress);
         self.skip_old_words(&mut stage).await;
         self.rewatch(&mut stage);
         let ending = loop {
@@ -139,6 +129,19 @@ impl Conductor<'_> {
         Ok((ending, stage.progress, self.frozen))
     }
 
+    fn stage(&self, progress: Progress) -> Stage {
+        let all_go_back = self.terms.action == record::Action::Rollback;
+        Stage {
+            progress,
+            open: BTreeMap::new(),
+            work: JoinSet::new(),
+            looks: Looks::new(&self.frozen, self.clock, all_go_back),
+            next_listen: Instant::now(),
+            heard: BTreeSet::new(),
+            idle_since: Instant::now(),
+        }
+    }
+
     /// Whether to leave instead of waiting.
     fn leaves(&self, stage: &Stage, wait: &Wait) -> Option<Ending> {
         let waited = stage.idle_since.elapsed();
@@ -164,7 +167,7 @@ impl Conductor<'_> {
 
     /// Waits for the first thing that happens. `false` when the lease is lost.
     async fn wait(&mut self, stage: &mut Stage, wait: &Wait) -> anyhow::Result<bool> {
-        self.look(stage);
+        stage.looks.start(&self.clusters, &stage.progress);
         let deadline = self.wake_up(stage, wait);
         let lease_due = self.lease.as_ref().map(Lease::due);
         tokio::select! {
@@ -173,9 +176,8 @@ impl Conductor<'_> {
                 let (tenant, aim, done) = done.context("a worker ended without a report")?;
                 self.take_in(stage, tenant, aim, done).await?;
             }
-            Some(seen) = stage.looks.join_next() => {
-                let (cluster, seen) = seen.context("a look at a cluster ended without a report")?;
-                self.see(stage, &cluster, seen);
+            looked = stage.looks.ended() => {
+                stage.looks.take_in(looked?, &self.frozen, &mut stage.progress);
             }
             () = until(lease_due) => return Ok(self.renew_lease().await),
             Ok(()) = self.stop.changed() => {}
@@ -193,7 +195,11 @@ impl Conductor<'_> {
 
     /// The next time at which something is due.
     fn wake_up(&self, stage: &Stage, wait: &Wait) -> Instant {
-        let soon = stage.next_look.min(stage.next_listen);
+        let soon = stage
+            .looks
+            .next()
+            .unwrap_or(stage.next_listen)
+            .min(stage.next_listen);
         let until = wait.until.map(|until| {
             let left = until.duration_since(self.clock.now());
             Instant::now() + Duration::try_from(left).unwrap_or_default()
@@ -275,7 +281,7 @@ impl Conductor<'_> {
                 writes,
                 wanted,
             } => {
-                stage.wanted.insert(tenant.clone(), wanted);
+                stage.looks.watch(&self.frozen, &tenant, wanted);
                 stage.open.insert(tenant.clone(), *open);
                 match aim {
                     Aim::Forward => What::TenantWritten { tenant, writes },
@@ -310,70 +316,13 @@ impl Conductor<'_> {
             }
             Done::Unreachable { why } => What::TenantRollbackFailed { tenant, why },
         };
-        stage.next_look = Instant::now();
+        if let What::TenantSucceeded { tenant } = &what {
+            stage.looks.hasten(tenant);
+        }
         self.happen(stage, what).await
     }
 
     // --- Health ---
-
-    /// Starts a look at every cluster that has tenants to look at, when it is time.
-    fn look(&self, stage: &mut Stage) {
-        if Instant::now() < stage.next_look {
-            return;
-        }
-        let mut by_cluster: BTreeMap<&str, Vec<Watched>> = BTreeMap::new();
-        let mut is_settling = false;
-        for (_, planned) in self.frozen.plan.tenants() {
-            let tenant = &planned.place.tenant;
-            let phase = &stage.progress.tenants[tenant].phase;
-            let Some(wanted) = stage.wanted.get(tenant).filter(|_| phase.is_watched()) else {
-                continue;
-            };
-            is_settling |= !matches!(phase, Phase::Succeeded { .. });
-            by_cluster
-                .entry(&planned.place.cluster)
-                .or_default()
-                .push(Watched {
-                    tenant: tenant.clone(),
-                    namespace: planned.place.namespace.clone(),
-                    wanted: wanted.clone(),
-                    goes_back: phase.is_going_back()
-                        || self.terms.action == record::Action::Rollback,
-                });
-        }
-        stage.next_look = Instant::now() + if is_settling { LOOK } else { self.soak_look() };
-        for (name, watched) in by_cluster {
-            if stage.looking.contains(name) {
-                continue;
-            }
-            let Ok(cluster) = self.clusters.get(name) else {
-                continue;
-            };
-            let (writer, clock, name) = (cluster.writer(), self.clock, name.to_owned());
-            stage.looking.insert(name.clone());
-            stage
-                .looks
-                .spawn(async move { (name, observe::observe(&writer, &watched, clock).await) });
-        }
-    }
-
-    fn soak_look(&self) -> Duration {
-        let gap = Duration::try_from(self.frozen.strategy.max_sample_gap).unwrap_or_default();
-        (gap / 2).clamp(LOOK, SOAK_LOOK)
-    }
-
-    /// Takes in what was seen. A cluster that did not answer says nothing: its tenants' samples
-    /// grow old, and what is not seen healthy does not count as healthy.
-    fn see(&self, stage: &mut Stage, cluster: &str, seen: Result<Vec<Seen>, CallError>) {
-        stage.looking.remove(cluster);
-        for seen in seen.unwrap_or_default() {
-            stage.progress.observe(
-                &seen.tenant,
-                seen.sample,
-                self.frozen.strategy.max_sample_gap,
-            );
-        }
-    }
 
     /// After a resume: what succeeded before is watched again.
     fn rewatch(&self, stage: &mut Stage) {
@@ -381,7 +330,8 @@ impl Conductor<'_> {
             if let (Phase::Succeeded { .. }, Some(bundle)) =
                 (&progress.phase, self.bundles.get(tenant))
             {
-                stage.wanted.insert(tenant.clone(), work::wanted_of(bundle));
+                let wanted = work::wanted_of(bundle);
+                stage.looks.watch(&self.frozen, tenant, wanted);
             }
         }
     }
@@ -463,7 +413,7 @@ impl Conductor<'_> {
             let (tenant, aim, done) = done.context("a worker ended without a report")?;
             self.take_in(stage, tenant, aim, done).await?;
         }
-        stage.looks.shutdown().await;
+        stage.looks.stop().await;
         Ok(())
     }
 }
@@ -473,22 +423,5 @@ async fn until(then: Option<Instant>) {
     match then {
         Some(then) => tokio::time::sleep_until(then).await,
         None => std::future::pending().await,
-    }
-}
-
-impl Stage {
-    fn new(progress: Progress) -> Self {
-        Self {
-            progress,
-            open: BTreeMap::new(),
-            wanted: BTreeMap::new(),
-            work: JoinSet::new(),
-            looks: JoinSet::new(),
-            looking: BTreeSet::new(),
-            next_look: Instant::now(),
-            next_listen: Instant::now(),
-            heard: BTreeSet::new(),
-            idle_since: Instant::now(),
-        }
     }
 }

@@ -13,6 +13,7 @@ mod identity;
 mod lease;
 mod ledger;
 mod live_diff;
+mod looks;
 mod observe;
 mod planning;
 mod resume;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::cluster::{CallError, Kind, Reader, Within, Writer};
+use crate::cluster::{CallError, Item, Kind, Reader, Within, Writer};
 use crate::error::UserError;
 use crate::manifest::{Bundle, Digest};
 use crate::record::{
@@ -213,13 +213,11 @@ pub async fn note_cluster(hub: &Writer, record: &ClusterRecord) -> Result<(), Ca
 }
 
 async fn list(reader: &Reader, selector: &str) -> Result<Vec<Value>, CallError> {
-    reader
-        .list_values(
-            &Kind::config_map(),
-            Within::Namespace(NAMESPACE),
-            Some(selector),
-        )
-        .await
+    let within = Within::Namespace(NAMESPACE);
+    let items = reader
+        .list_items(&Kind::config_map(), within, Some(selector))
+        .await?;
+    items.iter().map(Item::value).collect()
 }
 
 fn name_of(value: &Value) -> String {

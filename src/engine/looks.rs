@@ -1,0 +1,237 @@
+//! When to look at whom. Tenants that move are looked at often; those that do well only as often as
+//! the proof of their health asks for. What it costs follows the tenants that are due, not the fleet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::clock::Clock;
+use super::clusters::Clusters;
+use super::observe::{self, Seen, Watched, Well};
+use crate::cluster::CallError;
+use crate::health::Wanted;
+use crate::rollout::{Frozen, Health, Phase, Progress, TenantProgress};
+
+/// How often a tenant that is not healthy yet, or not any more, is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// A healthy tenant is looked at at least this often, and twice in a `maxSampleGap`.
+const CALM: Duration = Duration::from_secs(20);
+
+/// The looks of one run: under way, and due.
+pub struct Looks {
+    begun: Instant,
+    calm: Duration,
+    clock: Clock,
+    /// Every tenant that goes back is helped past pods that are in its way.
+    all_go_back: bool,
+    watches: BTreeMap<String, Watch>,
+    due: BTreeSet<(Instant, String)>,
+    running: JoinSet<Looked>,
+    /// Clusters that are being looked at, and who became due on them meanwhile.
+    busy: BTreeMap<String, BTreeSet<String>>,
+    /// Tenants of the plan, by cluster.
+    population: BTreeMap<String, usize>,
+}
+
+struct Watch {
+    cluster: String,
+    namespace: String,
+    wanted: Arc<[Wanted]>,
+    before: Option<Well>,
+    due: Instant,
+}
+
+/// A look that has ended.
+pub struct Looked {
+    cluster: String,
+    tenants: Vec<String>,
+    seen: Result<Vec<Seen>, CallError>,
+}
+
+impl Looks {
+    pub fn new(frozen: &Frozen, clock: Clock, all_go_back: bool) -> Self {
+        let gap = Duration::try_from(frozen.strategy.max_sample_gap).unwrap_or_default();
+        let mut population = BTreeMap::new();
+        for (_, planned) in frozen.plan.tenants() {
+            *population.entry(planned.place.cluster.clone()).or_default() += 1;
+        }
+        Self {
+            begun: Instant::now(),
+            calm: (gap / 2).clamp(LOOK, CALM),
+            clock,
+            all_go_back,
+            watches: BTreeMap::new(),
+            due: BTreeSet::new(),
+            running: JoinSet::new(),
+            busy: BTreeMap::new(),
+            population,
+        }
+    }
+
+    /// Watches a tenant for these objects from now on.
+    pub fn watch(&mut self, frozen: &Frozen, tenant: &str, wanted: Vec<Wanted>) {
+        let Some((_, planned)) = frozen.plan.find(tenant) else {
+            return;
+        };
+        self.forget(tenant);
+        let due = Instant::now();
+        let watch = Watch {
+            cluster: planned.place.cluster.clone(),
+            namespace: planned.place.namespace.clone(),
+            wanted: wanted.into(),
+            before: None,
+            due,
+        };
+        self.watches.insert(tenant.to_owned(), watch);
+        self.due.insert((due, tenant.to_owned()));
+    }
+
+    /// Looks at a watched tenant at once: its writes have settled, its soak begins.
+    pub fn hasten(&mut self, tenant: &str) {
+        self.set_due(tenant, Instant::now());
+    }
+
+    /// When the next look is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Starts a look at every cluster that has tenants who are due and in need of one.
+    pub fn start(&mut self, clusters: &Clusters, progress: &Progress) {
+        let now = Instant::now();
+        let mut by_cluster: BTreeMap<String, Vec<Watched>> = BTreeMap::new();
+        while let Some((due, _)) = self.due.first()
+            && *due <= now
+        {
+            let (_, tenant) = self.due.pop_first().expect("it was just looked at");
+            let watch = &self.watches[&tenant];
+            let Some(phase) = watched_phase(progress, &tenant) else {
+                continue;
+            };
+            if let Some(waiting) = self.busy.get_mut(&watch.cluster) {
+                waiting.insert(tenant);
+                continue;
+            }
+            let watched = Watched {
+                namespace: watch.namespace.clone(),
+                wanted: Arc::clone(&watch.wanted),
+                goes_back: self.all_go_back || phase.is_going_back(),
+                before: watch.before.clone(),
+                tenant,
+            };
+            let watched_there = by_cluster.entry(watch.cluster.clone()).or_default();
+            watched_there.push(watched);
+        }
+        for (cluster, watched) in by_cluster {
+            self.look(clusters, cluster, watched);
+        }
+    }
+
+    fn look(&mut self, clusters: &Clusters, cluster: String, watched: Vec<Watched>) {
+        let Ok(connected) = clusters.get(&cluster) else {
+            return;
+        };
+        let (writer, clock) = (connected.writer(), self.clock);
+        let population = self.population.get(&cluster).copied().unwrap_or_default();
+        self.busy.insert(cluster.clone(), BTreeSet::new());
+        self.running.spawn(async move {
+            let seen = observe::observe(&writer, &watched, population, clock).await;
+            let tenants = watched.into_iter().map(|watched| watched.tenant).collect();
+            Looked {
+                cluster,
+                tenants,
+                seen,
+            }
+        });
+    }
+
+    /// The next look that ends; for ever, if none is under way.
+    pub async fn ended(&mut self) -> anyhow::Result<Looked> {
+        match self.running.join_next().await {
+            Some(looked) => looked.context("a look at a cluster ended without a report"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes in what was seen. A cluster that did not answer says nothing: its tenants' samples
+    /// grow old, and what is not seen healthy does not count as healthy.
+    pub fn take_in(&mut self, looked: Looked, frozen: &Frozen, progress: &mut Progress) {
+        let now = Instant::now();
+        for tenant in self.busy.remove(&looked.cluster).into_iter().flatten() {
+            self.set_due(&tenant, now);
+        }
+        for seen in looked.seen.unwrap_or_default() {
+            if let Some(watch) = self.watches.get_mut(&seen.tenant) {
+                watch.before = seen.well;
+            }
+            progress.observe(&seen.tenant, seen.sample, frozen.strategy.max_sample_gap);
+        }
+        for tenant in looked.tenants {
+            // Who was watched anew meanwhile is due already.
+            let is_due = |watch: &Watch| self.due.contains(&(watch.due, tenant.clone()));
+            if self.watches.get(&tenant).is_some_and(is_due) {
+                continue;
+            }
+            if let Some(then) = self.when_again(frozen, progress, &tenant) {
+                self.set_due(&tenant, then);
+            }
+        }
+    }
+
+    /// Ends the looks that are under way.
+    pub async fn stop(&mut self) {
+        self.running.shutdown().await;
+    }
+
+    fn when_again(&self, frozen: &Frozen, progress: &Progress, tenant: &str) -> Option<Instant> {
+        let phase = watched_phase(progress, tenant)?;
+        let seen = progress.tenant(tenant)?;
+        let now = Instant::now();
+        if !is_well(seen) {
+            return Some(now + LOOK);
+        }
+        if matches!(phase, Phase::Succeeded { .. }) {
+            return Some(self.next_beat(now));
+        }
+        // Healthy: the look that ends its `minHealthyTime` is the next one that decides anything.
+        let healthy_for = frozen.strategy.spec.tenant.min_healthy_time.to_signed();
+        let until = seen.healthy_since? + healthy_for;
+        let rest = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        Some(now + rest.min(self.calm))
+    }
+
+    /// All that soaks is looked at in the same beat, so that one list serves many.
+    fn next_beat(&self, now: Instant) -> Instant {
+        let beats = now.duration_since(self.begun).as_millis() / self.calm.as_millis();
+        let next = u32::try_from(beats + 1).unwrap_or(u32::MAX);
+        self.begun + self.calm * next
+    }
+
+    fn set_due(&mut self, tenant: &str, due: Instant) {
+        if let Some(watch) = self.watches.get_mut(tenant) {
+            self.due.remove(&(watch.due, tenant.to_owned()));
+            watch.due = due;
+            self.due.insert((due, tenant.to_owned()));
+        }
+    }
+
+    fn forget(&mut self, tenant: &str) {
+        if let Some(watch) = self.watches.remove(tenant) {
+            self.due.remove(&(watch.due, tenant.to_owned()));
+        }
+    }
+}
+
+fn watched_phase<'a>(progress: &'a Progress, tenant: &str) -> Option<&'a Phase> {
+    let phase = &progress.tenant(tenant)?.phase;
+    phase.is_watched().then_some(phase)
+}
+
+fn is_well(seen: &TenantProgress) -> bool {
+    let sample = seen.last_sample.as_ref();
+    sample.is_some_and(|sample| sample.health == Health::Healthy)
+}
