@@ -20,25 +20,23 @@ pub fn updated(
 }
 
 /// The same for a change of `status` and metadata alone, which is what controllers and kubelets do all day: without
-/// looking at the rest of the object, nor at what others own.
-pub fn updated_status(live: &Value, mut object: Value, manager: &str, now: Timestamp) -> Value {
-    let entries = live["metadata"]["managedFields"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+/// the rest of the object, and without looking at what others own. `entries` is who owns what so far.
+pub fn updated_status(
+    live: &Value,
+    mut object: Value,
+    entries: Vec<Value>,
+    manager: &str,
+    now: Timestamp,
+) -> Value {
     if entries.is_empty() {
         return object;
     }
     let is_own = |entry: &Value| entry["subresource"] == "status" && entry["manager"] == manager;
     let (own, mut others): (Vec<Value>, Vec<Value>) = entries.into_iter().partition(is_own);
-    let before = small(live, own.clone());
-    let after = server_update(
-        Some(&before),
-        &small(&object, own),
-        manager,
-        now,
-        Some("status"),
-    );
+    let mut before = live.clone();
+    before["metadata"]["managedFields"] = tracked(&object, own.clone());
+    object["metadata"]["managedFields"] = tracked(&object, own);
+    let after = server_update(Some(&before), &object, manager, now, Some("status"));
     let written = after["metadata"]["managedFields"]
         .as_array()
         .into_iter()
@@ -48,18 +46,13 @@ pub fn updated_status(live: &Value, mut object: Value, manager: &str, now: Times
     object
 }
 
-/// An object without what a change of its status leaves alone.
-fn small(object: &Value, mut own: Vec<Value>) -> Value {
-    // Somebody must own something, else the object counts as untracked.
+/// Somebody must own something, else the object counts as untracked.
+fn tracked(object: &Value, mut own: Vec<Value>) -> Value {
     own.push(json!({
         "manager": "sim", "operation": "Apply", "apiVersion": object["apiVersion"], "fieldsType": "FieldsV1",
         "fieldsV1": {"f:spec": {}},
     }));
-    let mut metadata = object["metadata"].clone();
-    metadata["managedFields"] = Value::Array(own);
-    json!({
-        "apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata, "status": object["status"],
-    })
+    Value::Array(own)
 }
 
 /// As the causes of a conflict are listed in its status.

@@ -7,12 +7,11 @@ mod status;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::behaviour::Conduct;
 use super::controllers::{Event, tell};
 use super::object::ObjectId;
-use super::ownership;
 use super::state::{State, later};
 use super::timers::What;
 
@@ -32,7 +31,7 @@ pub fn advance(state: &mut State, id: &ObjectId, now: Timestamp) {
     let Some(stored) = state.store.find(id).cloned() else {
         return;
     };
-    let Some(mut pod) = state.value(id) else {
+    let Some(mut pod) = state.bare(id) else {
         return;
     };
     if stored.head.deleting {
@@ -42,11 +41,14 @@ pub fn advance(state: &mut State, id: &ObjectId, now: Timestamp) {
         return;
     }
     let conduct = Conduct::of(&pod, &state.rules, state.seed);
-    if !is_bound(&pod)
-        && let Err(why) = schedule::bind(state, id, &mut pod, &conduct, now)
-    {
-        write(state, id, &pod, status::unschedulable(&pod, why, now), now);
-        return state.at(later(now, AGAIN), What::Advance, id);
+    if !is_bound(&pod) {
+        match schedule::bind(state, id, &pod, &conduct, now) {
+            Ok(node) => pod["spec"]["nodeName"] = json!(node),
+            Err(why) => {
+                write(state, id, &pod, status::unschedulable(&pod, why, now), now);
+                return state.at(later(now, AGAIN), What::Advance, id);
+            }
+        }
     }
     let bound = later(stored.head.created, BINDING);
     let elapsed = Duration::try_from(now.duration_since(bound)).unwrap_or_default();
@@ -92,10 +94,10 @@ fn write(state: &mut State, id: &ObjectId, pod: &Value, status: Value, now: Time
     if pod["status"] == status {
         return;
     }
-    let mut object = pod.clone();
+    let Some(live) = state.small(id) else { return };
+    let mut object = live.clone();
     object["status"] = status;
-    let mut object = ownership::updated_status(pod, object, "kubelet", now);
-    state.commit(id, &mut object, now);
+    state.commit_status(id, &live, object, "kubelet", now);
 }
 
 /// Tells what goes wrong, as the kubelet does.

@@ -13,6 +13,7 @@ use super::kinds::{Kind, KindId, Kinds};
 use super::list::Snapshots;
 use super::log::{RequestLog, Verb};
 use super::object::{ObjectId, Stored};
+use super::ownership;
 use super::random;
 use super::refusal::Refusal;
 use super::request::Request;
@@ -120,6 +121,12 @@ impl State {
         Some(stored.bare(self.kinds.of(id.kind)))
     }
 
+    /// Metadata and status of a stored object.
+    pub fn small(&self, id: &ObjectId) -> Option<Value> {
+        let stored = self.store.find(id)?;
+        Some(stored.small(self.kinds.of(id.kind)))
+    }
+
     /// A kind that every cluster serves.
     pub fn built_in(&self, resource: &str) -> KindId {
         let found = self.kinds.find_resource(resource);
@@ -133,6 +140,24 @@ impl State {
         let stored = self.store.put(id, value, created);
         controllers::changed(self, id, before.as_deref(), now);
         stored
+    }
+
+    /// Stores what a controller or kubelet made of the metadata and the status of an object, and who owns it; tells
+    /// the controllers.
+    pub fn commit_status(
+        &mut self,
+        id: &ObjectId,
+        live: &Value,
+        object: Value,
+        manager: &str,
+        now: Timestamp,
+    ) {
+        let Some(before) = self.store.find(id).cloned() else {
+            return;
+        };
+        let mut object = ownership::updated_status(live, object, before.managed(), manager, now);
+        self.store.put_status(id, &mut object);
+        controllers::changed(self, id, Some(&before), now);
     }
 
     /// Takes an object out of the store, and tells the controllers.

@@ -70,10 +70,22 @@ impl Store {
         self.restore(id, value, created)
     }
 
+    /// As [`put`](Self::put), of an object that is there and of which only metadata and status changed.
+    pub fn put_status(&mut self, id: &ObjectId, value: &mut Value) -> Option<Arc<Stored>> {
+        let before = self.find(id)?.clone();
+        self.revision += 1;
+        value["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+        Some(self.insert(id, before.with_status(value)))
+    }
+
     /// Writes an object as it is, under the version that it carries.
     pub fn restore(&mut self, id: &ObjectId, value: &Value, created: Timestamp) -> Arc<Stored> {
+        self.insert(id, Stored::new(value, created))
+    }
+
+    fn insert(&mut self, id: &ObjectId, stored: Stored) -> Arc<Stored> {
         self.forget(id);
-        let stored = Arc::new(Stored::new(value, created));
+        let stored = Arc::new(stored);
         let head = &stored.head;
         self.by_uid.insert(head.uid.clone(), id.clone());
         for owner in &head.owners {

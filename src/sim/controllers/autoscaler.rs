@@ -23,7 +23,7 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
         let change = |object: &mut Value| {
             conditions::set(&mut object["status"], &missing, now);
         };
-        return owned::update(state, id, Some("status"), change, now);
+        return owned::update_status(state, id, change, now);
     };
     let found = state.bare(&target).unwrap_or_default();
     let current = found["spec"]["replicas"].as_i64().unwrap_or(1);
@@ -78,5 +78,5 @@ fn write_status(state: &mut State, id: &ObjectId, (current, desired): (i64, i64)
             conditions::set(status, condition, now);
         }
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
 }

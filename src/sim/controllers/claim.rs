@@ -42,12 +42,13 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
     };
     owned::update(state, id, None, bind, now);
     let tell = |object: &mut Value| {
-        let storage = object["spec"]["resources"]["requests"]["storage"].clone();
+        let spec = &claim["spec"];
         object["status"] = json!({
-            "accessModes": object["spec"]["accessModes"], "capacity": {"storage": storage}, "phase": "Bound",
+            "accessModes": spec["accessModes"], "capacity": {"storage": spec["resources"]["requests"]["storage"]},
+            "phase": "Bound",
         });
     };
-    owned::update(state, id, Some("status"), tell, now);
+    owned::update_status(state, id, tell, now);
 }
 
 /// Claims of the namespace that are being deleted look again: a pod has gone.

@@ -146,5 +146,5 @@ fn write_status(
         owned::set_counts(&mut object["status"], &counts, &always);
         object["status"]["observedGeneration"] = generation;
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
 }

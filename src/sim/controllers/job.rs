@@ -168,7 +168,7 @@ fn suspend(state: &mut State, id: &ObjectId, tally: &Tally, now: Timestamp) {
         };
         set_probed(&mut object["status"], &condition, now);
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
 }
 
 fn write_status(
@@ -205,7 +205,7 @@ fn write_status(
             write_end(status, end, now);
         }
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
     if let Some(end) = end {
         let reason = if end.is_success {
             "Completed"

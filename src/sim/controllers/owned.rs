@@ -152,6 +152,21 @@ pub fn generated_name(state: &State, owner: &str) -> String {
     format!("{owner}-{}", random::letters(number, 5))
 }
 
+/// Changes metadata and status of an object as a controller; writes only what really differs. `change` sees nothing else.
+pub fn update_status(
+    state: &mut State,
+    id: &ObjectId,
+    change: impl FnOnce(&mut Value),
+    now: Timestamp,
+) {
+    let Some(live) = state.small(id) else { return };
+    let mut object = live.clone();
+    change(&mut object);
+    if object != live {
+        state.commit_status(id, &live, object, CONTROLLER, now);
+    }
+}
+
 /// Changes an object as a controller; writes only what really differs.
 pub fn update(
     state: &mut State,
@@ -160,22 +175,15 @@ pub fn update(
     change: impl FnOnce(&mut Value),
     now: Timestamp,
 ) {
-    let Some(before) = state.bare(id) else { return };
-    let mut object = before.clone();
-    change(&mut object);
-    if object == before {
-        return;
-    }
     let Some(live) = state.value(id) else { return };
-    if let managed @ Value::Array(_) = &live["metadata"]["managedFields"] {
-        object["metadata"]["managedFields"] = managed.clone();
+    let mut object = live.clone();
+    change(&mut object);
+    if object == live {
+        return;
     }
     let kind = state.kind(id);
     count_generation(&kind, &live, &mut object);
-    let mut object = match subresource {
-        Some("status") => ownership::updated_status(&live, object, CONTROLLER, now),
-        subresource => ownership::updated(Some(&live), &object, CONTROLLER, subresource, now),
-    };
+    let mut object = ownership::updated(Some(&live), &object, CONTROLLER, subresource, now);
     state.commit(id, &mut object, now);
 }
 

@@ -90,5 +90,5 @@ fn write_status(state: &mut State, id: &ObjectId, set: &Value, now: Timestamp) {
         owned::set_counts(status, &counts, &["replicas", "terminatingReplicas"]);
         status["observedGeneration"] = json!(generation);
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
 }

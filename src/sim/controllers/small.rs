@@ -75,7 +75,7 @@ pub fn sync_budget(state: &mut State, id: &ObjectId, now: Timestamp) {
         set["observedGeneration"] = generation;
         conditions::put(status, set);
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
 }
 
 pub fn sync_service(state: &mut State, id: &ObjectId, now: Timestamp) {
@@ -99,7 +99,7 @@ pub fn sync_service(state: &mut State, id: &ObjectId, now: Timestamp) {
     let change = |object: &mut Value| {
         object["status"]["loadBalancer"] = json!({"ingress": [{"ip": address}]});
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
 }
 
 /// Tells the limits back; what is used is counted for pods and services only.
@@ -117,7 +117,7 @@ pub fn sync_quota(state: &mut State, id: &ObjectId, now: Timestamp) {
         .map(|(key, _)| (key.clone(), json!(used(key).to_string())))
         .collect();
     let change = |object: &mut Value| object["status"] = json!({"hard": hard, "used": used});
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
 }
 
 /// Accepts the names of a definition and serves its kinds.
@@ -134,7 +134,7 @@ pub fn sync_definition(state: &mut State, id: &ObjectId, now: Timestamp) {
         ),
     ];
     let change = |object: &mut Value| {
-        object["status"]["acceptedNames"] = object["spec"]["names"].clone();
+        object["status"]["acceptedNames"] = definition["spec"]["names"].clone();
         for (kind, reason, message) in conditions {
             let condition = Condition {
                 kind,
@@ -145,6 +145,6 @@ pub fn sync_definition(state: &mut State, id: &ObjectId, now: Timestamp) {
             conditions::set(&mut object["status"], &condition, now);
         }
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
     state.kinds.define(&definition);
 }

@@ -223,6 +223,6 @@ impl Look {
             status["updateRevision"] = json!(self.update);
             status["observedGeneration"] = generation;
         };
-        owned::update(state, &self.id, Some("status"), change, now);
+        owned::update_status(state, &self.id, change, now);
     }
 }

@@ -9,14 +9,14 @@ use crate::sim::object::ObjectId;
 use crate::sim::random;
 use crate::sim::state::{self, State};
 
-/// Binds a pod to a node, or says why there is none for it.
+/// Binds a pod to a node and says to which, or why there is none for it.
 pub fn bind(
     state: &mut State,
     id: &ObjectId,
-    pod: &mut Value,
+    pod: &Value,
     conduct: &Conduct,
     now: Timestamp,
-) -> Result<(), &'static str> {
+) -> Result<String, &'static str> {
     if conduct.behaviour == Behaviour::Unschedulable {
         return Err("0 nodes are available: Insufficient memory.");
     }
@@ -27,7 +27,7 @@ pub fn bind(
         .as_object()
         .cloned()
         .unwrap_or_default();
-    let nodes = nodes(state, &wanted);
+    let mut nodes = nodes(state, &wanted);
     if nodes.is_empty() {
         grow(state, wanted, now);
         return Err("0 nodes are available: no node matches Pod's node affinity/selector.");
@@ -35,9 +35,12 @@ pub fn bind(
     let number = random::number(state.seed, &["node", id.key()]);
     let count = u64::try_from(nodes.len()).unwrap_or(1);
     let index = usize::try_from(number % count).unwrap_or_default();
-    pod["spec"]["nodeName"] = json!(nodes[index]);
-    state.commit(id, pod, now);
-    Ok(())
+    let node = nodes.swap_remove(index);
+    if let Some(mut bound) = state.value(id) {
+        bound["spec"]["nodeName"] = json!(node);
+        state.commit(id, &mut bound, now);
+    }
+    Ok(node)
 }
 
 /// The names of the nodes that have these labels. Nodes that are somebody's own take nobody else.

@@ -48,7 +48,7 @@ pub fn write(
             object["metadata"]["annotations"][REVISION] = Value::from(revision);
         }
     };
-    owned::update(state, id, Some("status"), change, now);
+    owned::update_status(state, id, change, now);
     if let Some(due) = due {
         state.at(due, What::Sync, id);
     }
