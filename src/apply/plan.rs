@@ -41,7 +41,7 @@ pub fn plan_tenant(
     let steps = manifests
         .map(|manifest| plan_object(wanted, manifest, record, live.get(manifest.object())))
         .collect();
-    let prune = record.map(|record| candidates(&record.inventory, wanted.bundle));
+    let prune = record.map(|record| candidates(&record.inventory, wanted.bundle.objects()));
     Ok(TenantSteps {
         steps,
         prune: prune.unwrap_or_default(),

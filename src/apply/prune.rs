@@ -78,11 +78,16 @@ pub enum KeepReason {
 
 /// What the inventory has and the bundle has not, in the order of deleting: the order of applying
 /// reversed, so namespaces go last.
-pub fn candidates(inventory: &Inventory, bundle: &Bundle) -> Vec<ObjectRef> {
+pub fn candidates<'a>(
+    inventory: &Inventory,
+    wanted: impl IntoIterator<Item = &'a ObjectRef>,
+) -> Vec<ObjectRef> {
+    let wanted: Vec<&ObjectRef> = wanted.into_iter().collect();
+    let is_wanted = |object: &ObjectRef| wanted.iter().any(|wanted| wanted.is_same(object));
     let mut unwanted: Vec<ObjectRef> = inventory
         .lines()
         .map(|line| line.object.clone())
-        .filter(|object| bundle.find(object).is_none())
+        .filter(|object| !is_wanted(object))
         .collect();
     unwanted.sort_by(|a, b| Stage::of(b).cmp(&Stage::of(a)).then_with(|| b.cmp(a)));
     unwanted
@@ -90,7 +95,7 @@ pub fn candidates(inventory: &Inventory, bundle: &Bundle) -> Vec<ObjectRef> {
 
 /// Decides about every candidate, from what is live now.
 pub fn decide_prune(prune: &Prune) -> Vec<PruneDecision> {
-    candidates(prune.inventory, prune.bundle)
+    candidates(prune.inventory, prune.bundle.objects())
         .into_iter()
         .map(|object| match prune.may_delete(&object) {
             Ok(live) => PruneDecision::Delete {

@@ -622,7 +622,7 @@ fn deletes_run_in_the_reverse_order_of_applying() {
         object: manifest(value.clone()).object().clone(),
         written: None,
     });
-    let names: Vec<String> = candidates(&Inventory::new(lines), &bundle([]))
+    let names: Vec<String> = candidates(&Inventory::new(lines), [])
         .iter()
         .map(ToString::to_string)
         .collect();
@@ -798,5 +798,5 @@ fn one_object_in_two_versions_of_its_api_is_one_object() {
         object: old,
         written: None,
     }]);
-    assert_eq!(candidates(&inventory, &bundle([autoscaler()])), []);
+    assert_eq!(candidates(&inventory, bundle([autoscaler()]).objects()), []);
 }

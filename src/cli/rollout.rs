@@ -1,7 +1,6 @@
 //! `escale rollout` and `escale plan`: the same plan, carried out or only shown.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::cli::source::{SelectionArgs, Source, SourceArgs, sharing_notes};
 use crate::cli::stage::StageArgs;
@@ -247,21 +246,17 @@ fn release(source: &Source, uncommitted: Uncommitted) -> anyhow::Result<String> 
 /// Every tenant's bundle, or its first mistake; all mistakes are told.
 pub fn rendered(source: &Source, ui: &Ui) -> Bundles {
     let tenants: Vec<_> = source.fleet.tenants.iter().collect();
-    let bundles = source.bundles(&tenants);
-    for mistake in bundles.mistakes() {
+    let mut packed = Bundles::new();
+    let mut mistakes = Vec::new();
+    for part in source.bundles_in_parts(&tenants) {
+        let (some, findings) = part.packed();
+        packed.extend(some);
+        mistakes.extend(findings);
+    }
+    for mistake in grouped(mistakes) {
         ui.say(mistake);
     }
-    let first = |findings: Vec<crate::fleet::Finding>| {
-        grouped(findings).first().map_or_else(
-            || "a mistake".to_owned(),
-            |finding| finding.to_string().replace('\n', " "),
-        )
-    };
-    bundles
-        .rendered
-        .into_iter()
-        .map(|(tenant, bundle)| (tenant, bundle.map(Arc::new).map_err(first)))
-        .collect()
+    packed
 }
 
 impl Ready {

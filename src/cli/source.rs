@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use crate::cli::Common;
+use crate::engine;
 use crate::error::{UserError, did_you_mean};
 use crate::fleet::{self, Finding, Fleet, Selection, Tenant, grouped, has_errors, load};
 use crate::manifest::Bundle;
 use crate::policy;
+use crate::record::PackedBundle;
 use crate::render::{Rendered, Renderer};
 use crate::repo::{Repo, Tree};
 
@@ -154,6 +156,26 @@ impl Source {
 }
 
 impl Bundles {
+    /// The bundles packed, and every mistake; a tenant with mistakes has the first of them.
+    pub fn packed(self) -> (engine::Bundles, Vec<Finding>) {
+        let failed = self
+            .rendered
+            .values()
+            .filter_map(|bundle| bundle.as_ref().err());
+        let mistakes = failed.flatten().cloned().collect();
+        let first = |findings: Vec<Finding>| {
+            grouped(findings).first().map_or_else(
+                || "a mistake".to_owned(),
+                |finding| finding.to_string().replace('\n', " "),
+            )
+        };
+        let pack = |(tenant, bundle): (String, Result<Bundle, Vec<Finding>>)| {
+            let packed = bundle.map(|bundle| PackedBundle::of(&bundle));
+            (tenant, packed.map_err(first))
+        };
+        (self.rendered.into_par_iter().map(pack).collect(), mistakes)
+    }
+
     /// Everything that kept tenants from rendering.
     pub fn mistakes(&self) -> Vec<Finding> {
         let failed = self

@@ -2,13 +2,16 @@
 //! are known by their version already, and reading them whole is what long rollouts would cost.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::bare;
 use super::kind::Kind;
 use super::reader::live;
 use super::trouble::CallError;
@@ -45,21 +48,12 @@ struct PageMetadata {
     token: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Named<'a> {
-    #[serde(borrow)]
-    metadata: Metadata<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    namespace: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    resource_version: Option<Cow<'a, str>>,
+/// What names and dates an object. It stands at its beginning, so reading ends where all is known.
+#[derive(Default)]
+struct Identity {
+    name: String,
+    namespace: Option<String>,
+    resource_version: String,
 }
 
 impl Item {
@@ -85,10 +79,19 @@ impl Item {
         live(self.value()?)
     }
 
-    /// The object as bare JSON. Items of a list do not say their kind: the list does.
+    /// The object without its `managedFields`: what is enough to judge its health.
+    pub fn read_bare(&self) -> Result<Live, CallError> {
+        live(self.said(bare::read(&self.json))?)
+    }
+
+    /// The object as bare JSON.
     pub fn value(&self) -> Result<Value, CallError> {
-        let mut value: Value =
-            serde_json::from_slice(&self.json).map_err(|error| garbled(&error))?;
+        self.said(serde_json::from_slice(&self.json))
+    }
+
+    /// Items of a list do not say their kind: the list does.
+    fn said(&self, read: serde_json::Result<Value>) -> Result<Value, CallError> {
+        let mut value = read.map_err(|error| garbled(&error))?;
         value["apiVersion"] = self.kind.api_version.as_str().into();
         value["kind"] = self.kind.kind.as_str().into();
         Ok(value)
@@ -110,14 +113,101 @@ impl Page {
 }
 
 fn item(body: &Bytes, raw: &RawValue, kind: &Arc<Kind>) -> Result<Item, CallError> {
-    let Named { metadata } = serde_json::from_str(raw.get()).map_err(|error| garbled(&error))?;
+    let found = Identity::of(raw.get(), kind.namespaced)?;
     Ok(Item {
         kind: Arc::clone(kind),
-        namespace: metadata.namespace.map(Cow::into_owned),
-        name: metadata.name.into_owned(),
-        resource_version: metadata.resource_version.unwrap_or_default().into_owned(),
+        namespace: found.namespace,
+        name: found.name,
+        resource_version: found.resource_version,
         json: body.slice_ref(raw.get().as_bytes()),
     })
+}
+
+impl Identity {
+    fn of(json: &str, namespaced: bool) -> Result<Self, CallError> {
+        let mut reading = Reading {
+            found: Self::default(),
+            namespaced,
+        };
+        let read = serde_json::Deserializer::from_str(json).deserialize_map(&mut reading);
+        match read {
+            Err(error) if reading.found.name.is_empty() => Err(garbled(&error)),
+            // Reading ended early, as it is meant to.
+            _ => Ok(reading.found),
+        }
+    }
+}
+
+/// Reads until everything is known, and then ends with an error that nobody hears.
+struct Reading {
+    found: Identity,
+    namespaced: bool,
+}
+
+impl Reading {
+    fn is_done(&self) -> bool {
+        let found = &self.found;
+        let is_placed = found.namespace.is_some() || !self.namespaced;
+        is_placed && !found.name.is_empty() && !found.resource_version.is_empty()
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Reading {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == "metadata" {
+                map.next_value_seed(InMetadata(self))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        if self.found.name.is_empty() {
+            return Err(de::Error::custom("an object has no name"));
+        }
+        Ok(())
+    }
+}
+
+struct InMetadata<'a>(&'a mut Reading);
+
+impl<'de> DeserializeSeed<'de> for InMetadata<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for InMetadata<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            let found = &mut self.0.found;
+            match &*key {
+                "name" => found.name = map.next_value()?,
+                "namespace" => found.namespace = map.next_value()?,
+                "resourceVersion" => found.resource_version = map.next_value()?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            if self.0.is_done() {
+                return Err(de::Error::custom("enough"));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn garbled(error: &serde_json::Error) -> CallError {
@@ -159,6 +249,7 @@ mod tests {
             r#"{"metadata":{},"items":[{"metadata":{"name":"a"}}"#,
             r#"{"metadata":{},"items":[{"metadata":{}}]}"#,
             r#"{"metadata":{},"items":[7]}"#,
+            r#"{"metadata":{},"items":[{"metadata":7,"name":"a"}]}"#,
         ] {
             assert!(page(body).is_err(), "{body}");
         }

@@ -3,6 +3,7 @@
 //! A [`Reader`] cannot write, by type: planning holds one, and never a [`Writer`]. kube's own
 //! retries are off; `call.rs` holds the one retry layer there is.
 
+mod bare;
 mod call;
 mod connect;
 mod discovery;

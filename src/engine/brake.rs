@@ -31,7 +31,7 @@ pub fn deletes(order: &Order<'_>, plan: &Plan, records: &Records) -> Vec<TenantD
             Some(TenantDeletes {
                 tenant: place.tenant.clone(),
                 cluster: place.cluster.clone(),
-                objects: apply::candidates(inventory, bundle),
+                objects: apply::candidates(inventory, bundle.objects()),
                 has: inventory.len(),
             })
         })

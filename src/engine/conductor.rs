@@ -4,7 +4,6 @@
 //! a closed type. Everything that it knows can be rebuilt from the records.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -20,8 +19,7 @@ use super::looks::Looks;
 use super::store;
 use super::words;
 use super::work::{self, Aim, Done, Job, Open};
-use crate::manifest::Bundle;
-use crate::record::{self, Stored, TenantRecord, Verb, Word};
+use crate::record::{self, PackedBundle, Stored, TenantRecord, Verb, Word};
 use crate::rollout::{Event, Failure, Frozen, Next, Outcome, Phase, Progress, Wait, What};
 
 /// How often the hub is asked for people's words: they act within this time.
@@ -36,7 +34,7 @@ pub struct Conductor<'a> {
     pub ledger: Option<Ledger>,
     pub lease: Option<Lease>,
     /// What each tenant of the plan is moved to.
-    pub bundles: BTreeMap<String, Arc<Bundle>>,
+    pub bundles: BTreeMap<String, PackedBundle>,
     /// The commits that these bundles were rendered from.
     pub releases: BTreeMap<String, String>,
     /// The records that the plan was made from: hints for the first compare-and-swap.
@@ -330,7 +328,7 @@ impl Conductor<'_> {
             if let (Phase::Succeeded { .. }, Some(bundle)) =
                 (&progress.phase, self.bundles.get(tenant))
             {
-                let wanted = work::wanted_of(bundle);
+                let wanted = work::wanted_of(bundle.objects());
                 stage.looks.watch(&self.frozen, tenant, wanted);
             }
         }

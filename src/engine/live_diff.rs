@@ -1,7 +1,7 @@
 //! What applying would change on the clusters as they are: skip what is as recorded, test the rest
 //! locally, ask the server about what is left. Holds readers only; a dry-run is reading.
 
-use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 
 use super::clusters::Clusters;
 use super::planning::{Bundles, Records};
@@ -11,7 +11,10 @@ use crate::cluster::{Apply, CallError, Reader};
 use crate::diff::{Change, ChangeKind, FieldChange, Incomplete, compare_objects};
 use crate::fleet::Tenant;
 use crate::manifest::{Bundle, Live, ObjectRef};
-use crate::record::{Inventory, TenantRecord};
+use crate::record::{Inventory, PackedBundle, TenantRecord};
+
+/// So many tenants are compared side by side: what is there of each is held in memory whole.
+const AT_A_TIME: usize = 64;
 
 /// Differences of one tenant or many, and what could not be told.
 #[derive(Default)]
@@ -42,7 +45,8 @@ pub async fn live_changes(
         })
     });
     let mut all = LiveChanges::default();
-    for compared in join_all(looks).await {
+    let mut compared = stream::iter(looks).buffered(AT_A_TIME);
+    while let Some(compared) = compared.next().await {
         all.changes.extend(compared.changes);
         all.incomplete.extend(compared.incomplete);
     }
@@ -58,12 +62,12 @@ impl Look<'_> {
     async fn compare(
         &self,
         clusters: &Clusters,
-        bundle: Option<&Result<std::sync::Arc<Bundle>, String>>,
+        bundle: Option<&Result<PackedBundle, String>>,
         records: &Records,
     ) -> Result<LiveChanges, String> {
         let tenant = self.tenant;
         let bundle = match bundle {
-            Some(Ok(bundle)) => bundle,
+            Some(Ok(bundle)) => bundle.unpack(),
             Some(Err(mistake)) => return Err(format!("not rendered: {mistake}")),
             None => return Err("not rendered".to_owned()),
         };
@@ -83,11 +87,12 @@ impl Look<'_> {
             }
         };
         let nothing = Inventory::default();
-        let objects = live::objects_of(bundle, record.map_or(&nothing, |record| &record.inventory));
+        let objects =
+            live::objects_of(&bundle, record.map_or(&nothing, |record| &record.inventory));
         let live = live::read(&reader, &tenant.namespace, &objects)
             .await
             .map_err(|error| error.to_string())?;
-        let steps = self.steps(bundle, record, &live)?;
+        let steps = self.steps(&bundle, record, &live)?;
         let mut found = LiveChanges::default();
         for step in &steps.steps {
             self.tell(&reader, step, &live, &mut found).await;

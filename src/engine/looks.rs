@@ -108,7 +108,9 @@ impl Looks {
             && *due <= now
         {
             let (_, tenant) = self.due.pop_first().expect("it was just looked at");
-            let watch = &self.watches[&tenant];
+            let Some(watch) = self.watches.get_mut(&tenant) else {
+                continue;
+            };
             let Some(phase) = watched_phase(progress, &tenant) else {
                 continue;
             };
@@ -120,7 +122,7 @@ impl Looks {
                 namespace: watch.namespace.clone(),
                 wanted: Arc::clone(&watch.wanted),
                 goes_back: self.all_go_back || phase.is_going_back(),
-                before: watch.before.clone(),
+                before: watch.before.take(),
                 tenant,
             };
             let watched_there = by_cluster.entry(watch.cluster.clone()).or_default();

@@ -12,6 +12,7 @@ pub mod holds;
 mod identity;
 mod lease;
 mod ledger;
+mod lists;
 mod live_diff;
 mod looks;
 mod observe;

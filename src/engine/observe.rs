@@ -1,23 +1,20 @@
 //! Looks at the health of tenants: a few lists per cluster, pods only where something is wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use jiff::Timestamp;
+use rayon::prelude::*;
 
 use super::clock::Clock;
-use crate::cluster::{CallError, Item, Kind, Preconditions, Reader, Within, Writer};
+use super::lists::Lists;
+use crate::cluster::{CallError, Item, Kind, Preconditions, Writer};
 use crate::health::{self, Observation, Surroundings, TenantHealth, Tolerance, Verdict, Wanted};
 use crate::manifest::Live;
 use crate::rollout::{Health, Sample};
 
-/// Up to this many tenants, a list for each is cheaper than one of the whole cluster.
-const FEW: usize = 5;
-/// So is a list for each of less than this part of all tenants.
-const PART: usize = 4;
 /// A delete that the server has not taken by then is tried again at the next look.
 const DELETE: Duration = Duration::from_secs(5);
 
@@ -50,9 +47,6 @@ pub struct Seen {
     pub well: Option<Well>,
 }
 
-/// What was listed of one namespace.
-type Listed = BTreeMap<String, Vec<Item>>;
-
 /// Looks at tenants of one cluster, which has `population` of them. Every verdict is of the moment
 /// when the lists were asked for.
 pub async fn observe(
@@ -67,90 +61,156 @@ pub async fn observe(
     };
     let asked_at = clock.now();
     let found = lists.of_wanted(watched).await?;
+    let glances = watched
+        .par_iter()
+        .map(|tenant| glance(tenant, found.of(&tenant.namespace), asked_at));
     let mut seen = Vec::new();
     let mut ailing = Vec::new();
-    for tenant in watched {
-        let items = found.get(&tenant.namespace).map_or(&[][..], Vec::as_slice);
-        let versions = versions(items);
-        if let Some(well) = tenant
-            .before
-            .as_ref()
-            .filter(|well| well.versions == versions)
-        {
-            seen.push(unchanged(tenant, well, asked_at));
-            continue;
-        }
-        let found = read(items)?;
-        let health = judge(tenant, &found, Beneath::default(), asked_at);
-        if health.verdict.is_settled_well() {
-            seen.push(sight(tenant, &health, versions, asked_at));
-        } else {
-            ailing.push((tenant, found, versions));
+    for glance in glances.collect::<Result<Vec<_>, _>>()? {
+        match glance {
+            Glance::Enough(one) => seen.push(one),
+            Glance::Ailing(one) => ailing.push(one),
         }
     }
-    seen.extend(look_closer(writer, &lists, ailing, clock).await?);
+    if !ailing.is_empty() {
+        seen.extend(look_closer(writer, &lists, ailing, clock).await?);
+    }
     Ok(seen)
 }
 
-/// Pods and replica sets, which know more than the workloads above them.
-#[derive(Clone, Copy, Default)]
-struct Beneath<'a> {
-    pods: &'a [Live],
-    replica_sets: &'a [Live],
+enum Glance<'a> {
+    Enough(Seen),
+    Ailing(Ailing<'a>),
 }
 
-/// Judges again what is not well, with what is beneath it.
+/// A tenant that is not well, or not yet, by its workloads.
+struct Ailing<'a> {
+    tenant: &'a Watched,
+    versions: String,
+    found: Vec<Live>,
+    pods: Vec<Live>,
+    replica_sets: Vec<Live>,
+}
+
+fn glance<'a>(
+    tenant: &'a Watched,
+    items: &[Item],
+    asked_at: Timestamp,
+) -> Result<Glance<'a>, CallError> {
+    let versions = versions(items);
+    let before = tenant.before.as_ref();
+    if let Some(well) = before.filter(|well| well.versions == versions) {
+        return Ok(Glance::Enough(Seen::well(tenant, well.clone(), asked_at)));
+    }
+    let ailing = Ailing {
+        tenant,
+        versions,
+        found: read(items)?,
+        pods: Vec::new(),
+        replica_sets: Vec::new(),
+    };
+    let health = ailing.judge(asked_at);
+    Ok(if health.verdict.is_settled_well() {
+        Glance::Enough(ailing.told(&health, asked_at))
+    } else {
+        Glance::Ailing(ailing)
+    })
+}
+
+/// Judges again what is not well, with its pods and replica sets, which know more than the
+/// workloads above them.
 async fn look_closer(
     writer: &Writer,
     lists: &Lists,
-    ailing: Vec<(&Watched, Vec<Live>, String)>,
+    mut ailing: Vec<Ailing<'_>>,
     clock: Clock,
 ) -> Result<Vec<Seen>, CallError> {
-    if ailing.is_empty() {
-        return Ok(Vec::new());
-    }
     let asked_at = clock.now();
     let namespaces: BTreeSet<&str> = ailing
         .iter()
-        .map(|(tenant, ..)| tenant.namespace.as_str())
+        .map(|one| one.tenant.namespace.as_str())
         .collect();
     let pods = lists.of_kind(&namespaces, &Kind::pod()).await?;
     let kind = Kind::new("apps/v1", "ReplicaSet", "replicasets", true);
     let replica_sets = lists.of_kind(&namespaces, &kind).await?;
-    let in_namespace = |listed: &Listed, tenant: &Watched| {
-        let items = listed.get(&tenant.namespace);
-        read(items.map_or(&[][..], Vec::as_slice))
-    };
-    let mut seen = Vec::new();
-    for (tenant, found, versions) in ailing {
-        let pods = in_namespace(&pods, tenant)?;
-        if tenant.goes_back {
-            clear_the_way(writer, &found, &pods, asked_at).await?;
-        }
-        let replica_sets = in_namespace(&replica_sets, tenant)?;
-        let beneath = Beneath {
-            pods: &pods,
-            replica_sets: &replica_sets,
-        };
-        let health = judge(tenant, &found, beneath, asked_at);
-        seen.push(sight(tenant, &health, versions, asked_at));
+    ailing.par_iter_mut().try_for_each(|one| {
+        let namespace = &one.tenant.namespace;
+        one.pods = read(pods.of(namespace))?;
+        one.replica_sets = read(replica_sets.of(namespace))?;
+        Ok::<_, CallError>(())
+    })?;
+    for one in ailing.iter().filter(|one| one.tenant.goes_back) {
+        clear_the_way(writer, &one.found, &one.pods, asked_at).await?;
     }
-    Ok(seen)
-}
-
-fn judge(tenant: &Watched, found: &[Live], beneath: Beneath<'_>, now: Timestamp) -> TenantHealth {
-    health::judge_tenant(&Observation {
-        wanted: &tenant.wanted,
-        found,
-        pods: beneath.pods,
-        replica_sets: beneath.replica_sets,
-        now,
-        tolerance: Tolerance::default(),
-    })
+    let judged = ailing.into_par_iter().map(|one| {
+        let health = one.judge(asked_at);
+        one.told(&health, asked_at)
+    });
+    Ok(judged.collect())
 }
 
 fn read(items: &[Item]) -> Result<Vec<Live>, CallError> {
-    items.iter().map(Item::read).collect()
+    items.iter().map(Item::read_bare).collect()
+}
+
+impl Ailing<'_> {
+    fn judge(&self, now: Timestamp) -> TenantHealth {
+        health::judge_tenant(&Observation {
+            wanted: &self.tenant.wanted,
+            found: &self.found,
+            pods: &self.pods,
+            replica_sets: &self.replica_sets,
+            now,
+            tolerance: Tolerance::default(),
+        })
+    }
+
+    fn told(self, health: &TenantHealth, at: Timestamp) -> Seen {
+        let reduced = match health.verdict {
+            Verdict::Healthy | Verdict::Suspended => Health::Healthy,
+            Verdict::Progressing => Health::Progressing,
+            Verdict::Failed => Health::Failed,
+            Verdict::Unknown => Health::Unknown,
+        };
+        let headline = health.headline.clone();
+        if reduced == Health::Healthy {
+            let versions = self.versions;
+            return Seen::well(self.tenant, Well { versions, headline }, at);
+        }
+        Seen {
+            tenant: self.tenant.tenant.clone(),
+            sample: Sample {
+                at,
+                health: reduced,
+                headline,
+            },
+            well: None,
+        }
+    }
+}
+
+impl Seen {
+    fn well(watched: &Watched, well: Well, at: Timestamp) -> Self {
+        Self {
+            tenant: watched.tenant.clone(),
+            sample: Sample {
+                at,
+                health: Health::Healthy,
+                headline: well.headline.clone(),
+            },
+            well: Some(well),
+        }
+    }
+}
+
+fn versions(items: &[Item]) -> String {
+    let mut versions = String::new();
+    for item in items {
+        let kind = &item.kind().kind;
+        let (name, version) = (item.name(), item.resource_version());
+        write!(versions, "{kind}/{name}@{version} ").expect("text grows");
+    }
+    versions
 }
 
 /// A StatefulSet waits for its broken pod for ever, also when it is to be replaced by a sound one
@@ -183,113 +243,4 @@ async fn clear_the_way(
         }
     }
     Ok(())
-}
-
-fn sight(watched: &Watched, health: &TenantHealth, versions: String, at: Timestamp) -> Seen {
-    let reduced = match health.verdict {
-        Verdict::Healthy | Verdict::Suspended => Health::Healthy,
-        Verdict::Progressing => Health::Progressing,
-        Verdict::Failed => Health::Failed,
-        Verdict::Unknown => Health::Unknown,
-    };
-    Seen {
-        tenant: watched.tenant.clone(),
-        sample: Sample {
-            at,
-            health: reduced,
-            headline: health.headline.clone(),
-        },
-        well: (reduced == Health::Healthy).then(|| Well {
-            versions,
-            headline: health.headline.clone(),
-        }),
-    }
-}
-
-/// It was healthy, and not a byte of it is another.
-fn unchanged(watched: &Watched, well: &Well, at: Timestamp) -> Seen {
-    Seen {
-        tenant: watched.tenant.clone(),
-        sample: Sample {
-            at,
-            health: Health::Healthy,
-            headline: well.headline.clone(),
-        },
-        well: Some(well.clone()),
-    }
-}
-
-fn versions(items: &[Item]) -> String {
-    let mut versions = String::new();
-    for item in items {
-        let kind = &item.kind().kind;
-        let (name, version) = (item.name(), item.resource_version());
-        write!(versions, "{kind}/{name}@{version} ").expect("text grows");
-    }
-    versions
-}
-
-/// The lists of one look.
-struct Lists {
-    reader: Reader,
-    population: usize,
-}
-
-impl Lists {
-    /// The objects that have a health of their own, by namespace.
-    async fn of_wanted(&self, watched: &[Watched]) -> Result<Listed, CallError> {
-        let namespaces: BTreeSet<&str> = watched
-            .iter()
-            .map(|tenant| tenant.namespace.as_str())
-            .collect();
-        let kinds = kinds(&self.reader, watched).await?;
-        let lists = kinds.iter().map(|kind| self.of_kind(&namespaces, kind));
-        let mut all = Listed::new();
-        for list in try_join_all(lists).await? {
-            for (namespace, found) in list {
-                all.entry(namespace).or_default().extend(found);
-            }
-        }
-        Ok(all)
-    }
-
-    /// The objects of one kind, by namespace.
-    async fn of_kind(&self, namespaces: &BTreeSet<&str>, kind: &Kind) -> Result<Listed, CallError> {
-        let is_few = namespaces.len() <= FEW || namespaces.len() * PART < self.population;
-        let found = if is_few {
-            let each = namespaces.iter().map(|namespace| {
-                self.reader
-                    .list_items(kind, Within::Namespace(namespace), None)
-            });
-            try_join_all(each).await?.concat()
-        } else {
-            self.reader.list_items(kind, Within::Cluster, None).await?
-        };
-        let mut by_namespace = Listed::new();
-        for item in found {
-            let namespace = item.namespace().unwrap_or_default();
-            if namespaces.contains(namespace) {
-                let items = by_namespace.entry(namespace.to_owned()).or_default();
-                items.push(item);
-            }
-        }
-        Ok(by_namespace)
-    }
-}
-
-async fn kinds(reader: &Reader, watched: &[Watched]) -> Result<Vec<Kind>, CallError> {
-    let wanted = watched.iter().flat_map(|tenant| tenant.wanted.iter());
-    let mut samples = BTreeMap::new();
-    for wanted in wanted.filter(|wanted| health::must_be_observed(&wanted.object)) {
-        let key = (
-            wanted.object.api_version.as_str(),
-            wanted.object.kind.as_str(),
-        );
-        samples.entry(key).or_insert(&wanted.object);
-    }
-    let mut kinds = Vec::new();
-    for object in samples.into_values() {
-        kinds.push(reader.kind_of(object).await?);
-    }
-    Ok(kinds)
 }

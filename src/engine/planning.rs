@@ -2,7 +2,6 @@
 //! Holds readers only.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -13,12 +12,12 @@ use crate::cluster::CallError;
 use crate::error::UserError;
 use crate::fleet::config::Updates;
 use crate::fleet::{Fleet, Tenant};
-use crate::manifest::{Bundle, Digest};
-use crate::record::{Stored, TenantRecord};
+use crate::manifest::Digest;
+use crate::record::{PackedBundle, Stored, TenantRecord};
 use crate::rollout::{Candidate, Excluded, Exclusion, Place, Wanted};
 
 /// Rendered bundles by tenant, or the first mistake of a tenant that did not render.
-pub type Bundles = BTreeMap<String, Result<Arc<Bundle>, String>>;
+pub type Bundles = BTreeMap<String, Result<PackedBundle, String>>;
 
 /// What the clusters have on record.
 pub struct Records {
@@ -192,7 +191,7 @@ fn candidate(
     circumstances: &Circumstances<'_>,
 ) -> Candidate {
     let wanted = match bundles.get(&tenant.name) {
-        Some(Ok(bundle)) => Wanted::Bundle(bundle.digest()),
+        Some(Ok(bundle)) => Wanted::Bundle(bundle.digest().clone()),
         Some(Err(mistake)) => Wanted::NotRendered(mistake.clone()),
         None => Wanted::NotRendered("it was not rendered".to_owned()),
     };

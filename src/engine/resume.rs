@@ -6,7 +6,9 @@ use super::ledger;
 use super::planning;
 use super::rollouts::{Order, Survey};
 use crate::error::UserError;
-use crate::record::{self, Outcome, PlanLine, RolloutRecord, RolloutState, TenantRecord};
+use crate::record::{
+    self, Outcome, PackedBundle, PlanLine, RolloutRecord, RolloutState, TenantRecord,
+};
 use crate::rollout::{
     Failed, Failure, Frozen, Phase, Planned, Progress, State, TenantProgress, WaveProgress,
     WaveState,
@@ -79,8 +81,8 @@ fn check_content(frozen: &Frozen, order: &Order<'_>) -> Result<(), String> {
             .bundles
             .get(tenant)
             .and_then(|bundle| bundle.as_ref().ok());
-        let digest = rendered.map(|bundle| bundle.digest());
-        if digest.as_ref() != Some(&planned.digest) {
+        let digest = rendered.map(PackedBundle::digest);
+        if digest != Some(&planned.digest) {
             return Err(format!(
                 "`{tenant}` does not render to the planned bundle {}",
                 planned.digest

@@ -14,8 +14,8 @@ use super::work::Terms;
 use crate::cluster::Cluster;
 use crate::error::{Exit, UserError};
 use crate::fleet::config::{Limit, LimitSet, OnBreach, OnFailure, StrategySpec};
-use crate::manifest::{Bundle, Digest};
-use crate::record::{Action, Good, Hold, Keep, Stored, TenantRecord};
+use crate::manifest::Digest;
+use crate::record::{Action, Good, Hold, Keep, PackedBundle, Stored, TenantRecord};
 use crate::rollout::{Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
 
 /// Where to go back to.
@@ -163,16 +163,16 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
 async fn load(
     order: &RollbackOrder,
     world: &World<'_>,
-) -> anyhow::Result<BTreeMap<String, Arc<Bundle>>> {
+) -> anyhow::Result<BTreeMap<String, PackedBundle>> {
     let loads = order.returns.iter().map(|back| async {
         let record = &back.stored.value;
         let cluster: &Cluster = world.clusters.get(&record.cluster)?;
         let bundle = store::bundle(&cluster.reader(), &back.to.digest)
             .await
             .map_err(|trouble| trouble.advise(cluster.name()))?;
-        Ok::<_, UserError>((record.tenant.clone(), Arc::new(bundle)))
+        Ok::<_, UserError>((record.tenant.clone(), bundle))
     });
-    let loaded: Result<BTreeMap<String, Arc<Bundle>>, UserError> =
+    let loaded: Result<BTreeMap<String, PackedBundle>, UserError> =
         join_all(loads).await.into_iter().collect();
     Ok(loaded.map_err(|error| error.exit(Exit::PersonNeeded))?)
 }

@@ -22,8 +22,10 @@ use super::sweep;
 use super::work::Terms;
 use crate::error::UserError;
 use crate::fleet::Fleet;
-use crate::manifest::{Bundle, Digest};
-use crate::record::{self, Action, NAMESPACE, RolloutRecord, RolloutState, Stored, TenantRecord};
+use crate::manifest::Digest;
+use crate::record::{
+    self, Action, NAMESPACE, PackedBundle, RolloutRecord, RolloutState, Stored, TenantRecord,
+};
 use crate::rollout::{Event, Frozen, Plan, Progress, Strategy};
 
 /// What is to be rolled out, where, and on whose word.
@@ -389,7 +391,7 @@ async fn sweep_touched(clusters: &Clusters, plan: &Plan, now: Timestamp) {
     }
 }
 
-fn rendered(bundles: &Bundles) -> BTreeMap<String, Arc<Bundle>> {
+fn rendered(bundles: &Bundles) -> BTreeMap<String, PackedBundle> {
     let rendered = bundles
         .iter()
         .filter_map(|(tenant, bundle)| Some((tenant.clone(), bundle.as_ref().ok()?.clone())));

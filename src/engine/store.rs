@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use crate::cluster::{CallError, Item, Kind, Reader, Within, Writer};
 use crate::error::UserError;
-use crate::manifest::{Bundle, Digest};
+use crate::manifest::Digest;
 use crate::record::{
-    self, ClusterRecord, NAMESPACE, PlanLine, RolloutRecord, Stored, TenantRecord, Word,
+    self, ClusterRecord, NAMESPACE, PackedBundle, PlanLine, RolloutRecord, Stored, TenantRecord,
+    Word,
 };
 
 /// A record, or why it cannot be read, with the name of the object that keeps it.
@@ -86,19 +87,18 @@ pub async fn swap_tenant(
 
 /// Makes sure that a bundle is stored. Parts are immutable and named by content, so one that is
 /// there already is the one.
-pub async fn put_bundle(writer: &Writer, bundle: &Bundle) -> Result<Digest, CallError> {
-    let encoded = record::encode_bundle(bundle);
-    for part in &encoded.parts {
+pub async fn put_bundle(writer: &Writer, bundle: &PackedBundle) -> Result<(), CallError> {
+    for part in &bundle.parts() {
         match writer.create(part).await {
             Ok(_) | Err(CallError::Exists(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(encoded.digest)
+    Ok(())
 }
 
 /// Reads a bundle back, its digest checked.
-pub async fn bundle(reader: &Reader, digest: &Digest) -> Result<Bundle, Trouble> {
+pub async fn bundle(reader: &Reader, digest: &Digest) -> Result<PackedBundle, Trouble> {
     let first = part(reader, digest, 0).await?;
     let count = record::count_of_parts(&first)?;
     let mut parts = vec![first];

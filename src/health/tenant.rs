@@ -101,7 +101,7 @@ fn judge_wanted(wanted: &Wanted, observation: &Observation) -> Option<ObjectHeal
     let found = observation
         .found
         .iter()
-        .find(|live| is_same(live.object(), &wanted.object));
+        .find(|live| live.object().is_same(&wanted.object));
     let Some(live) = found else {
         return must_be_observed(&wanted.object)
             .then(|| missing(wanted, observation).on(&wanted.object));
@@ -137,11 +137,6 @@ fn waits_for_consumer(live: &Live, pods: &[Live]) -> bool {
         && reading.text("/status/phase") == "Pending"
         && !live.is_terminating()
         && !pods.iter().any(|pod| mounts(&pod))
-}
-
-/// The version is a spelling, not an identity.
-fn is_same(a: &ObjectRef, b: &ObjectRef) -> bool {
-    a.name == b.name && a.kind == b.kind && a.namespace == b.namespace && a.group() == b.group()
 }
 
 fn missing(wanted: &Wanted, observation: &Observation) -> Finding {

@@ -26,7 +26,7 @@ impl Bundle {
         });
         let duplicates: Vec<Duplicate> = manifests
             .windows(2)
-            .filter(|pair| is_same_object(pair[0].object(), pair[1].object()))
+            .filter(|pair| pair[0].object().is_same(pair[1].object()))
             .map(|pair| Duplicate {
                 object: pair[0].object().clone(),
                 origins: pair
@@ -46,6 +46,10 @@ impl Bundle {
         &self.manifests
     }
 
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.manifests.iter().map(Manifest::object)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.manifests.is_empty()
     }
@@ -53,17 +57,12 @@ impl Bundle {
     pub fn find(&self, object: &ObjectRef) -> Option<&Manifest> {
         self.manifests
             .iter()
-            .find(|manifest| is_same_object(manifest.object(), object))
+            .find(|manifest| manifest.object().is_same(object))
     }
 
     pub fn digest(&self) -> Digest {
         Digest::of_bundle(self.manifests.iter().map(Manifest::value))
     }
-}
-
-/// The version is a spelling, not an identity: `apps/v1` and `apps/v1beta1` name one object.
-fn is_same_object(a: &ObjectRef, b: &ObjectRef) -> bool {
-    a.group() == b.group() && a.kind == b.kind && a.namespace == b.namespace && a.name == b.name
 }
 
 #[cfg(test)]

@@ -1,18 +1,22 @@
 //! One object as a cluster answered it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::object::{Manifest, NotAnObject, ObjectRef};
 
-/// An object as it is on a cluster: with uid, resourceVersion, managedFields and status.
+/// An object as it is on a cluster: with uid, resourceVersion, managedFields and status. Clones
+/// share it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
 }
 
 impl Live {
     pub fn from_value(value: Value) -> Result<Self, NotAnObject> {
-        Manifest::from_value(value).map(|manifest| Self { manifest })
+        let manifest = Arc::new(Manifest::from_value(value)?);
+        Ok(Self { manifest })
     }
 
     pub fn object(&self) -> &ObjectRef {

@@ -122,6 +122,14 @@ impl Manifest {
 }
 
 impl ObjectRef {
+    /// The version is a spelling, not an identity: `apps/v1` and `apps/v1beta1` name one object.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.group() == other.group()
+            && self.kind == other.kind
+            && self.namespace == other.namespace
+            && self.name == other.name
+    }
+
     /// The API group; empty for the core group.
     pub fn group(&self) -> &str {
         self.api_version

@@ -2,10 +2,12 @@
 //!
 //! Untrusted when read: the digest is computed again from what was unpacked.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::error::UserError;
-use crate::manifest::{Bundle, Digest, Manifest, canonical_json, without_marks};
+use crate::manifest::{Bundle, Digest, Manifest, ObjectRef, canonical_json, without_marks};
 
 use super::object::{Reader, Writer, pack, selector, unpack};
 
@@ -17,12 +19,12 @@ const ENTRY: &str = "bundle";
 /// The API server takes 1 MiB of data in one `ConfigMap`; base64 makes 934 KiB of this.
 const PART_SIZE: usize = 700 * 1024 - 1;
 
-/// A bundle, ready to be stored.
+/// A bundle as it is stored and kept in memory: its tree takes fifty times as much.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BundleParts {
-    pub digest: Digest,
-    /// The `ConfigMap`s; one, unless the bundle is enormous.
-    pub parts: Vec<Value>,
+pub struct PackedBundle {
+    digest: Digest,
+    objects: Arc<[ObjectRef]>,
+    packed: Arc<[u8]>,
 }
 
 /// Finds every part of every bundle.
@@ -44,54 +46,85 @@ pub fn bundle_of_part(name: &str) -> Option<Digest> {
     Digest::parse(&digest.replacen('-', ":", 1))
 }
 
-/// Packs a bundle, our marks left out.
-pub fn encode_bundle(bundle: &Bundle) -> BundleParts {
-    let digest = bundle.digest();
-    let manifests = bundle
-        .manifests()
-        .iter()
-        .map(|manifest| without_marks(manifest.value()));
-    let packed = pack(&canonical_json(&Value::Array(manifests.collect())));
-    let chunks: Vec<&[u8]> = packed.chunks(PART_SIZE).collect();
-    let count = chunks.len();
-    let parts = part_names(&digest, count)
-        .iter()
-        .zip(chunks)
-        .enumerate()
-        .map(|(index, (name, chunk))| {
-            Writer::new(RECORD, name)
-                .label(DIGEST, &digest.as_name())
-                .label(PART, &index.to_string())
-                .label(PARTS, &count.to_string())
-                .binary(ENTRY, chunk)
-                .immutable()
-                .finish()
-        })
-        .collect();
-    BundleParts { digest, parts }
+impl PackedBundle {
+    /// Packs a bundle, our marks left out.
+    pub fn of(bundle: &Bundle) -> Self {
+        let manifests = bundle.manifests();
+        let objects = manifests.iter().map(|manifest| manifest.object().clone());
+        let values = manifests
+            .iter()
+            .map(|manifest| without_marks(manifest.value()));
+        Self {
+            digest: bundle.digest(),
+            objects: objects.collect(),
+            packed: pack(&canonical_json(&Value::Array(values.collect()))).into(),
+        }
+    }
+
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// What is in it, in the order of applying.
+    pub fn objects(&self) -> &[ObjectRef] {
+        &self.objects
+    }
+
+    pub fn unpack(&self) -> Bundle {
+        unpacked(&self.packed).expect("it was packed from a bundle")
+    }
+
+    /// The `ConfigMap`s that it is stored in; one, unless it is enormous.
+    pub fn parts(&self) -> Vec<Value> {
+        let chunks = self.packed.chunks(PART_SIZE);
+        let count = chunks.len();
+        part_names(&self.digest, count)
+            .iter()
+            .zip(chunks)
+            .enumerate()
+            .map(|(index, (name, chunk))| {
+                Writer::new(RECORD, name)
+                    .label(DIGEST, &self.digest.as_name())
+                    .label(PART, &index.to_string())
+                    .label(PARTS, &count.to_string())
+                    .binary(ENTRY, chunk)
+                    .immutable()
+                    .finish()
+            })
+            .collect()
+    }
 }
 
 /// Unpacks a bundle out of its parts, in any order, and checks that it is the one asked for.
-pub fn decode_bundle(digest: &Digest, parts: &[Value]) -> Result<Bundle, UserError> {
+pub fn decode_bundle(digest: &Digest, parts: &[Value]) -> Result<PackedBundle, UserError> {
     let wrong = |problem: String| {
         UserError::new(format!("bundle `{digest}` cannot be used: {problem}"))
             .hint("nothing is applied from it; roll out a commit, or go back to another bundle")
     };
     let packed = join(digest, parts).map_err(wrong)?;
-    let json = unpack(&packed).map_err(|error| wrong(format!("it does not unpack: {error}")))?;
+    let bundle = unpacked(&packed).map_err(wrong)?;
+    let found = bundle.digest();
+    if found != *digest {
+        return Err(wrong(format!("its content has the digest `{found}`")));
+    }
+    let manifests = bundle.manifests().iter();
+    Ok(PackedBundle {
+        digest: found,
+        objects: manifests
+            .map(|manifest| manifest.object().clone())
+            .collect(),
+        packed: packed.into(),
+    })
+}
+
+fn unpacked(packed: &[u8]) -> Result<Bundle, String> {
+    let json = unpack(packed).map_err(|error| format!("it does not unpack: {error}"))?;
     let values: Vec<Value> = serde_json::from_slice(&json)
-        .map_err(|error| wrong(format!("it is not a list of objects: {error}")))?;
+        .map_err(|error| format!("it is not a list of objects: {error}"))?;
     let manifests: Result<Vec<Manifest>, _> =
         values.into_iter().map(Manifest::from_value).collect();
-    let manifests = manifests.map_err(|error| wrong(format!("an object in it: {error}")))?;
-    let bundle = Bundle::new(manifests)
-        .map_err(|twice| wrong(format!("`{}` is in it twice", twice[0].object)))?;
-    let found = bundle.digest();
-    if found == *digest {
-        Ok(bundle)
-    } else {
-        Err(wrong(format!("its content has the digest `{found}`")))
-    }
+    let manifests = manifests.map_err(|error| format!("an object in it: {error}"))?;
+    Bundle::new(manifests).map_err(|twice| format!("`{}` is in it twice", twice[0].object))
 }
 
 /// How many parts a bundle has, as its first part tells.

@@ -23,8 +23,7 @@ mod tests;
 
 pub use applyset::applyset_id;
 pub use bundle::{
-    BundleParts, bundle_of_part, bundle_selector, count_of_parts, decode_bundle, encode_bundle,
-    part_names,
+    PackedBundle, bundle_of_part, bundle_selector, count_of_parts, decode_bundle, part_names,
 };
 pub use claim::{
     CLAIM_MARGIN, Claim, ClaimLost, Closing, HoldChange, Intent, IntentAct, PassHold, Refused,

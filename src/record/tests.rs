@@ -440,19 +440,17 @@ fn bundle(objects: usize, filling: &str) -> Bundle {
 #[test]
 fn a_bundle_is_one_immutable_part_named_by_its_digest() {
     let bundle = bundle(3, "x");
-    let encoded = encode_bundle(&bundle);
-    assert_eq!(encoded.digest, bundle.digest());
-    assert_eq!(encoded.parts.len(), 1);
-    let part = &encoded.parts[0];
-    assert_eq!(
-        part["metadata"]["name"],
-        format!("{}.0", bundle.digest().as_name())
-    );
-    assert_eq!(part["immutable"], true);
-    assert_eq!(
-        decode_bundle(&encoded.digest, &encoded.parts).unwrap(),
-        bundle
-    );
+    let packed = PackedBundle::of(&bundle);
+    assert_eq!(*packed.digest(), bundle.digest());
+    assert!(packed.objects().iter().eq(bundle.objects()));
+    let parts = packed.parts();
+    assert_eq!(parts.len(), 1);
+    let name = format!("{}.0", bundle.digest().as_name());
+    assert_eq!(parts[0]["metadata"]["name"], name);
+    assert_eq!(parts[0]["immutable"], true);
+    let read = decode_bundle(packed.digest(), &parts).unwrap();
+    assert_eq!(read, packed);
+    assert_eq!(read.unpack(), bundle);
 }
 
 /// Text that does not pack well.
@@ -470,32 +468,32 @@ fn noise(bytes: usize) -> String {
 #[test]
 fn an_enormous_bundle_is_cut_into_parts_and_put_together_in_any_order() {
     let bundle = bundle(1, &noise(3_200_000));
-    let mut encoded = encode_bundle(&bundle);
-    assert!(1 < encoded.parts.len(), "{}", encoded.parts.len());
-    for part in &encoded.parts {
+    let packed = PackedBundle::of(&bundle);
+    let mut parts = packed.parts();
+    assert!(1 < parts.len(), "{}", parts.len());
+    for part in &parts {
         let size = part["binaryData"]["bundle"].as_str().unwrap().len();
         assert!(size < 1024 * 1024, "{size}");
     }
-    encoded.parts.reverse();
-    let read = decode_bundle(&encoded.digest, &encoded.parts);
-    assert_eq!(read.unwrap().digest(), bundle.digest());
-    encoded.parts.pop();
-    let missing = decode_bundle(&encoded.digest, &encoded.parts).unwrap_err();
+    parts.reverse();
+    assert_eq!(decode_bundle(packed.digest(), &parts).unwrap(), packed);
+    parts.pop();
+    let missing = decode_bundle(packed.digest(), &parts).unwrap_err();
     assert!(missing.to_string().ends_with(".0` is missing"), "{missing}");
 }
 
 #[test]
 fn a_bundle_that_is_not_what_its_name_says_is_refused() {
-    let other = encode_bundle(&bundle(2, "evil"));
+    let other = PackedBundle::of(&bundle(2, "evil"));
     let wanted = bundle(2, "x").digest();
-    let mut parts = other.parts.clone();
+    let mut parts = other.parts();
     parts[0]["metadata"]["name"] = format!("{}.0", wanted.as_name()).into();
     let error = decode_bundle(&wanted, &parts).unwrap_err().to_string();
     assert_eq!(
         error,
         format!(
             "bundle `{wanted}` cannot be used: its content has the digest `{}`",
-            other.digest
+            other.digest()
         )
     );
     parts[0]["binaryData"]["bundle"] = "AAAA".into();

@@ -14,7 +14,7 @@ use escale::engine::sweep::sweep;
 use escale::engine::{Clock, Clusters, store, survey};
 use escale::manifest::{Bundle, Digest, Live, Manifest, ObjectRef};
 use escale::record::{
-    ClusterRecord, Inventory, Outcome, TenantRecord, encode_cluster, encode_tenant,
+    ClusterRecord, Inventory, Outcome, PackedBundle, TenantRecord, encode_cluster, encode_tenant,
 };
 use escale::sim::{Fault, Options, RequestFaults, SimCluster};
 use jiff::Timestamp;
@@ -538,7 +538,9 @@ fn bundles_that_no_record_names_are_swept_after_a_day_unless_a_record_cannot_be_
         let writer = cluster.writer();
         let (running, old) = (stored_bundle("running"), stored_bundle("old"));
         for bundle in [&running, &old] {
-            store::put_bundle(&writer, bundle).await.unwrap();
+            store::put_bundle(&writer, &PackedBundle::of(bundle))
+                .await
+                .unwrap();
         }
         let record = encode_tenant(&record_of(&running.digest()), None);
         writer.create(&record).await.unwrap();

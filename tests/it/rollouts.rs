@@ -13,7 +13,7 @@ use escale::engine::{
 };
 use escale::fleet::{Files, Fleet, load};
 use escale::manifest::Digest;
-use escale::record::{Hold, Outcome, Scope, TenantRecord, Verb, Word};
+use escale::record::{Hold, Outcome, PackedBundle, Scope, TenantRecord, Verb, Word};
 use escale::render::Renderer;
 use escale::rollout::{self, Strategy};
 use escale::sim::{Fault, Options, SimCluster};
@@ -121,7 +121,9 @@ impl Scene {
             .map(|(tenant, bundle)| {
                 (
                     tenant,
-                    bundle.map(Arc::new).map_err(|_| "a mistake".to_owned()),
+                    bundle
+                        .map(|bundle| PackedBundle::of(&bundle))
+                        .map_err(|_| "a mistake".to_owned()),
                 )
             })
             .collect();

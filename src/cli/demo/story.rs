@@ -16,10 +16,13 @@ use crate::engine::{
 };
 use crate::error::{Exit, UserError};
 use crate::fleet::{Files, Fleet};
+use crate::record::PackedBundle;
 use crate::render::Renderer;
 use crate::rollout::{Outcome, Phase, Strategy};
 use crate::sim::{Options, SimCluster};
 
+/// So many tenants are rendered before they are packed.
+const AT_A_TIME: usize = 64;
 /// Nodes of each simulated cluster.
 const NODES: usize = 3;
 
@@ -96,8 +99,12 @@ fn release(id: &'static str, files: &Files) -> anyhow::Result<Release> {
     let fleet = crate::fleet::load(files, fleet::NAME).map_err(told)?;
     let renderer = Renderer::new(files, BTreeMap::new()).map_err(told)?;
     let mut bundles = Bundles::new();
-    for (tenant, rendered) in renderer.render_all(&fleet) {
-        bundles.insert(tenant, Ok(Arc::new(rendered.map_err(told)?)));
+    let tenants: Vec<_> = fleet.tenants.iter().collect();
+    for part in tenants.chunks(AT_A_TIME) {
+        for (tenant, rendered) in renderer.render_some(&fleet, part) {
+            let bundle = rendered.map_err(told)?;
+            bundles.insert(tenant, Ok(PackedBundle::of(&bundle)));
+        }
     }
     Ok(Release { id, fleet, bundles })
 }

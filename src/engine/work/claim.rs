@@ -210,7 +210,7 @@ fn intents(bundle: &Bundle, inventory: &Inventory) -> Vec<Intent> {
         .iter()
         .map(|manifest| manifest.object().clone())
         .map(intent(IntentAct::Apply));
-    let deletes = crate::apply::candidates(inventory, bundle)
+    let deletes = crate::apply::candidates(inventory, bundle.objects())
         .into_iter()
         .map(intent(IntentAct::Delete));
     applies.chain(deletes).collect()

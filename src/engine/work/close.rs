@@ -51,7 +51,7 @@ fn closing(aim: Aim, job: &Job, open: &Open) -> Closing {
 /// Deletes what the tenant has and its bundle has not, each with uid and resourceVersion.
 async fn prune(job: &Job, open: &mut Open) -> Result<(), Halt> {
     let inventory = apply::final_inventory(&open.before, &open.done);
-    let unwanted: BTreeSet<ObjectRef> = apply::candidates(&inventory, &open.bundle)
+    let unwanted: BTreeSet<ObjectRef> = apply::candidates(&inventory, open.bundle.objects())
         .into_iter()
         .collect();
     if unwanted.is_empty() {

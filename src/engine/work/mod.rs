@@ -19,7 +19,7 @@ use crate::engine::soaks::Soaks;
 use crate::engine::store::{self, Trouble};
 use crate::health::Wanted;
 use crate::manifest::{Bundle, Digest, ObjectRef};
-use crate::record::{self, Action, Hold, Inventory, Stored, TenantRecord};
+use crate::record::{self, Action, Hold, Inventory, PackedBundle, Stored, TenantRecord};
 use crate::rollout::Planned;
 
 /// What a worker is to reach.
@@ -57,7 +57,7 @@ pub struct Job {
     pub cluster: Cluster,
     pub planned: Planned,
     /// What the tenant is moved to.
-    pub bundle: Option<Arc<Bundle>>,
+    pub bundle: Option<PackedBundle>,
     /// The commit that it was rendered from.
     pub release: Option<String>,
     /// A hint; only the version on which the swap succeeds is believed.
@@ -127,26 +127,22 @@ pub async fn perform(aim: Aim, job: Job, open: Option<Open>) -> Done {
 }
 
 /// What is looked for in a tenant of which nothing was written in this run.
-pub fn wanted_of(bundle: &Bundle) -> Vec<Wanted> {
-    bundle
-        .manifests()
-        .iter()
-        .map(|manifest| Wanted::unwritten(manifest.object().clone()))
-        .collect()
+pub fn wanted_of(objects: &[ObjectRef]) -> Vec<Wanted> {
+    objects.iter().cloned().map(Wanted::unwritten).collect()
 }
 
 async fn forward(job: &Job) -> Result<Done, Halt> {
     let bundle = job
         .bundle
-        .clone()
+        .as_ref()
         .ok_or_else(|| Halt::Refused("its bundle was not rendered".to_owned()))?;
-    store::put_bundle(&job.cluster.writer(), &bundle).await?;
+    store::put_bundle(&job.cluster.writer(), bundle).await?;
     let goal = claim::Goal {
         action: job.terms.action,
-        digest: bundle.digest(),
+        digest: bundle.digest().clone(),
         release: job.release.clone(),
     };
-    let open = claim::take(job, goal, bundle).await?;
+    let open = claim::take(job, goal, Arc::new(bundle.unpack())).await?;
     Ok(write(job, open).await)
 }
 
@@ -157,7 +153,8 @@ async fn back(job: &Job, open: Option<Open>) -> Result<Done, Halt> {
         .last_good
         .clone()
         .ok_or_else(|| Halt::Refused("there is nothing to go back to".to_owned()))?;
-    let bundle = Arc::new(store::bundle(&job.cluster.reader(), &digest).await?);
+    let bundle = store::bundle(&job.cluster.reader(), &digest).await?;
+    let bundle = Arc::new(bundle.unpack());
     let record = open
         .as_ref()
         .map(|open| &open.stored)

@@ -1,0 +1,94 @@
+//! The lists of one look at a cluster: as few as serve it, of no more than it needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+
+use super::observe::Watched;
+use crate::cluster::{CallError, Item, Kind, Reader, Within};
+use crate::health;
+
+/// Up to this many tenants, a list for each is cheaper than one of the whole cluster.
+const FEW: usize = 5;
+/// So is a list for each of less than this part of all tenants.
+const PART: usize = 4;
+
+/// What was listed, by namespace.
+#[derive(Debug, Default)]
+pub struct Listed(BTreeMap<String, Vec<Item>>);
+
+impl Listed {
+    pub fn of(&self, namespace: &str) -> &[Item] {
+        self.0.get(namespace).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The lists of one look.
+pub struct Lists {
+    pub reader: Reader,
+    /// How many tenants the cluster has.
+    pub population: usize,
+}
+
+impl Lists {
+    /// The objects that have a health of their own, by namespace.
+    pub async fn of_wanted(&self, watched: &[Watched]) -> Result<Listed, CallError> {
+        let namespaces: BTreeSet<&str> = watched
+            .iter()
+            .map(|tenant| tenant.namespace.as_str())
+            .collect();
+        let kinds = kinds(&self.reader, watched).await?;
+        let lists = kinds.iter().map(|kind| self.of_kind(&namespaces, kind));
+        let mut all = Listed::default();
+        for list in try_join_all(lists).await? {
+            for (namespace, found) in list.0 {
+                all.0.entry(namespace).or_default().extend(found);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The objects of one kind, by namespace.
+    pub async fn of_kind(
+        &self,
+        namespaces: &BTreeSet<&str>,
+        kind: &Kind,
+    ) -> Result<Listed, CallError> {
+        let is_few = namespaces.len() <= FEW || namespaces.len() * PART < self.population;
+        let found = if is_few {
+            let each = namespaces.iter().map(|namespace| {
+                self.reader
+                    .list_items(kind, Within::Namespace(namespace), None)
+            });
+            try_join_all(each).await?.concat()
+        } else {
+            self.reader.list_items(kind, Within::Cluster, None).await?
+        };
+        let mut by_namespace = Listed::default();
+        for item in found {
+            let namespace = item.namespace().unwrap_or_default();
+            if namespaces.contains(namespace) {
+                let items = by_namespace.0.entry(namespace.to_owned()).or_default();
+                items.push(item);
+            }
+        }
+        Ok(by_namespace)
+    }
+}
+
+async fn kinds(reader: &Reader, watched: &[Watched]) -> Result<Vec<Kind>, CallError> {
+    let wanted = watched.iter().flat_map(|tenant| tenant.wanted.iter());
+    let mut samples = BTreeMap::new();
+    for wanted in wanted.filter(|wanted| health::must_be_observed(&wanted.object)) {
+        let key = (
+            wanted.object.api_version.as_str(),
+            wanted.object.kind.as_str(),
+        );
+        samples.entry(key).or_insert(&wanted.object);
+    }
+    let mut kinds = Vec::new();
+    for object in samples.into_values() {
+        kinds.push(reader.kind_of(object).await?);
+    }
+    Ok(kinds)
+}
