@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::random;
+use super::view::View;
 
 /// The annotation of a pod (template) that says how it behaves.
 pub const ANNOTATION: &str = "sim.escale.dev/behaviour";
@@ -72,7 +73,7 @@ pub struct Conduct {
 
 impl Conduct {
     /// Rules first, the newest of them; then the annotation, the images, the kind of pod.
-    pub fn of(pod: &Value, rules: &[Rule], seed: u64) -> Self {
+    pub fn of(pod: &View, rules: &[Rule], seed: u64) -> Self {
         let told = rules.iter().rev().find(|rule| rule.is_about(pod));
         let annotation = pod["metadata"]["annotations"][ANNOTATION].as_str();
         let all = |behaviour| Self {
@@ -107,7 +108,7 @@ impl Conduct {
 }
 
 /// Pods that restart get ready in 2 to 8 seconds; others are done by then.
-fn usual(pod: &Value, seed: u64) -> Behaviour {
+fn usual(pod: &View, seed: u64) -> Behaviour {
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let after = Duration::from_millis(2000 + random::number(seed, &["ready", uid]) % 6000);
     match pod["spec"]["restartPolicy"].as_str() {
@@ -117,7 +118,7 @@ fn usual(pod: &Value, seed: u64) -> Behaviour {
 }
 
 impl Rule {
-    pub fn is_about(&self, pod: &Value) -> bool {
+    pub fn is_about(&self, pod: &View) -> bool {
         let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
         let in_namespace = self
             .namespace
@@ -131,7 +132,7 @@ impl Rule {
 const SLOW: Duration = Duration::from_mins(1);
 const JOB: Duration = Duration::from_secs(2);
 
-fn images(pod: &Value) -> impl Iterator<Item = &str> {
+fn images(pod: &View) -> impl Iterator<Item = &str> {
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
     containers.filter_map(|container| container["image"].as_str())
 }
@@ -152,8 +153,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn pod(image: &str) -> Value {
-        json!({"metadata": {"namespace": "t1", "uid": "u"}, "spec": {"containers": [{"image": image}]}})
+    fn pod(image: &str) -> View {
+        json!({"metadata": {"namespace": "t1", "uid": "u"}, "spec": {"containers": [{"image": image}]}}).into()
     }
 
     #[test]
@@ -192,9 +193,8 @@ mod tests {
 
     #[test]
     fn only_the_containers_whose_image_says_so_misbehave() {
-        let mut pod = pod("web:1-crash");
-        let containers = pod["spec"]["containers"].as_array_mut().expect("a list");
-        containers.push(json!({"image": "proxy:1"}));
+        let containers = json!([{"image": "web:1-crash"}, {"image": "proxy:1"}]);
+        let pod = View::from(json!({"metadata": {}, "spec": {"containers": containers}}));
         let conduct = Conduct::of(&pod, &[], 1);
         let culprits = pod["spec"]["containers"].as_array().expect("a list").iter();
         let culprits: Vec<_> = culprits

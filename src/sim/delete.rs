@@ -11,6 +11,7 @@ use super::selector::Selector;
 use super::service::Answer;
 use super::state::{State, later, written};
 use super::timers::What;
+use super::view::View;
 
 /// What becomes of an object's dependants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl State {
             request.json()?
         };
         let live = self
-            .value(&id)
+            .view(&id)
             .ok_or_else(|| Refusal::not_found(&kind, &request.name))?;
         check_preconditions(&kind, &live, &options["preconditions"])?;
         if request.is_dry_run() {
@@ -70,14 +71,14 @@ impl State {
 
     /// Deletes an object and, in the background, its dependants.
     pub fn delete_by_controller(&mut self, id: &ObjectId, now: Timestamp) {
-        if let Some(live) = self.value(id) {
+        if let Some(live) = self.view(id) {
             self.delete_object(id, live, Propagation::Background, None, now);
         }
     }
 
     /// Takes away what held an object back; it goes if nothing is left.
     pub fn remove_finalizer(&mut self, id: &ObjectId, finalizer: &str, now: Timestamp) {
-        let Some(mut value) = self.value(id) else {
+        let Some(mut value) = self.small(id) else {
             return;
         };
         let list = value["metadata"]["finalizers"].as_array_mut();
@@ -90,13 +91,13 @@ impl State {
         {
             metadata.remove("finalizers");
         }
-        self.commit(id, &mut value, now);
+        self.commit_small(id, value, now);
         self.finalize(id, now);
     }
 
     /// Removes an object that is being deleted once nothing holds it back.
     pub fn finalize(&mut self, id: &ObjectId, now: Timestamp) {
-        let Some(value) = self.value(id) else { return };
+        let Some(value) = self.small(id) else { return };
         let kind = self.kind(id);
         let held = value["metadata"]["finalizers"]
             .as_array()
@@ -140,7 +141,7 @@ impl State {
     fn delete_object(
         &mut self,
         id: &ObjectId,
-        mut live: Value,
+        mut live: View,
         propagation: Propagation,
         grace: Option<i64>,
         now: Timestamp,
@@ -154,7 +155,7 @@ impl State {
         match propagation {
             Propagation::Orphan => self.orphan(&dependants, &uid, now),
             Propagation::Foreground if !dependants.is_empty() => {
-                add_finalizer(&mut live, FOREGROUND);
+                add_finalizer(&mut live.small, FOREGROUND);
                 for dependant in &dependants {
                     self.delete_by_controller(dependant, now);
                 }
@@ -173,7 +174,7 @@ impl State {
             return self.remove(id, now);
         }
         if live["metadata"]["deletionTimestamp"].is_null() {
-            self.mark(id, live, grace, now);
+            self.mark(id, live.small, grace, now);
         }
     }
 
@@ -191,7 +192,7 @@ impl State {
             let generation = live["metadata"]["generation"].as_i64().unwrap_or_default();
             live["metadata"]["generation"] = json!(generation + 1);
         }
-        self.commit(id, &mut live, now);
+        self.commit_small(id, live, now);
         if kind.is("", "pods") {
             self.at(now, What::Advance, id);
         }
@@ -199,13 +200,13 @@ impl State {
 
     fn orphan(&mut self, dependants: &[ObjectId], owner: &str, now: Timestamp) {
         for dependant in dependants {
-            let Some(mut value) = self.value(dependant) else {
+            let Some(mut value) = self.small(dependant) else {
                 continue;
             };
             if let Some(references) = value["metadata"]["ownerReferences"].as_array_mut() {
                 references.retain(|reference| reference["uid"] != owner);
             }
-            self.commit(dependant, &mut value, now);
+            self.commit_small(dependant, value, now);
         }
     }
 }
@@ -221,7 +222,7 @@ impl Propagation {
     }
 }
 
-fn check_preconditions(kind: &Kind, live: &Value, wanted: &Value) -> Result<(), Refusal> {
+fn check_preconditions(kind: &Kind, live: &View, wanted: &Value) -> Result<(), Refusal> {
     let rules = [
         (
             "uid",
@@ -250,7 +251,7 @@ fn check_preconditions(kind: &Kind, live: &Value, wanted: &Value) -> Result<(), 
     Ok(())
 }
 
-fn success(kind: &Kind, live: &Value) -> String {
+fn success(kind: &Kind, live: &View) -> String {
     let mut details = json!({
         "name": live["metadata"]["name"], "kind": kind.plural, "uid": live["metadata"]["uid"],
     });
@@ -270,7 +271,7 @@ fn add_finalizer(value: &mut Value, finalizer: &str) {
 }
 
 /// How long a pod may take to end: none if no kubelet knows it.
-fn grace_of(pod: &Value, asked: Option<i64>) -> i64 {
+fn grace_of(pod: &View, asked: Option<i64>) -> i64 {
     let is_bound = !pod["spec"]["nodeName"].is_null();
     let own = pod["spec"]["terminationGracePeriodSeconds"]
         .as_i64()

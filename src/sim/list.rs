@@ -9,12 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::kinds::{Kind, KindId};
-use super::object::{ObjectId, Stored};
+use super::object::ObjectId;
 use super::refusal::Refusal;
 use super::request::Request;
 use super::selector::Selector;
 use super::service::Answer;
 use super::state::State;
+use super::stored::Stored;
 
 /// Objects as they stood when the first page of a list was sent.
 type Snapshot = Arc<Vec<(ObjectId, Arc<Stored>)>>;
@@ -216,8 +217,11 @@ impl Token {
 fn matches(selector: &Selector, id: &ObjectId, stored: &Stored, kind: &Kind) -> bool {
     selector.is_empty()
         || selector.matches(id, &stored.head, || {
-            let node = &stored.value(kind)["spec"]["nodeName"];
-            node.as_str().unwrap_or_default().to_owned()
+            let pod = stored.view(kind);
+            pod["spec"]["nodeName"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
         })
 }
 

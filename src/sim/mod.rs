@@ -15,10 +15,12 @@ mod faults;
 mod kinds;
 mod list;
 mod log;
+mod managed;
 mod object;
 mod ownership;
 mod patch;
 mod pods;
+mod pool;
 mod random;
 mod refusal;
 mod request;
@@ -29,10 +31,12 @@ mod selector;
 mod service;
 mod state;
 mod store;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod validation;
+mod view;
 mod write;
 
 use std::fmt;

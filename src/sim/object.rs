@@ -1,13 +1,12 @@
-//! One stored object: its JSON as bytes, and the little that is asked for without reading them.
+//! The name of a stored object, and the little that is asked of it without reading it.
 
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::kinds::{Kind, KindId};
+use super::kinds::KindId;
 
 /// Names one stored object. Sorts as the keys of etcd do.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,20 +14,6 @@ pub struct ObjectId {
     pub kind: KindId,
     /// `namespace/name`, or `name` in the cluster's scope.
     key: Arc<str>,
-}
-
-/// One object as it was written last. Kept as bytes: a tree takes ten times as much. Kept in pieces:
-/// most writes are of a status, and leave the largest piece alone.
-#[derive(Debug)]
-pub struct Stored {
-    pub head: Head,
-    /// Members of the metadata without `managedFields`.
-    metadata: Bytes,
-    /// The list `managedFields`, or nothing: half of an object, and of no interest to controllers.
-    managed: Bytes,
-    /// All other members but `kind`, `apiVersion` and `status`, each with a comma before it.
-    rest: Bytes,
-    status: Bytes,
 }
 
 /// What selectors and controllers ask of an object.
@@ -105,146 +90,6 @@ impl fmt::Debug for ObjectId {
     }
 }
 
-impl Stored {
-    pub fn new(value: &Value, created: Timestamp) -> Self {
-        let mut rest = Vec::new();
-        for (key, member) in value.as_object().into_iter().flatten() {
-            if !["apiVersion", "kind", "metadata", "status"].contains(&key.as_str()) {
-                rest.push(b',');
-                write_member(&mut rest, key, member);
-            }
-        }
-        Self::with_rest(value, created, bytes(rest))
-    }
-
-    /// The object after a change of metadata and status alone: all that `value` need have.
-    pub fn with_status(&self, value: &Value) -> Self {
-        Self::with_rest(value, self.head.created, self.rest.clone())
-    }
-
-    fn with_rest(value: &Value, created: Timestamp, rest: Bytes) -> Self {
-        let mut metadata = Vec::new();
-        for (key, member) in value["metadata"].as_object().into_iter().flatten() {
-            if key != "managedFields" {
-                if !metadata.is_empty() {
-                    metadata.push(b',');
-                }
-                write_member(&mut metadata, key, member);
-            }
-        }
-        Self {
-            head: Head::of(value, created),
-            metadata: bytes(metadata),
-            managed: value["metadata"]
-                .get("managedFields")
-                .map_or_else(Bytes::new, json),
-            rest,
-            status: value.get("status").map_or_else(Bytes::new, json),
-        }
-    }
-
-    /// The whole tree, read anew.
-    pub fn value(&self, kind: &Kind) -> Value {
-        self.read(kind, &[Piece::Managed, Piece::Rest, Piece::Status])
-    }
-
-    /// The tree without `managedFields`.
-    pub fn bare(&self, kind: &Kind) -> Value {
-        self.read(kind, &[Piece::Rest, Piece::Status])
-    }
-
-    /// Metadata and status alone.
-    pub fn small(&self, kind: &Kind) -> Value {
-        self.read(kind, &[Piece::Status])
-    }
-
-    pub fn managed(&self) -> Vec<Value> {
-        if self.managed.is_empty() {
-            return Vec::new();
-        }
-        serde_json::from_slice(&self.managed).expect("written by ourselves")
-    }
-
-    pub fn to_json(&self, kind: &Kind) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.size());
-        self.write(
-            &[
-                Piece::Kind(kind),
-                Piece::Managed,
-                Piece::Rest,
-                Piece::Status,
-            ],
-            &mut out,
-        );
-        out
-    }
-
-    /// As an item of a list: built-in kinds go without `kind` and `apiVersion` there.
-    pub fn write_item(&self, kind: &Kind, out: &mut Vec<u8>) {
-        out.reserve(self.size());
-        let said = kind.is_custom.then_some(Piece::Kind(kind));
-        let pieces = [Piece::Managed, Piece::Rest, Piece::Status];
-        let pieces: Vec<Piece> = said.into_iter().chain(pieces).collect();
-        self.write(&pieces, out);
-    }
-
-    /// As `PartialObjectMetadata`.
-    pub fn write_metadata(&self, out: &mut Vec<u8>) {
-        self.write(&[Piece::Partial, Piece::Managed], out);
-    }
-
-    fn read(&self, kind: &Kind, pieces: &[Piece]) -> Value {
-        let mut out = Vec::with_capacity(self.size());
-        let pieces: Vec<Piece> = [&[Piece::Kind(kind)], pieces].concat();
-        self.write(&pieces, &mut out);
-        serde_json::from_slice(&out).expect("written by ourselves")
-    }
-
-    /// Metadata first, as the real server writes it, `managedFields` its last member; then the rest.
-    fn write(&self, pieces: &[Piece], out: &mut Vec<u8>) {
-        out.push(b'{');
-        for piece in pieces {
-            match piece {
-                Piece::Kind(kind) => write_kind(out, &kind.name, &kind.api_version()),
-                Piece::Partial => write_kind(out, "PartialObjectMetadata", "meta.k8s.io/v1"),
-                Piece::Managed | Piece::Rest | Piece::Status => {}
-            }
-        }
-        out.extend_from_slice(b"\"metadata\":{");
-        out.extend_from_slice(&self.metadata);
-        if pieces.contains(&Piece::Managed) && !self.managed.is_empty() {
-            // Every object has a name, so there is a member before.
-            out.extend_from_slice(b",\"managedFields\":");
-            out.extend_from_slice(&self.managed);
-        }
-        out.push(b'}');
-        if pieces.contains(&Piece::Rest) {
-            out.extend_from_slice(&self.rest);
-        }
-        if pieces.contains(&Piece::Status) && !self.status.is_empty() {
-            out.extend_from_slice(b",\"status\":");
-            out.extend_from_slice(&self.status);
-        }
-        out.push(b'}');
-    }
-
-    fn size(&self) -> usize {
-        const BETWEEN: usize = 128;
-        let pieces = [&self.metadata, &self.managed, &self.rest, &self.status];
-        pieces.iter().map(|piece| piece.len()).sum::<usize>() + BETWEEN
-    }
-}
-
-/// What an object is written with besides its metadata.
-#[derive(Clone, Copy, PartialEq)]
-enum Piece<'a> {
-    Kind(&'a Kind),
-    Partial,
-    Managed,
-    Rest,
-    Status,
-}
-
 impl Head {
     pub fn label(&self, key: &str) -> Option<&str> {
         let found = self.labels.iter().find(|(known, _)| **known == *key);
@@ -255,7 +100,7 @@ impl Head {
         !self.deleting && self.pod.is_some_and(|pod| pod.ready_since.is_some())
     }
 
-    fn of(value: &Value, created: Timestamp) -> Self {
+    pub fn of(value: &Value, created: Timestamp) -> Self {
         let metadata = &value["metadata"];
         let text = |key: &str| metadata[key].as_str().unwrap_or_default();
         Self {
@@ -306,29 +151,4 @@ fn owners(references: &Value) -> Vec<Arc<str>> {
         .iter()
         .filter_map(|reference| reference["uid"].as_str());
     uids.map(Arc::from).collect()
-}
-
-fn write_kind(out: &mut Vec<u8>, name: &str, version: &str) {
-    out.extend_from_slice(format!("\"kind\":\"{name}\",\"apiVersion\":\"{version}\",").as_bytes());
-}
-
-fn write_member(out: &mut Vec<u8>, key: &str, member: &Value) {
-    write_json(out, &Value::from(key));
-    out.push(b':');
-    write_json(out, member);
-}
-
-fn write_json(out: &mut Vec<u8>, value: &Value) {
-    serde_json::to_writer(out, value).expect("a JSON tree is written to memory");
-}
-
-fn json(value: &Value) -> Bytes {
-    let mut out = Vec::new();
-    write_json(&mut out, value);
-    bytes(out)
-}
-
-/// Without what a growing vector keeps in reserve.
-fn bytes(out: Vec<u8>) -> Bytes {
-    out.into_boxed_slice().into()
 }

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use crate::fields::{Conflict, schema, server_update, unknown_fields};
 
 use super::kinds::Kind;
+use super::managed::Managed;
 use super::refusal::Refusal;
+use super::state::written;
 
 /// Notes in `managedFields` what a manager that does not apply has changed.
 pub fn updated(
@@ -23,11 +25,12 @@ pub fn updated(
 /// the rest of the object, and without looking at what others own. `entries` is who owns what so far.
 pub fn updated_status(
     live: &Value,
-    mut object: Value,
+    object: &Value,
     entries: Vec<Value>,
     manager: &str,
     now: Timestamp,
 ) -> Value {
+    let mut object = object.clone();
     if entries.is_empty() {
         return object;
     }
@@ -44,6 +47,63 @@ pub fn updated_status(
     others.extend(written.filter(|entry| is_own(entry)).cloned());
     object["metadata"]["managedFields"] = Value::Array(others);
     object
+}
+
+/// The owners after a change that gave other values to fields which were all there, and all of which their writer owned:
+/// nothing but a time changes then. `None` if that cannot be said without looking at every field.
+pub fn touched(
+    managed: &Managed,
+    live: &Value,
+    object: &Value,
+    by: (&str, Option<&str>),
+    now: Timestamp,
+) -> Option<Managed> {
+    let (live, object) = (live.as_object()?, object.as_object()?);
+    let mut tops = Vec::new();
+    for ((key, before), (other, after)) in live.iter().zip(object) {
+        if key != other || live.len() != object.len() || !is_same_shape(before, after) {
+            return None;
+        }
+        if before != after {
+            tops.push(key.as_str());
+        }
+    }
+    managed.touched(by, &tops, written(now).as_str()?)
+}
+
+/// Whether two trees have the same fields, so that who owned those of the one owns those of the other.
+fn is_same_shape(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            let mut pairs = before.iter().zip(after);
+            before.len() == after.len()
+                && pairs.all(|((key, before), (other, after))| {
+                    key == other && is_same_shape(before, after)
+                })
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            let mut pairs = before.iter().zip(after);
+            before.len() == after.len()
+                && pairs.all(|(before, after)| is_same_element(before, after))
+        }
+        (Value::Object(_) | Value::Array(_) | Value::Null, _)
+        | (_, Value::Object(_) | Value::Array(_) | Value::Null) => before == after,
+        // What was nothing so far may be nobody's.
+        _ => before == after || ![json!(0), json!(""), json!(false)].contains(before),
+    }
+}
+
+/// Elements are named by what they say: only conditions are known to say more than that.
+fn is_same_element(before: &Value, after: &Value) -> bool {
+    let (Some(one), Some(other)) = (before.as_object(), after.as_object()) else {
+        return before == after;
+    };
+    let is_free = |key: &str| {
+        let free = ["status", "reason", "message", "observedGeneration"];
+        one.contains_key("type") && (free.contains(&key) || key.starts_with("last"))
+    };
+    let is_equal = |(key, value): (&String, &Value)| is_free(key) || other[key.as_str()] == *value;
+    is_same_shape(before, after) && one.iter().all(is_equal)
 }
 
 /// Somebody must own something, else the object counts as untracked.

@@ -7,13 +7,14 @@ mod status;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::behaviour::Conduct;
 use super::controllers::{Event, tell};
 use super::object::ObjectId;
 use super::state::{State, later};
 use super::timers::What;
+use super::view::View;
 
 use course::Course;
 
@@ -31,7 +32,7 @@ pub fn advance(state: &mut State, id: &ObjectId, now: Timestamp) {
     let Some(stored) = state.store.find(id).cloned() else {
         return;
     };
-    let Some(mut pod) = state.bare(id) else {
+    let Some(pod) = state.view(id) else {
         return;
     };
     if stored.head.deleting {
@@ -41,14 +42,11 @@ pub fn advance(state: &mut State, id: &ObjectId, now: Timestamp) {
         return;
     }
     let conduct = Conduct::of(&pod, &state.rules, state.seed);
-    if !is_bound(&pod) {
-        match schedule::bind(state, id, &pod, &conduct, now) {
-            Ok(node) => pod["spec"]["nodeName"] = json!(node),
-            Err(why) => {
-                write(state, id, &pod, status::unschedulable(&pod, why, now), now);
-                return state.at(later(now, AGAIN), What::Advance, id);
-            }
-        }
+    if !is_bound(&pod)
+        && let Err(why) = schedule::bind(state, id, &pod, &conduct, now)
+    {
+        write(state, id, &pod, status::unschedulable(&pod, why, now), now);
+        return state.at(later(now, AGAIN), What::Advance, id);
     }
     let bound = later(stored.head.created, BINDING);
     let elapsed = Duration::try_from(now.duration_since(bound)).unwrap_or_default();
@@ -63,16 +61,16 @@ pub fn advance(state: &mut State, id: &ObjectId, now: Timestamp) {
     }
 }
 
-fn is_bound(pod: &Value) -> bool {
+fn is_bound(pod: &View) -> bool {
     !pod["spec"]["nodeName"].is_null()
 }
 
-fn is_over(pod: &Value) -> bool {
+fn is_over(pod: &View) -> bool {
     pod["status"]["phase"] == "Succeeded" || pod["status"]["phase"] == "Failed"
 }
 
 /// A pod that was told to go is gone a little later.
-fn end(state: &mut State, id: &ObjectId, pod: &Value, now: Timestamp) {
+fn end(state: &mut State, id: &ObjectId, pod: &View, now: Timestamp) {
     let told: Option<Timestamp> = pod["metadata"]["deletionTimestamp"]
         .as_str()
         .and_then(|time| time.parse().ok());
@@ -90,7 +88,7 @@ fn end(state: &mut State, id: &ObjectId, pod: &Value, now: Timestamp) {
     state.remove(id, now);
 }
 
-fn write(state: &mut State, id: &ObjectId, pod: &Value, status: Value, now: Timestamp) {
+fn write(state: &mut State, id: &ObjectId, pod: &View, status: Value, now: Timestamp) {
     if pod["status"] == status {
         return;
     }
@@ -101,12 +99,7 @@ fn write(state: &mut State, id: &ObjectId, pod: &Value, status: Value, now: Time
 }
 
 /// Tells what goes wrong, as the kubelet does.
-fn complain(
-    state: &mut State,
-    pod: &Value,
-    (course, conduct): (&Course, &Conduct),
-    now: Timestamp,
-) {
+fn complain(state: &mut State, pod: &View, (course, conduct): (&Course, &Conduct), now: Timestamp) {
     if let Some((reason, message)) = course.complaint(pod, conduct) {
         let event = Event {
             is_warning: true,

@@ -180,16 +180,16 @@ fn is_word(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::sim::kinds::KindId;
-    use crate::sim::object::Stored;
+    use crate::sim::object::Head;
     use serde_json::json;
 
     fn matches(selector: &str) -> bool {
         let value =
             json!({"kind": "ConfigMap", "metadata": {"labels": {"app": "web", "tier": "front"}}});
-        let stored = Stored::new(&value, jiff::Timestamp::UNIX_EPOCH);
+        let head = Head::of(&value, jiff::Timestamp::UNIX_EPOCH);
         let id = ObjectId::new(KindId(0), Some("t1"), "web");
         let selector = Selector::parse(Some(selector), None).expect("valid");
-        selector.matches(&id, &stored.head, String::new)
+        selector.matches(&id, &head, String::new)
     }
 
     #[test]

@@ -7,19 +7,23 @@ use serde_json::{Map, Value, json};
 
 use super::Options;
 use super::behaviour::Rule;
+use super::checks::count_generation;
 use super::controllers;
 use super::faults::{Fault, Faults};
 use super::kinds::{Kind, KindId, Kinds};
 use super::list::Snapshots;
 use super::log::{RequestLog, Verb};
-use super::object::{ObjectId, Stored};
+use super::managed::Managed;
+use super::object::ObjectId;
 use super::ownership;
 use super::random;
 use super::refusal::Refusal;
 use super::request::Request;
 use super::service::Answer;
 use super::store::Store;
+use super::stored::Stored;
 use super::timers::{Task, Timers, What};
+use super::view::View;
 
 #[derive(Debug)]
 pub struct State {
@@ -115,10 +119,10 @@ impl State {
         Some(stored.value(self.kinds.of(id.kind)))
     }
 
-    /// The tree without `managedFields`: all that a controller wants to read.
-    pub fn bare(&self, id: &ObjectId) -> Option<Value> {
+    /// All of a stored object that a controller wants to read.
+    pub fn view(&self, id: &ObjectId) -> Option<View> {
         let stored = self.store.find(id)?;
-        Some(stored.bare(self.kinds.of(id.kind)))
+        Some(stored.view(self.kinds.of(id.kind)))
     }
 
     /// Metadata and status of a stored object.
@@ -155,8 +159,79 @@ impl State {
         let Some(before) = self.store.find(id).cloned() else {
             return;
         };
-        let mut object = ownership::updated_status(live, object, before.managed(), manager, now);
-        self.store.put_status(id, &mut object);
+        let mut object = object;
+        let by = (manager, Some("status"));
+        let touched = ownership::touched(before.managed(), live, &object, by, now);
+        let mut from_scratch = || {
+            let entries = before.managed().values();
+            let owned = ownership::updated_status(live, &object, entries, manager, now);
+            Managed::of(&owned, self.store.claims()).sorted()
+        };
+        debug_assert!(
+            touched
+                .as_ref()
+                .is_none_or(|touched| touched.values() == from_scratch().values())
+        );
+        let owners = touched.unwrap_or_else(from_scratch);
+        self.store.put_status(id, (&mut object, owners));
+        controllers::changed(self, id, Some(&before), now);
+    }
+
+    /// Stores metadata and status of an object as somebody made them whose writes are nobody's: the garbage collector.
+    pub fn commit_small(&mut self, id: &ObjectId, mut object: Value, now: Timestamp) {
+        let Some(before) = self.store.find(id).cloned() else {
+            return;
+        };
+        let owners = before.managed().clone();
+        self.store.put_status(id, (&mut object, owners));
+        controllers::changed(self, id, Some(&before), now);
+    }
+
+    /// Stores what a controller made of an object, read without `managedFields`; tells the controllers.
+    pub fn commit_change(
+        &mut self,
+        id: &ObjectId,
+        live: &Value,
+        mut object: Value,
+        by: (&str, Option<&str>),
+        now: Timestamp,
+    ) {
+        let Some(before) = self.store.find(id).cloned() else {
+            return;
+        };
+        let kind = self.kind(id);
+        let touched = ownership::touched(before.managed(), live, &object, by, now);
+        count_generation(&kind, live, &mut object);
+        let from_scratch = || {
+            let live = before.value(&kind);
+            let mut object = object.clone();
+            object["metadata"]["managedFields"] = live["metadata"]["managedFields"].clone();
+            ownership::updated(Some(&live), &object, by.0, by.1, now)
+        };
+        debug_assert!(touched.as_ref().is_none_or(|touched| {
+            from_scratch()["metadata"]["managedFields"] == Value::from(touched.values())
+        }));
+        match touched {
+            Some(owners) => self.commit_as_owned(id, object, owners, now),
+            None => {
+                self.commit(id, &mut from_scratch(), now);
+            }
+        }
+    }
+
+    /// Stores an object, read without `managedFields`, and who owns it; tells the controllers.
+    pub fn commit_as_owned(
+        &mut self,
+        id: &ObjectId,
+        mut object: Value,
+        owners: Managed,
+        now: Timestamp,
+    ) {
+        let Some(before) = self.store.find(id).cloned() else {
+            return;
+        };
+        let created = before.head.created;
+        self.store.put_owned(id, (&mut object, owners), created);
         controllers::changed(self, id, Some(&before), now);
     }
 

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::kinds::KindId;
-use super::object::{ObjectId, Stored};
+use super::managed::{Claim, Managed};
+use super::object::ObjectId;
+use super::pool::Pool;
+use super::stored::{Pieces, Stored};
 
 /// Objects and the counter that all their versions come from.
 #[derive(Debug, Default)]
@@ -18,6 +21,7 @@ pub struct Store {
     /// Owner's uid to its dependants.
     dependants: BTreeMap<Arc<str>, BTreeSet<ObjectId>>,
     revision: u64,
+    pieces: Pieces,
 }
 
 impl Store {
@@ -70,17 +74,40 @@ impl Store {
         self.restore(id, value, created)
     }
 
-    /// As [`put`](Self::put), of an object that is there and of which only metadata and status changed.
-    pub fn put_status(&mut self, id: &ObjectId, value: &mut Value) -> Option<Arc<Stored>> {
+    /// As [`put`](Self::put), of an object whose owners are told apart from it.
+    pub fn put_owned(
+        &mut self,
+        id: &ObjectId,
+        (value, managed): (&mut Value, Managed),
+        created: Timestamp,
+    ) -> Arc<Stored> {
+        self.revision += 1;
+        value["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+        let stored = Stored::owned_as(value, created, managed, &mut self.pieces);
+        self.insert(id, stored)
+    }
+
+    /// The same, of an object that is there and of which only metadata and status changed.
+    pub fn put_status(
+        &mut self,
+        id: &ObjectId,
+        (value, managed): (&mut Value, Managed),
+    ) -> Option<Arc<Stored>> {
         let before = self.find(id)?.clone();
         self.revision += 1;
         value["metadata"]["resourceVersion"] = json!(self.revision.to_string());
-        Some(self.insert(id, before.with_status(value)))
+        Some(self.insert(id, before.with_status(value, managed)))
+    }
+
+    /// What entries of `managedFields` say, kept once.
+    pub fn claims(&mut self) -> &mut Pool<Claim> {
+        &mut self.pieces.claims
     }
 
     /// Writes an object as it is, under the version that it carries.
     pub fn restore(&mut self, id: &ObjectId, value: &Value, created: Timestamp) -> Arc<Stored> {
-        self.insert(id, Stored::new(value, created))
+        let stored = Stored::new(value, created, &mut self.pieces);
+        self.insert(id, stored)
     }
 
     fn insert(&mut self, id: &ObjectId, stored: Stored) -> Arc<Stored> {

@@ -9,7 +9,7 @@ use crate::sim::object::ObjectId;
 use crate::sim::state::State;
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(autoscaler) = state.bare(id) else {
+    let Some(autoscaler) = state.view(id) else {
         return;
     };
     let spec = &autoscaler["spec"];
@@ -25,8 +25,9 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
         };
         return owned::update_status(state, id, change, now);
     };
-    let found = state.bare(&target).unwrap_or_default();
-    let current = found["spec"]["replicas"].as_i64().unwrap_or(1);
+    let found = state.view(&target);
+    let replicas = found.and_then(|found| found["spec"]["replicas"].as_i64());
+    let current = replicas.unwrap_or(1);
     let bound = |key: &str| spec[key].as_i64().unwrap_or(1);
     // Nobody scales from zero: that switches the autoscaler off.
     let desired = if current == 0 {

@@ -9,13 +9,14 @@ use super::owned;
 use crate::sim::object::ObjectId;
 use crate::sim::state::{State, later};
 use crate::sim::timers::What;
+use crate::sim::view::View;
 
 const PROTECTION: &str = "kubernetes.io/pvc-protection";
 /// How long a provisioner takes.
 const PROVISIONING: Duration = Duration::from_secs(1);
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(claim) = state.bare(id) else { return };
+    let Some(claim) = state.view(id) else { return };
     if !claim["metadata"]["deletionTimestamp"].is_null() {
         if !is_used(state, id) {
             state.remove_finalizer(id, PROTECTION, now);
@@ -65,16 +66,16 @@ pub fn wake_leaving(state: &mut State, pod: &ObjectId, at: Timestamp) {
 }
 
 /// Whether all claims that a pod names are bound.
-pub fn are_bound(state: &State, id: &ObjectId, pod: &Value) -> bool {
+pub fn are_bound(state: &State, id: &ObjectId, pod: &View) -> bool {
     let kind = state.built_in("persistentvolumeclaims");
     let bound = |name: &str| {
-        let claim = state.bare(&id.beside(kind, name));
+        let claim = state.view(&id.beside(kind, name));
         claim.is_some_and(|claim| claim["status"]["phase"] == "Bound")
     };
     claims_of(pod).all(bound)
 }
 
-fn claims_of(pod: &Value) -> impl Iterator<Item = &str> {
+fn claims_of(pod: &View) -> impl Iterator<Item = &str> {
     let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
     volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
 }
@@ -84,7 +85,7 @@ fn is_used(state: &State, id: &ObjectId) -> bool {
     let mut pods = state.store.list(pods, id.namespace()).map(|(pod, _)| pod);
     pods.any(|pod| {
         state
-            .value(pod)
+            .view(pod)
             .is_some_and(|pod| claims_of(&pod).any(|name| name == id.name()))
     })
 }

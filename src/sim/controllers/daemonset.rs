@@ -9,13 +9,14 @@ use super::statefulset::HASH;
 use crate::sim::object::ObjectId;
 use crate::sim::pods;
 use crate::sim::state::State;
+use crate::sim::view::View;
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(set) = state.bare(id) else { return };
+    let Some(set) = state.view(id) else { return };
     if !set["metadata"]["deletionTimestamp"].is_null() {
         return;
     }
-    let hash = owned::template_hash(&set["spec"]["template"]);
+    let hash = owned::template_hash(&set);
     let revision = format!("{}-{hash}", owned::name(&set));
     owned::keep_revision(state, id, &set, &revision, now);
     let selector = set["spec"]["template"]["spec"]["nodeSelector"].as_object();
@@ -23,7 +24,7 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
     let own = owned::pods_of(state, owned::uid(&set));
     for node in &nodes {
         if !own.iter().any(|pod| node_of(state, pod) == *node) {
-            create(state, id, &set, (node, &hash), now);
+            create(state, id, &set, (node, hash), now);
         }
     }
     for pod in own.iter().filter(|pod| !pod.head().deleting) {
@@ -32,22 +33,25 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
         }
     }
     if set["spec"]["updateStrategy"]["type"] == "RollingUpdate" {
-        replace_old(state, &set, &own, (&hash, nodes.len()), now);
+        replace_old(state, &set, &own, (hash, nodes.len()), now);
     }
-    write_status(state, id, &set, (&hash, nodes.len()), now);
+    write_status(state, id, &set, (hash, nodes.len()), now);
 }
 
 fn node_of(state: &State, pod: &Pod) -> String {
-    let value = state.bare(&pod.id).unwrap_or_default();
-    let wanted = value.pointer("/spec/nodeSelector/kubernetes.io~1hostname");
-    let node = wanted.or(value.pointer("/spec/nodeName"));
-    node.and_then(Value::as_str).unwrap_or_default().to_owned()
+    let Some(pod) = state.view(&pod.id) else {
+        return String::new();
+    };
+    let spec = &pod["spec"];
+    let wanted = spec["nodeSelector"]["kubernetes.io/hostname"].as_str();
+    let node = wanted.or(spec["nodeName"].as_str());
+    node.unwrap_or_default().to_owned()
 }
 
 fn create(
     state: &mut State,
     id: &ObjectId,
-    set: &Value,
+    set: &View,
     (node, hash): (&str, &str),
     now: Timestamp,
 ) {
@@ -68,15 +72,16 @@ fn create(
     owned::create_pod(state, id, new, now);
 }
 
-fn template_generation(set: &Value) -> String {
-    let annotation = set.pointer("/metadata/annotations/deprecated.daemonset.template.generation");
-    annotation.and_then(Value::as_str).unwrap_or("1").to_owned()
+fn template_generation(set: &View) -> String {
+    let annotations = &set["metadata"]["annotations"];
+    let annotation = annotations["deprecated.daemonset.template.generation"].as_str();
+    annotation.unwrap_or("1").to_owned()
 }
 
 /// Old pods go, unavailable ones first, while no more than allowed are unavailable.
 fn replace_old(
     state: &mut State,
-    set: &Value,
+    set: &View,
     pods: &[Pod],
     (hash, nodes): (&str, usize),
     now: Timestamp,
@@ -110,7 +115,7 @@ fn replace_old(
 fn write_status(
     state: &mut State,
     id: &ObjectId,
-    set: &Value,
+    set: &View,
     (hash, nodes): (&str, usize),
     now: Timestamp,
 ) {

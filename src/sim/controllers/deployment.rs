@@ -9,6 +9,7 @@ use super::owned::{self, Pod};
 use super::rolling;
 use crate::sim::object::ObjectId;
 use crate::sim::state::State;
+use crate::sim::view::View;
 
 /// The annotation of Deployments and ReplicaSets that counts rollouts.
 pub const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -16,7 +17,7 @@ pub const REVISION: &str = "deployment.kubernetes.io/revision";
 /// One ReplicaSet of a Deployment, with its pods.
 pub struct Set {
     pub id: ObjectId,
-    pub value: Value,
+    pub value: View,
     pub pods: Vec<Pod>,
 }
 
@@ -48,7 +49,7 @@ impl Set {
 }
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(deployment) = state.bare(id) else {
+    let Some(deployment) = state.view(id) else {
         return;
     };
     if !deployment["metadata"]["deletionTimestamp"].is_null() {
@@ -64,19 +65,19 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
     if reason.is_some() {
         sets = sets_of(state, &deployment);
     }
-    let hash = owned::template_hash(&deployment["spec"]["template"]);
-    if !is_paused && rolling::step(state, &deployment, &sets, &hash, now) {
+    let hash = owned::template_hash(&deployment);
+    if !is_paused && rolling::step(state, &deployment, &sets, hash, now) {
         sets = sets_of(state, &deployment);
     }
-    forget_old(state, &deployment, &sets, &hash, now);
-    status::write(state, id, &deployment, &sets, (&hash, reason), now);
+    forget_old(state, &deployment, &sets, hash, now);
+    status::write(state, id, &deployment, &sets, (hash, reason), now);
 }
 
-fn sets_of(state: &State, deployment: &Value) -> Vec<Set> {
+fn sets_of(state: &State, deployment: &View) -> Vec<Set> {
     let kind = state.built_in("replicasets.apps");
     let dependants = state.store.dependants(owned::uid(deployment)).into_iter();
     let sets = dependants.filter(|id| id.kind == kind).filter_map(|id| {
-        let value = state.bare(&id)?;
+        let value = state.view(&id)?;
         let pods = owned::pods_of(state, owned::uid(&value));
         Some(Set { id, value, pods })
     });
@@ -87,14 +88,14 @@ fn sets_of(state: &State, deployment: &Value) -> Vec<Set> {
 fn choose_set(
     state: &mut State,
     id: &ObjectId,
-    deployment: &Value,
+    deployment: &View,
     sets: &[Set],
     now: Timestamp,
 ) -> Option<&'static str> {
-    let hash = owned::template_hash(&deployment["spec"]["template"]);
+    let hash = owned::template_hash(deployment);
     let newest = sets.iter().map(Set::revision).max().unwrap_or_default();
     let Some(known) = sets.iter().find(|set| set.hash() == hash) else {
-        create_set(state, id, deployment, &hash, newest + 1, now);
+        create_set(state, id, deployment, hash, newest + 1, now);
         return Some("NewReplicaSetCreated");
     };
     if known.revision() == newest {
@@ -110,7 +111,7 @@ fn choose_set(
 fn create_set(
     state: &mut State,
     id: &ObjectId,
-    deployment: &Value,
+    deployment: &View,
     hash: &str,
     revision: i64,
     now: Timestamp,
@@ -139,7 +140,7 @@ fn create_set(
 }
 
 /// Deletes the oldest empty ReplicaSets beyond what is kept for undoing.
-fn forget_old(state: &mut State, deployment: &Value, sets: &[Set], hash: &str, now: Timestamp) {
+fn forget_old(state: &mut State, deployment: &View, sets: &[Set], hash: &str, now: Timestamp) {
     let kept = deployment["spec"]["revisionHistoryLimit"]
         .as_u64()
         .unwrap_or(10);

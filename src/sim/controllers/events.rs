@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::owned;
 use crate::sim::object::ObjectId;
 use crate::sim::random;
 use crate::sim::state::{State, later, written};
 use crate::sim::timers::What;
+use crate::sim::view::View;
 
 /// One thing to tell.
 pub struct Event<'a> {
@@ -24,7 +25,7 @@ pub struct Event<'a> {
 const KEPT: Duration = Duration::from_hours(1);
 
 /// Tells of an object; the same thing again only counts up.
-pub fn tell(state: &mut State, about: &Value, event: &Event, now: Timestamp) {
+pub fn tell(state: &mut State, about: &View, event: &Event, now: Timestamp) {
     let namespace = about["metadata"]["namespace"].as_str().unwrap_or("default");
     let number = random::number(0, &[owned::uid(about), event.reason, &event.message]);
     let name = format!("{}.{number:016x}", owned::name(about));

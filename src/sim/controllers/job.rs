@@ -11,6 +11,7 @@ use super::owned::{self, NewPod, Pod};
 use crate::sim::object::{ObjectId, Phase};
 use crate::sim::state::{State, later, written};
 use crate::sim::timers::What;
+use crate::sim::view::View;
 
 /// What the pods of a Job have come to.
 struct Tally {
@@ -30,7 +31,7 @@ struct End {
 }
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(job) = state.bare(id) else { return };
+    let Some(job) = state.view(id) else { return };
     if !job["metadata"]["deletionTimestamp"].is_null() || is_over(&job) {
         return;
     }
@@ -59,7 +60,7 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
 }
 
 impl Tally {
-    fn of(state: &State, job: &Value) -> Self {
+    fn of(state: &State, job: &View) -> Self {
         let pods = owned::pods_of(state, owned::uid(job));
         let phase = |phase: Phase| owned::count(pods.iter().filter(|pod| pod.phase() == phase));
         Self {
@@ -73,7 +74,7 @@ impl Tally {
     }
 }
 
-fn is_over(job: &Value) -> bool {
+fn is_over(job: &View) -> bool {
     let is_true = |kind| {
         conditions::find(&job["status"], kind)
             .is_some_and(|condition| condition["status"] == "True")
@@ -81,7 +82,7 @@ fn is_over(job: &Value) -> bool {
     is_true("Complete") || is_true("Failed")
 }
 
-fn end(job: &Value, tally: &Tally, now: Timestamp) -> Option<End> {
+fn end(job: &View, tally: &Tally, now: Timestamp) -> Option<End> {
     let spec = &job["spec"];
     let since = owned::read_time(&job["status"]["startTime"]);
     let deadline = spec["activeDeadlineSeconds"].as_i64();
@@ -112,7 +113,7 @@ fn end(job: &Value, tally: &Tally, now: Timestamp) -> Option<End> {
 }
 
 /// After each failure the next pod waits twice as long, from ten seconds.
-fn start_pods(state: &mut State, id: &ObjectId, job: &Value, tally: &Tally, now: Timestamp) {
+fn start_pods(state: &mut State, id: &ObjectId, job: &View, tally: &Tally, now: Timestamp) {
     let spec = &job["spec"];
     let missing = spec["completions"].as_i64().unwrap_or(1) - tally.succeeded;
     let wanted = spec["parallelism"].as_i64().unwrap_or(1).min(missing) - tally.active;
@@ -146,8 +147,9 @@ fn start_pods(state: &mut State, id: &ObjectId, job: &Value, tally: &Tally, now:
 fn next_try(state: &State, tally: &Tally) -> Option<Timestamp> {
     let failed = tally.pods.iter().filter(|pod| pod.phase() == Phase::Failed);
     let ended = failed.filter_map(|pod| {
-        let value = state.bare(&pod.id)?;
-        owned::read_time(value.pointer("/status/containerStatuses/0/state/terminated/finishedAt")?)
+        let pod = state.view(&pod.id)?;
+        let container = &pod["status"]["containerStatuses"][0];
+        owned::read_time(&container["state"]["terminated"]["finishedAt"])
     });
     let last = ended.max()?;
     let power = u32::try_from(tally.failed - 1).unwrap_or_default().min(6);
@@ -174,7 +176,7 @@ fn suspend(state: &mut State, id: &ObjectId, tally: &Tally, now: Timestamp) {
 fn write_status(
     state: &mut State,
     id: &ObjectId,
-    job: &Value,
+    job: &View,
     (tally, end): (&Tally, Option<&End>),
     now: Timestamp,
 ) {
@@ -262,7 +264,7 @@ fn set_probed(status: &mut Value, condition: &Condition, now: Timestamp) {
 
 fn say(
     state: &mut State,
-    job: &Value,
+    job: &View,
     (is_warning, reason): (bool, &str),
     message: String,
     now: Timestamp,

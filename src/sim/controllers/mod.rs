@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::object::{Head, ObjectId, Stored};
+use super::object::{Head, ObjectId};
 use super::pods;
 use super::state::{State, later};
+use super::stored::Stored;
 use super::timers::{Task, What};
 
 pub use claim::are_bound;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::sim::checks::count_generation;
-use crate::sim::object::{Head, ObjectId, Phase, Stored};
+use crate::sim::object::{Head, ObjectId, Phase};
 use crate::sim::ownership;
 use crate::sim::random;
 use crate::sim::state::{State, later};
+use crate::sim::stored::Stored;
+use crate::sim::view::View;
 
 /// The manager under which controllers write.
 pub const CONTROLLER: &str = "kube-controller-manager";
@@ -24,7 +25,7 @@ pub struct Pod {
 
 /// A pod to be made from a template.
 pub struct NewPod<'a> {
-    pub owner: &'a Value,
+    pub owner: &'a View,
     pub template: &'a Value,
     pub name: String,
     pub labels: Vec<(&'static str, String)>,
@@ -70,18 +71,18 @@ pub fn pods_of(state: &State, uid: &str) -> Vec<Pod> {
     found.collect()
 }
 
-pub fn uid(value: &Value) -> &str {
-    value["metadata"]["uid"].as_str().unwrap_or_default()
+pub fn uid(object: &View) -> &str {
+    object["metadata"]["uid"].as_str().unwrap_or_default()
 }
 
-pub fn name(value: &Value) -> &str {
-    value["metadata"]["name"].as_str().unwrap_or_default()
+pub fn name(object: &View) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
 /// `minReadySeconds` of a workload.
-pub fn min_ready(value: &Value) -> SignedDuration {
+pub fn min_ready(workload: &View) -> SignedDuration {
     SignedDuration::from_secs(
-        value["spec"]["minReadySeconds"]
+        workload["spec"]["minReadySeconds"]
             .as_i64()
             .unwrap_or_default(),
     )
@@ -106,11 +107,12 @@ pub fn look_when_available(
 }
 
 /// Ten letters that follow from a template, as `pod-template-hash` has them.
-pub fn template_hash(template: &Value) -> String {
-    random::letters(random::number(0, &[&template.to_string()]), 10)
+pub fn template_hash(workload: &View) -> &str {
+    let hash = |template: &Value| random::letters(random::number(0, &[&template.to_string()]), 10);
+    workload.rest.template_hash(hash)
 }
 
-pub fn owner_reference(owner: &Value) -> Value {
+pub fn owner_reference(owner: &View) -> Value {
     json!([{
         "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true,
@@ -175,16 +177,14 @@ pub fn update(
     change: impl FnOnce(&mut Value),
     now: Timestamp,
 ) {
-    let Some(live) = state.value(id) else { return };
+    let Some(live) = state.view(id).map(View::into_tree) else {
+        return;
+    };
     let mut object = live.clone();
     change(&mut object);
-    if object == live {
-        return;
+    if object != live {
+        state.commit_change(id, &live, object, (CONTROLLER, subresource), now);
     }
-    let kind = state.kind(id);
-    count_generation(&kind, &live, &mut object);
-    let mut object = ownership::updated(Some(&live), &object, CONTROLLER, subresource, now);
-    state.commit(id, &mut object, now);
 }
 
 /// Writes the counts of a status: zeros go, as `omitempty` has it, but for those that are always there.
@@ -207,7 +207,7 @@ pub fn count<T>(items: impl Iterator<Item = T>) -> i64 {
 pub fn keep_revision(
     state: &mut State,
     owner: &ObjectId,
-    value: &Value,
+    workload: &View,
     revision: &str,
     now: Timestamp,
 ) {
@@ -216,17 +216,17 @@ pub fn keep_revision(
     if state.store.find(&id).is_some() {
         return;
     }
-    let kept = state.store.dependants(uid(value));
+    let kept = state.store.dependants(uid(workload));
     let number = 1 + count(kept.into_iter().filter(|id| id.kind == kind));
-    let mut labels = value["spec"]["template"]["metadata"]["labels"].clone();
+    let mut labels = workload["spec"]["template"]["metadata"]["labels"].clone();
     labels["controller.kubernetes.io/hash"] = json!(revision.rsplit('-').next());
-    let mut template = value["spec"]["template"].clone();
+    let mut template = workload["spec"]["template"].clone();
     template["$patch"] = json!("replace");
     let object = json!({
         "apiVersion": "apps/v1", "kind": "ControllerRevision",
         "metadata": {
             "name": revision, "namespace": owner.namespace(), "labels": labels,
-            "ownerReferences": owner_reference(value),
+            "ownerReferences": owner_reference(workload),
         },
         "data": {"spec": {"template": template}}, "revision": number,
     });

@@ -7,9 +7,10 @@ use super::events::{self, Event};
 use super::owned::{self, NewPod, Pod};
 use crate::sim::object::ObjectId;
 use crate::sim::state::State;
+use crate::sim::view::View;
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(set) = state.bare(id) else { return };
+    let Some(set) = state.view(id) else { return };
     let wanted = set["spec"]["replicas"].as_i64().unwrap_or(1);
     if !state
         .store
@@ -30,7 +31,7 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
     write_status(state, id, &set, now);
 }
 
-fn create(state: &mut State, id: &ObjectId, set: &Value, missing: i64, now: Timestamp) {
+fn create(state: &mut State, id: &ObjectId, set: &View, missing: i64, now: Timestamp) {
     for _ in 0..missing {
         let name = owned::generated_name(state, owned::name(set));
         let template = &set["spec"]["template"];
@@ -68,7 +69,7 @@ fn delete(state: &mut State, id: &ObjectId, mut active: Vec<Pod>, surplus: u64, 
     }
 }
 
-fn write_status(state: &mut State, id: &ObjectId, set: &Value, now: Timestamp) {
+fn write_status(state: &mut State, id: &ObjectId, set: &View, now: Timestamp) {
     let all = owned::pods_of(state, owned::uid(set));
     let least = owned::min_ready(set);
     let pods: Vec<&Pod> = all.iter().filter(|pod| pod.is_active()).collect();

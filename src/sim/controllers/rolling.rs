@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::deployment::Set;
 use super::owned;
 use crate::sim::state::State;
+use crate::sim::view::View;
 
 /// How many pods more, and how many available ones fewer, a rollout may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// Surge is rounded up, unavailability down; both zero means one unavailable.
-    pub fn of(deployment: &Value) -> Self {
+    pub fn of(deployment: &View) -> Self {
         let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
         let strategy = &deployment["spec"]["strategy"];
         if strategy["type"] == "Recreate" {
@@ -54,7 +55,7 @@ pub fn share(value: &Value, total: i64, round_up: bool) -> i64 {
 /// Takes one step towards the template's ReplicaSet; says whether anything was scaled.
 pub fn step(
     state: &mut State,
-    deployment: &Value,
+    deployment: &View,
     sets: &[Set],
     hash: &str,
     now: Timestamp,
@@ -159,7 +160,11 @@ mod tests {
 
     #[test]
     fn bounds_round_as_the_deployment_controller_does() {
-        let deployment = |replicas: i64, surge: &str, unavailable: &str| json!({"spec": {"replicas": replicas, "strategy": {"rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}}});
+        let deployment = |replicas: i64, surge: &str, unavailable: &str| {
+            View::from(
+                json!({"spec": {"replicas": replicas, "strategy": {"rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}}}),
+            )
+        };
         let bounds = |surge, unavailable| Bounds { surge, unavailable };
         assert_eq!(Bounds::of(&deployment(2, "25%", "25%")), bounds(1, 0));
         assert_eq!(Bounds::of(&deployment(10, "25%", "25%")), bounds(3, 2));

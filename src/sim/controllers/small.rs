@@ -17,7 +17,7 @@ use crate::sim::timers::What;
 const PROVIDER: Duration = Duration::from_secs(2);
 
 pub fn sync_budget(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(budget) = state.bare(id) else {
+    let Some(budget) = state.view(id) else {
         return;
     };
     let pods = state.built_in("pods");
@@ -79,7 +79,7 @@ pub fn sync_budget(state: &mut State, id: &ObjectId, now: Timestamp) {
 }
 
 pub fn sync_service(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(service) = state.bare(id) else {
+    let Some(service) = state.view(id) else {
         return;
     };
     let created = state
@@ -104,7 +104,7 @@ pub fn sync_service(state: &mut State, id: &ObjectId, now: Timestamp) {
 
 /// Tells the limits back; what is used is counted for pods and services only.
 pub fn sync_quota(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(quota) = state.bare(id) else { return };
+    let Some(quota) = state.view(id) else { return };
     let hard = quota["spec"]["hard"].clone();
     let used = |resource: &str| {
         let kind = state.kinds.find_resource(resource);
@@ -122,7 +122,7 @@ pub fn sync_quota(state: &mut State, id: &ObjectId, now: Timestamp) {
 
 /// Accepts the names of a definition and serves its kinds.
 pub fn sync_definition(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(definition) = state.bare(id) else {
+    let Some(definition) = state.view(id) else {
         return;
     };
     let conditions = [
@@ -146,5 +146,5 @@ pub fn sync_definition(state: &mut State, id: &ObjectId, now: Timestamp) {
         }
     };
     owned::update_status(state, id, change, now);
-    state.kinds.define(&definition);
+    state.kinds.define(&definition.into_tree());
 }

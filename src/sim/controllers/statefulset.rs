@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::owned::{self, NewPod, Pod};
 use crate::sim::object::{ObjectId, Phase};
 use crate::sim::state::State;
+use crate::sim::view::View;
 
 /// The label that says which template a pod is made from.
 pub const HASH: &str = "controller-revision-hash";
@@ -17,7 +18,7 @@ pub const HASH: &str = "controller-revision-hash";
 /// What one look at a StatefulSet goes by.
 struct Look {
     id: ObjectId,
-    set: Value,
+    set: View,
     pods: BTreeMap<i64, Pod>,
     current: String,
     update: String,
@@ -27,15 +28,11 @@ struct Look {
 }
 
 pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
-    let Some(set) = state.bare(id) else { return };
+    let Some(set) = state.view(id) else { return };
     if !set["metadata"]["deletionTimestamp"].is_null() {
         return;
     }
-    let update = format!(
-        "{}-{}",
-        owned::name(&set),
-        owned::template_hash(&set["spec"]["template"])
-    );
+    let update = format!("{}-{}", owned::name(&set), owned::template_hash(&set));
     owned::keep_revision(state, id, &set, &update, now);
     let current = set["status"]["currentRevision"]
         .as_str()
@@ -58,7 +55,7 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
     look.write_status(state, now);
 }
 
-fn by_ordinal(state: &State, set: &Value) -> BTreeMap<i64, Pod> {
+fn by_ordinal(state: &State, set: &View) -> BTreeMap<i64, Pod> {
     let pods = owned::pods_of(state, owned::uid(set)).into_iter();
     let numbered = pods.filter_map(|pod| {
         let ordinal = pod.id.name().rsplit_once('-')?.1.parse().ok()?;
@@ -139,7 +136,7 @@ impl Look {
     /// The template as it was at a revision.
     fn template_of(&self, state: &State, revision: &str) -> Value {
         let kind = state.built_in("controllerrevisions.apps");
-        let kept = state.bare(&self.id.beside(kind, revision));
+        let kept = state.view(&self.id.beside(kind, revision));
         let kept = kept.map(|kept| kept["data"]["spec"]["template"].clone());
         let mut template = kept.unwrap_or_else(|| self.set["spec"]["template"].clone());
         if let Some(members) = template.as_object_mut() {
@@ -156,7 +153,7 @@ impl Look {
             .into_iter()
             .flatten()
         {
-            let volume = owned::name(wanted);
+            let volume = wanted["metadata"]["name"].as_str().unwrap_or_default();
             let name = format!("{volume}-{pod}");
             let id = self.id.beside(claims, &name);
             if state.store.find(&id).is_none() {

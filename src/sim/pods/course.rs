@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::sim::behaviour::{Behaviour, Conduct};
+use crate::sim::view::View;
 
 /// Where a pod stands, and when that changes (counted from its binding); `None` if it stays so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ const LAST_BACKOFF: Duration = Duration::from_mins(5);
 const PULL_ERROR: Duration = Duration::from_secs(5);
 
 impl Course {
-    pub fn of(pod: &Value, behaviour: Behaviour, elapsed: Duration) -> Self {
+    pub fn of(pod: &View, behaviour: Behaviour, elapsed: Duration) -> Self {
         if elapsed < STARTING {
             return Self::new(Containers::Creating, Some(STARTING));
         }
@@ -68,7 +67,7 @@ impl Course {
     }
 
     /// What the kubelet warns of.
-    pub fn complaint(&self, pod: &Value, conduct: &Conduct) -> Option<(&'static str, String)> {
+    pub fn complaint(&self, pod: &View, conduct: &Conduct) -> Option<(&'static str, String)> {
         let containers = pod["spec"]["containers"].as_array()?;
         let container = containers
             .iter()
@@ -122,7 +121,7 @@ pub fn pull_message(image: &str) -> String {
 }
 
 /// Well for a time, then down; up for a moment and down again, with longer and longer waits.
-fn crash(pod: &Value, healthy: Duration, elapsed: Duration) -> Course {
+fn crash(pod: &View, healthy: Duration, elapsed: Duration) -> Course {
     if pod["spec"]["restartPolicy"] == "Never" {
         return exit(pod, 1, healthy.max(STARTING) + CRASHING, elapsed);
     }
@@ -190,7 +189,7 @@ fn pull(elapsed: Duration) -> Course {
 }
 
 /// Ends once; what may be restarted and failed is.
-fn exit(pod: &Value, code: i32, after: Duration, elapsed: Duration) -> Course {
+fn exit(pod: &View, code: i32, after: Duration, elapsed: Duration) -> Course {
     let policy = pod["spec"]["restartPolicy"].as_str();
     if code == 0 && policy.is_none_or(|policy| policy == "Always") {
         return Course::new(Containers::Running { is_ready: true }, None);
@@ -212,7 +211,7 @@ mod tests {
     use serde_json::json;
 
     fn at(behaviour: Behaviour, seconds: u64) -> Course {
-        let pod = json!({"spec": {"restartPolicy": "Always"}});
+        let pod = json!({"spec": {"restartPolicy": "Always"}}).into();
         Course::of(&pod, behaviour, Duration::from_secs(seconds))
     }
 

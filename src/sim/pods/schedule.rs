@@ -8,15 +8,16 @@ use crate::sim::controllers::are_bound;
 use crate::sim::object::ObjectId;
 use crate::sim::random;
 use crate::sim::state::{self, State};
+use crate::sim::view::View;
 
-/// Binds a pod to a node and says to which, or why there is none for it.
+/// Binds a pod to a node, or says why there is none for it.
 pub fn bind(
     state: &mut State,
     id: &ObjectId,
-    pod: &Value,
+    pod: &View,
     conduct: &Conduct,
     now: Timestamp,
-) -> Result<String, &'static str> {
+) -> Result<(), &'static str> {
     if conduct.behaviour == Behaviour::Unschedulable {
         return Err("0 nodes are available: Insufficient memory.");
     }
@@ -36,11 +37,13 @@ pub fn bind(
     let count = u64::try_from(nodes.len()).unwrap_or(1);
     let index = usize::try_from(number % count).unwrap_or_default();
     let node = nodes.swap_remove(index);
-    if let Some(mut bound) = state.value(id) {
+    if let Some(stored) = state.store.find(id).cloned() {
+        let mut bound = pod.clone().into_tree();
         bound["spec"]["nodeName"] = json!(node);
-        state.commit(id, &mut bound, now);
+        // Nobody owns the node: the scheduler writes a subresource that is not tracked.
+        state.commit_as_owned(id, bound, stored.managed().clone(), now);
     }
-    Ok(node)
+    Ok(())
 }
 
 /// The names of the nodes that have these labels. Nodes that are somebody's own take nobody else.

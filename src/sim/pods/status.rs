@@ -7,9 +7,10 @@ use super::course::{Containers, Course, pull_message};
 use crate::sim::behaviour::Conduct;
 use crate::sim::random;
 use crate::sim::state::written;
+use crate::sim::view::View;
 
 /// The status of a bound pod.
-pub fn of(pod: &Value, (course, conduct): (&Course, &Conduct), seed: u64, now: Timestamp) -> Value {
+pub fn of(pod: &View, (course, conduct): (&Course, &Conduct), seed: u64, now: Timestamp) -> Value {
     let before = &pod["status"];
     let is_ready = course.containers == Containers::Running { is_ready: true };
     let is_over = matches!(course.containers, Containers::Ended { .. });
@@ -53,7 +54,7 @@ pub fn of(pod: &Value, (course, conduct): (&Course, &Conduct), seed: u64, now: T
 }
 
 /// The status of a pod that no node takes.
-pub fn unschedulable(pod: &Value, why: &str, now: Timestamp) -> Value {
+pub fn unschedulable(pod: &View, why: &str, now: Timestamp) -> Value {
     let mut scheduled = condition(
         &pod["status"],
         "PodScheduled",
@@ -93,7 +94,7 @@ fn condition(
     condition
 }
 
-fn containers(pod: &Value, (course, conduct): (&Course, &Conduct), now: Timestamp) -> Vec<Value> {
+fn containers(pod: &View, (course, conduct): (&Course, &Conduct), now: Timestamp) -> Vec<Value> {
     let bystander = course.of_bystander();
     let list = pod["spec"]["containers"].as_array().into_iter().flatten();
     list.enumerate()
@@ -174,7 +175,7 @@ fn terminated(before: &Value, code: i32, now: Timestamp) -> Value {
 }
 
 /// Initializers have done their work as soon as anything else happens.
-fn initializers(pod: &Value, course: &Course, now: Timestamp) -> Value {
+fn initializers(pod: &View, course: &Course, now: Timestamp) -> Value {
     let list = pod["spec"]["initContainers"]
         .as_array()
         .into_iter()
@@ -198,7 +199,7 @@ fn initializers(pod: &Value, course: &Course, now: Timestamp) -> Value {
     json!(statuses)
 }
 
-fn address(pod: &Value, seed: u64) -> String {
+fn address(pod: &View, seed: u64) -> String {
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let number = random::number(seed, &["podIP", uid]);
     format!(

@@ -13,12 +13,13 @@ use crate::sim::controllers::rolling;
 use crate::sim::object::ObjectId;
 use crate::sim::state::{State, later, written};
 use crate::sim::timers::What;
+use crate::sim::view::View;
 
 /// Writes counts, conditions and the revision; looks again when a deadline passes.
 pub fn write(
     state: &mut State,
     id: &ObjectId,
-    deployment: &Value,
+    deployment: &View,
     sets: &[Set],
     (hash, chosen): (&str, Option<&str>),
     now: Timestamp,
@@ -84,7 +85,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(deployment: &Value, sets: &[Set], hash: &str, now: Timestamp) -> Self {
+    fn of(deployment: &View, sets: &[Set], hash: &str, now: Timestamp) -> Self {
         let least = owned::min_ready(deployment);
         let pods = || sets.iter().flat_map(|set| &set.pods);
         let available = sets.iter().map(|set| set.available(least, now)).sum();
@@ -156,7 +157,7 @@ fn set_available(status: &mut Value, counts: &Counts, now: Timestamp) {
 fn set_progressing(
     status: &mut Value,
     before: &Value,
-    deployment: &Value,
+    deployment: &View,
     counts: &Counts,
     (set, chosen): (&str, Option<&str>),
     now: Timestamp,
