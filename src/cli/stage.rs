@@ -169,6 +169,7 @@ fn open_sims(common: &Common, fleet: &Fleet) -> anyhow::Result<Stage> {
 
 /// The production door to simulated clusters.
 pub fn connected(sims: &BTreeMap<String, SimCluster>) -> BTreeMap<String, Cluster> {
+    SimCluster::share_clock(sims.values());
     sims.iter()
         .map(|(name, sim)| {
             (

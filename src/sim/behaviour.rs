@@ -111,7 +111,7 @@ impl Conduct {
 fn usual(pod: &View, seed: u64) -> Behaviour {
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let after = Duration::from_millis(2000 + random::number(seed, &["ready", uid]) % 6000);
-    match pod["spec"]["restartPolicy"].as_str() {
+    match pod.of_pod("restartPolicy").as_str() {
         Some("Never" | "OnFailure") => Behaviour::Exit { code: 0, after },
         _ => Behaviour::Ready { after },
     }
@@ -133,7 +133,7 @@ const SLOW: Duration = Duration::from_mins(1);
 const JOB: Duration = Duration::from_secs(2);
 
 fn images(pod: &View) -> impl Iterator<Item = &str> {
-    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let containers = pod.of_pod("containers").as_array().into_iter().flatten();
     containers.filter_map(|container| container["image"].as_str())
 }
 
@@ -196,7 +196,7 @@ mod tests {
         let containers = json!([{"image": "web:1-crash"}, {"image": "proxy:1"}]);
         let pod = View::from(json!({"metadata": {}, "spec": {"containers": containers}}));
         let conduct = Conduct::of(&pod, &[], 1);
-        let culprits = pod["spec"]["containers"].as_array().expect("a list").iter();
+        let culprits = pod.of_pod("containers").as_array().expect("a list").iter();
         let culprits: Vec<_> = culprits
             .map(|container| conduct.is_culprit(container))
             .collect();

@@ -155,7 +155,7 @@ impl State {
         match propagation {
             Propagation::Orphan => self.orphan(&dependants, &uid, now),
             Propagation::Foreground if !dependants.is_empty() => {
-                add_finalizer(&mut live.small, FOREGROUND);
+                add_finalizer(&mut live.tree, FOREGROUND);
                 for dependant in &dependants {
                     self.delete_by_controller(dependant, now);
                 }
@@ -174,7 +174,7 @@ impl State {
             return self.remove(id, now);
         }
         if live["metadata"]["deletionTimestamp"].is_null() {
-            self.mark(id, live.small, grace, now);
+            self.mark(id, live.tree, grace, now);
         }
     }
 
@@ -273,8 +273,7 @@ fn add_finalizer(value: &mut Value, finalizer: &str) {
 /// How long a pod may take to end: none if no kubelet knows it.
 fn grace_of(pod: &View, asked: Option<i64>) -> i64 {
     let is_bound = !pod["spec"]["nodeName"].is_null();
-    let own = pod["spec"]["terminationGracePeriodSeconds"]
-        .as_i64()
-        .unwrap_or(30);
+    let own = pod.of_pod("terminationGracePeriodSeconds");
+    let own = own.as_i64().unwrap_or(30);
     if is_bound { asked.unwrap_or(own) } else { 0 }
 }

@@ -2,38 +2,26 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::pool::Pool;
+use super::pool::{Members, Pool, write_member};
 
-/// The entries of one object. All but their times is shared with the objects that have the same.
+/// The entries of one object, in pieces that many objects have in common.
 #[derive(Clone, Debug, Default)]
 pub struct Managed(Vec<Entry>);
 
 #[derive(Clone, Debug)]
 struct Entry {
-    claim: Arc<Claim>,
-    /// `time`, the last member of an entry, as it is written.
+    /// All its members but `fieldsV1` and `time`.
+    who: Arc<Members>,
+    /// The members of `fieldsV1`, each for itself: `"f:spec":{...}`.
+    fields: Vec<Arc<Members>>,
     time: Option<Box<str>>,
-}
-
-/// What an entry says besides its time.
-#[derive(Debug)]
-pub struct Claim {
-    /// Its members, without braces.
-    members: Bytes,
-    /// A manager that does not apply.
-    is_update: bool,
-    manager: Box<str>,
-    subresource: Option<Box<str>>,
-    /// `f:metadata`, `f:spec`: the members of the object of which it owns something.
-    tops: Vec<Box<str>>,
 }
 
 impl Managed {
     /// Of the list in the metadata of a tree.
-    pub fn of(tree: &Value, pool: &mut Pool<Claim>) -> Self {
+    pub fn of(tree: &Value, pool: &mut Pool) -> Self {
         let entries = tree["metadata"]["managedFields"].as_array();
         let entries = entries.into_iter().flatten();
         Self(entries.map(|entry| Entry::of(entry, pool)).collect())
@@ -64,22 +52,20 @@ impl Managed {
     }
 
     pub fn size(&self) -> usize {
-        const TIME: usize = 40;
-        let sizes = self.0.iter().map(|entry| entry.claim.members.len() + TIME);
-        sizes.sum()
+        self.0.iter().map(Entry::size).sum()
     }
 
     /// The same after a manager that does not apply gave other values to fields within these members, which it all
     /// owned before: only the time moves. `None` if anybody else owns a field in there.
     pub fn touched(&self, by: (&str, Option<&str>), tops: &[&str], time: &str) -> Option<Self> {
-        let has_any = |entry: &&Entry| tops.iter().any(|top| entry.claim.has(top));
+        let has_any = |entry: &&Entry| tops.iter().any(|top| entry.has(top));
         let mut owners = self.0.iter().filter(has_any);
-        let owner = owners.next().filter(|entry| entry.claim.is_of(by))?;
-        if owners.next().is_some() || !tops.iter().all(|top| owner.claim.has(top)) {
+        let owner = owners.next().filter(|entry| entry.is_of(by))?;
+        if owners.next().is_some() || !tops.iter().all(|top| owner.has(top)) {
             return None;
         }
         let mut touched = self.clone();
-        for entry in touched.0.iter_mut().filter(|entry| entry.claim.is_of(by)) {
+        for entry in touched.0.iter_mut().filter(|entry| entry.is_of(by)) {
             entry.time = Some(time.into());
         }
         Some(touched.sorted())
@@ -93,61 +79,80 @@ impl Managed {
 }
 
 impl Entry {
-    fn of(entry: &Value, pool: &mut Pool<Claim>) -> Self {
-        let mut members = entry.as_object().cloned().unwrap_or_default();
-        let time = members.remove("time");
-        let members = Value::Object(members);
-        let mut written = Vec::new();
-        serde_json::to_writer(&mut written, &members).expect("a JSON tree is written to memory");
-        let inner = written[1..written.len() - 1].to_vec();
+    fn of(entry: &Value, pool: &mut Pool) -> Self {
+        let mut who = Vec::new();
+        for (key, member) in entry.as_object().into_iter().flatten() {
+            if key != "fieldsV1" && key != "time" {
+                if !who.is_empty() {
+                    who.push(b',');
+                }
+                write_member(&mut who, key, member);
+            }
+        }
+        let fields = entry["fieldsV1"].as_object().into_iter().flatten();
+        let fields = fields.map(|(top, owned)| {
+            let mut member = Vec::new();
+            write_member(&mut member, top, owned);
+            pool.one(member)
+        });
         Self {
-            claim: pool.one(inner, |bytes| Claim::of(&members, bytes)),
-            time: time.and_then(|time| Some(time.as_str()?.into())),
+            fields: fields.collect(),
+            who: pool.one(who),
+            time: entry["time"].as_str().map(Into::into),
         }
     }
 
+    fn who(&self, key: &str) -> Option<&str> {
+        self.who.tree().get(key)?.as_str()
+    }
+
+    fn is_of(&self, (manager, subresource): (&str, Option<&str>)) -> bool {
+        self.who("operation") == Some("Update")
+            && self.who("manager") == Some(manager)
+            && self.who("subresource") == subresource
+    }
+
+    fn has(&self, top: &str) -> bool {
+        let is_it = |json: &[u8]| {
+            let rest = json.strip_prefix(b"\"f:")?.strip_prefix(top.as_bytes())?;
+            Some(rest.starts_with(b"\":"))
+        };
+        let mut fields = self.fields.iter();
+        fields.any(|field| is_it(&field.json) == Some(true))
+    }
+
     /// Appliers first, then by time and names.
-    fn rank(&self) -> (bool, Option<&str>, &str, Option<&str>) {
-        let claim = &self.claim;
-        let (manager, subresource) = (&*claim.manager, claim.subresource.as_deref());
-        (claim.is_update, self.time.as_deref(), manager, subresource)
+    fn rank(&self) -> [Option<&str>; 4] {
+        let who = |key| self.who(key);
+        [
+            who("operation"),
+            self.time.as_deref(),
+            who("manager"),
+            who("subresource"),
+        ]
+    }
+
+    fn size(&self) -> usize {
+        const BETWEEN: usize = 64;
+        let fields = self.fields.iter().map(|field| field.json.len() + 1);
+        self.who.json.len() + fields.sum::<usize>() + BETWEEN
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        out.extend_from_slice(&self.claim.members);
+        out.extend_from_slice(b"{\"fieldsV1\":{");
+        for (index, field) in self.fields.iter().enumerate() {
+            if 0 < index {
+                out.push(b',');
+            }
+            out.extend_from_slice(&field.json);
+        }
+        out.extend_from_slice(b"},");
+        out.extend_from_slice(&self.who.json);
         if let Some(time) = &self.time {
             out.extend_from_slice(b",\"time\":\"");
             out.extend_from_slice(time.as_bytes());
             out.push(b'"');
         }
         out.push(b'}');
-    }
-}
-
-impl Claim {
-    fn of(entry: &Value, members: Bytes) -> Self {
-        let tops = entry["fieldsV1"].as_object().map(Map::keys);
-        Self {
-            members,
-            is_update: entry["operation"] == "Update",
-            manager: entry["manager"].as_str().unwrap_or_default().into(),
-            subresource: entry["subresource"].as_str().map(Into::into),
-            tops: tops
-                .into_iter()
-                .flatten()
-                .map(|top| top.as_str().into())
-                .collect(),
-        }
-    }
-
-    fn is_of(&self, (manager, subresource): (&str, Option<&str>)) -> bool {
-        self.is_update && *self.manager == *manager && self.subresource.as_deref() == subresource
-    }
-
-    fn has(&self, top: &str) -> bool {
-        self.tops
-            .iter()
-            .any(|own| own.strip_prefix("f:") == Some(top))
     }
 }

@@ -40,9 +40,10 @@ mod view;
 mod write;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use jiff::Timestamp;
+use rayon::prelude::*;
 use serde_json::Value;
 
 use state::State;
@@ -76,6 +77,8 @@ pub struct SimCluster {
 struct Shared {
     clock: Clock,
     state: Mutex<State>,
+    /// All clusters of the same clock, itself among them: they are brought up to it at the same time.
+    together: OnceLock<Vec<Weak<Shared>>>,
 }
 
 impl SimCluster {
@@ -83,6 +86,17 @@ impl SimCluster {
         let now = (options.clock)();
         let state = State::new(&options, now);
         Self::with(options.clock, state)
+    }
+
+    /// Clusters that share a clock. What happens in one does not depend on the others, so it can be worked out for all
+    /// at the same time.
+    pub fn share_clock<'a>(clusters: impl IntoIterator<Item = &'a Self>) {
+        let all: Vec<&Self> = clusters.into_iter().collect();
+        for cluster in &all {
+            let together = all.iter().map(|other| Arc::downgrade(&other.shared));
+            let shared = cluster.shared.together.set(together.collect());
+            debug_assert!(shared.is_ok(), "a cluster has one clock");
+        }
     }
 
     /// A client that production code can use unchanged.
@@ -156,7 +170,11 @@ impl SimCluster {
     fn with(clock: Clock, state: State) -> Self {
         let state = Mutex::new(state);
         Self {
-            shared: Arc::new(Shared { clock, state }),
+            shared: Arc::new(Shared {
+                clock,
+                state,
+                together: OnceLock::new(),
+            }),
         }
     }
 
@@ -167,16 +185,29 @@ impl SimCluster {
     /// The state, brought up to `now`.
     fn state(&self, now: Timestamp) -> MutexGuard<'_, State> {
         let mut state = self.locked();
+        if let Some(together) = self.shared.together.get()
+            && state.is_behind(now)
+        {
+            drop(state);
+            together
+                .par_iter()
+                .filter_map(Weak::upgrade)
+                .for_each(|shared| shared.locked().catch_up(now));
+            state = self.locked();
+        }
         state.catch_up(now);
         state
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
+        self.shared.locked()
+    }
+}
+
+impl Shared {
+    fn locked(&self) -> MutexGuard<'_, State> {
         // A panicking test must not hide what another thread would find.
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,49 +1,80 @@
 //! What many objects have in common, kept once: tenants differ less than they are many.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
-/// Things by the bytes that they are made from.
-#[derive(Debug)]
-pub struct Pool<T> {
-    known: BTreeMap<Bytes, Arc<T>>,
+/// Members of a JSON object, without its braces. Its tree is read once for all who look.
+#[derive(Debug, Default)]
+pub struct Members {
+    pub json: Bytes,
+    tree: OnceLock<Map<String, Value>>,
+}
+
+/// All members that anybody uses.
+#[derive(Debug, Default)]
+pub struct Pool {
+    known: BTreeMap<Bytes, Arc<Members>>,
+    /// With so many it is looked through for what nobody uses any more.
     sweep_at: usize,
 }
 
-/// Below this many nothing is looked through for what nobody uses any more.
 const FEW: usize = 1024;
 
-impl<T> Pool<T> {
-    /// The one thing for these bytes, made if there is none yet.
-    pub fn one(&mut self, bytes: Vec<u8>, make: impl FnOnce(Bytes) -> T) -> Arc<T> {
-        if let Some(known) = self.known.get(bytes.as_slice()) {
+impl Pool {
+    pub fn one(&mut self, json: Vec<u8>) -> Arc<Members> {
+        if let Some(known) = self.known.get(json.as_slice()) {
             return known.clone();
         }
         self.sweep();
         // Without what a growing vector keeps in reserve.
-        let bytes = Bytes::from(bytes.into_boxed_slice());
-        let one = Arc::new(make(bytes.clone()));
-        self.known.insert(bytes, one.clone());
+        let json = Bytes::from(json.into_boxed_slice());
+        let one = Arc::new(Members {
+            json: json.clone(),
+            tree: OnceLock::new(),
+        });
+        self.known.insert(json, one.clone());
         one
     }
 
     fn sweep(&mut self) {
-        if self.sweep_at <= self.known.len() {
+        if self.sweep_at.max(FEW) <= self.known.len() {
             self.known.retain(|_, one| 1 < Arc::strong_count(one));
-            self.sweep_at = FEW.max(2 * self.known.len());
+            self.sweep_at = 2 * self.known.len();
         }
     }
 }
 
-impl<T> Default for Pool<T> {
-    fn default() -> Self {
+impl Members {
+    pub fn tree(&self) -> &Map<String, Value> {
+        self.tree.get_or_init(|| {
+            let json = [b"{", self.json.as_ref(), b"}"].concat();
+            serde_json::from_slice(&json).expect("written by ourselves")
+        })
+    }
+}
+
+/// For tests, which have trees.
+#[cfg(test)]
+impl From<Map<String, Value>> for Members {
+    fn from(tree: Map<String, Value>) -> Self {
         Self {
-            known: BTreeMap::new(),
-            sweep_at: FEW,
+            json: Bytes::new(),
+            tree: tree.into(),
         }
     }
+}
+
+pub fn write_member(out: &mut Vec<u8>, key: &str, member: &Value) {
+    write_json(out, &Value::from(key));
+    out.push(b':');
+    write_json(out, member);
+}
+
+pub fn write_json(out: &mut Vec<u8>, value: &Value) {
+    serde_json::to_writer(out, value).expect("a JSON tree is written to memory");
 }
 
 #[cfg(test)]
@@ -51,14 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_bytes_give_the_same_thing_and_what_nobody_uses_goes() {
+    fn equal_members_are_kept_once_and_what_nobody_uses_goes() {
         let mut pool = Pool::default();
-        let one = pool.one(b"a".to_vec(), |bytes| bytes);
-        assert!(Arc::ptr_eq(&one, &pool.one(b"a".to_vec(), |bytes| bytes)));
+        let one = pool.one(b"\"a\":1".to_vec());
+        assert_eq!(one.tree()["a"], 1);
         for number in 0..2 * FEW {
-            pool.one(number.to_string().into_bytes(), |bytes| bytes);
+            pool.one(number.to_string().into_bytes());
         }
         assert!(pool.known.len() <= FEW + 1, "{}", pool.known.len());
-        assert!(Arc::ptr_eq(&one, &pool.one(b"a".to_vec(), |bytes| bytes)));
+        assert!(Arc::ptr_eq(&one, &pool.one(b"\"a\":1".to_vec())));
     }
 }

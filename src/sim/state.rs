@@ -85,6 +85,12 @@ impl State {
         }
     }
 
+    /// Whether anything falls due by `now`.
+    pub fn is_behind(&self, now: Timestamp) -> bool {
+        let mut due = self.timers.iter();
+        due.next().is_some_and(|(time, _)| time <= now)
+    }
+
     /// Lets everything happen that falls due by `now`, each thing at its own time.
     pub fn catch_up(&mut self, now: Timestamp) {
         while let Some((time, task)) = self.timers.next(now) {
@@ -165,7 +171,7 @@ impl State {
         let mut from_scratch = || {
             let entries = before.managed().values();
             let owned = ownership::updated_status(live, &object, entries, manager, now);
-            Managed::of(&owned, self.store.claims()).sorted()
+            Managed::of(&owned, self.store.pool()).sorted()
         };
         debug_assert!(
             touched

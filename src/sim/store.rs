@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::kinds::KindId;
-use super::managed::{Claim, Managed};
+use super::managed::Managed;
 use super::object::ObjectId;
 use super::pool::Pool;
-use super::stored::{Pieces, Stored};
+use super::stored::Stored;
 
 /// Objects and the counter that all their versions come from.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Store {
     /// Owner's uid to its dependants.
     dependants: BTreeMap<Arc<str>, BTreeSet<ObjectId>>,
     revision: u64,
-    pieces: Pieces,
+    pool: Pool,
 }
 
 impl Store {
@@ -83,7 +83,7 @@ impl Store {
     ) -> Arc<Stored> {
         self.revision += 1;
         value["metadata"]["resourceVersion"] = json!(self.revision.to_string());
-        let stored = Stored::owned_as(value, created, managed, &mut self.pieces);
+        let stored = Stored::owned_as(value, created, managed, &mut self.pool);
         self.insert(id, stored)
     }
 
@@ -99,14 +99,14 @@ impl Store {
         Some(self.insert(id, before.with_status(value, managed)))
     }
 
-    /// What entries of `managedFields` say, kept once.
-    pub fn claims(&mut self) -> &mut Pool<Claim> {
-        &mut self.pieces.claims
+    /// What objects have in common.
+    pub fn pool(&mut self) -> &mut Pool {
+        &mut self.pool
     }
 
     /// Writes an object as it is, under the version that it carries.
     pub fn restore(&mut self, id: &ObjectId, value: &Value, created: Timestamp) -> Arc<Stored> {
-        let stored = Stored::new(value, created, &mut self.pieces);
+        let stored = Stored::new(value, created, &mut self.pool);
         self.insert(id, stored)
     }
 

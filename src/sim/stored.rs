@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::kinds::Kind;
-use super::managed::{Claim, Managed};
+use super::managed::Managed;
 use super::object::Head;
-use super::pool::Pool;
-use super::view::{Rest, View};
+use super::pool::{Members, Pool, write_json, write_member};
+use super::view::{OWN, View, path_of_pod};
 
 #[derive(Debug)]
 pub struct Stored {
@@ -19,39 +19,29 @@ pub struct Stored {
     /// Members of the metadata without `managedFields`.
     metadata: Bytes,
     managed: Managed,
-    rest: Arc<Rest>,
+    rest: Rest,
     status: Bytes,
 }
 
-/// The pieces that objects share.
-#[derive(Debug, Default)]
-pub struct Pieces {
-    pub claims: Pool<Claim>,
-    rests: Pool<Rest>,
+/// All members but `kind`, `apiVersion`, `metadata` and `status`.
+#[derive(Clone, Debug)]
+struct Rest {
+    /// The members, up to where the spec of a pod goes on with what is not its own.
+    members: Arc<Members>,
+    pod: Arc<Members>,
+    /// How many objects are open after it.
+    depth: usize,
 }
 
 impl Stored {
-    pub fn new(value: &Value, created: Timestamp, pieces: &mut Pieces) -> Self {
-        let managed = Managed::of(value, &mut pieces.claims);
-        Self::owned_as(value, created, managed, pieces)
+    pub fn new(value: &Value, created: Timestamp, pool: &mut Pool) -> Self {
+        let managed = Managed::of(value, pool);
+        Self::owned_as(value, created, managed, pool)
     }
 
     /// An object whose owners are told apart from it.
-    pub fn owned_as(
-        value: &Value,
-        created: Timestamp,
-        managed: Managed,
-        pieces: &mut Pieces,
-    ) -> Self {
-        let mut rest = Vec::new();
-        for (key, member) in value.as_object().into_iter().flatten() {
-            if !["apiVersion", "kind", "metadata", "status"].contains(&key.as_str()) {
-                rest.push(b',');
-                write_member(&mut rest, key, member);
-            }
-        }
-        let rest = pieces.rests.one(rest, Rest::new);
-        Self::with_rest(value, created, managed, rest)
+    pub fn owned_as(value: &Value, created: Timestamp, managed: Managed, pool: &mut Pool) -> Self {
+        Self::with_rest(value, created, managed, Rest::of(value, pool))
     }
 
     /// The object after a change of metadata and status alone: all that `value` need have.
@@ -59,14 +49,11 @@ impl Stored {
         Self::with_rest(value, self.head.created, managed, self.rest.clone())
     }
 
-    fn with_rest(value: &Value, created: Timestamp, managed: Managed, rest: Arc<Rest>) -> Self {
+    fn with_rest(value: &Value, created: Timestamp, managed: Managed, rest: Rest) -> Self {
         let mut metadata = Vec::new();
         for (key, member) in value["metadata"].as_object().into_iter().flatten() {
             if key != "managedFields" {
-                if !metadata.is_empty() {
-                    metadata.push(b',');
-                }
-                write_member(&mut metadata, key, member);
+                write_another(&mut metadata, key, member);
             }
         }
         Self {
@@ -84,32 +71,30 @@ impl Stored {
 
     /// The whole tree, read anew.
     pub fn value(&self, kind: &Kind) -> Value {
-        self.read(kind, &[Piece::Managed, Piece::Rest, Piece::Status])
+        read(&self.to_json(kind))
     }
 
-    /// The tree without `managedFields`, all that a controller wants to read.
+    /// All that a controller wants to read.
     pub fn view(&self, kind: &Kind) -> View {
+        let pieces = [Piece::Kind(kind), Piece::Status, Piece::OwnRest];
         View {
-            small: self.small(kind),
-            rest: self.rest.clone(),
+            tree: read(&self.written(&pieces)),
+            pod: self.rest.pod.clone(),
         }
     }
 
     /// Metadata and status alone.
     pub fn small(&self, kind: &Kind) -> Value {
-        self.read(kind, &[Piece::Status])
+        read(&self.written(&[Piece::Kind(kind), Piece::Status]))
     }
 
     pub fn to_json(&self, kind: &Kind) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.size());
-        let pieces = [
+        self.written(&[
             Piece::Kind(kind),
             Piece::Managed,
             Piece::Rest,
             Piece::Status,
-        ];
-        self.write(&pieces, &mut out);
-        out
+        ])
     }
 
     /// As an item of a list: built-in kinds go without `kind` and `apiVersion` there.
@@ -130,11 +115,10 @@ impl Stored {
         self.write(&[Piece::Partial, Piece::Managed], out);
     }
 
-    fn read(&self, kind: &Kind, pieces: &[Piece]) -> Value {
+    fn written(&self, pieces: &[Piece]) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.size());
-        let pieces: Vec<Piece> = [&[Piece::Kind(kind)], pieces].concat();
-        self.write(&pieces, &mut out);
-        serde_json::from_slice(&out).expect("written by ourselves")
+        self.write(pieces, &mut out);
+        out
     }
 
     /// Metadata first, as the real server writes it, `managedFields` its last member; then the rest.
@@ -144,7 +128,7 @@ impl Stored {
             match piece {
                 Piece::Kind(kind) => write_kind(out, &kind.name, &kind.api_version()),
                 Piece::Partial => write_kind(out, "PartialObjectMetadata", "meta.k8s.io/v1"),
-                Piece::Managed | Piece::Rest | Piece::Status => {}
+                Piece::Managed | Piece::Rest | Piece::OwnRest | Piece::Status => {}
             }
         }
         out.extend_from_slice(b"\"metadata\":{");
@@ -156,7 +140,9 @@ impl Stored {
         }
         out.push(b'}');
         if pieces.contains(&Piece::Rest) {
-            out.extend_from_slice(&self.rest.members);
+            self.rest.write(out, &self.rest.pod.json);
+        } else if pieces.contains(&Piece::OwnRest) {
+            self.rest.write(out, &[]);
         }
         if pieces.contains(&Piece::Status) && !self.status.is_empty() {
             out.extend_from_slice(b",\"status\":");
@@ -167,8 +153,58 @@ impl Stored {
 
     fn size(&self) -> usize {
         const BETWEEN: usize = 128;
-        let pieces = [&self.metadata, &self.rest.members, &self.status];
-        pieces.iter().map(|piece| piece.len()).sum::<usize>() + self.managed.size() + BETWEEN
+        let rest = self.rest.members.json.len() + self.rest.pod.json.len();
+        self.metadata.len() + rest + self.status.len() + self.managed.size() + BETWEEN
+    }
+}
+
+impl Rest {
+    fn of(value: &Value, pool: &mut Pool) -> Self {
+        let path = path_of_pod(value);
+        let mut members = Vec::new();
+        let skipped = ["apiVersion", "kind", "metadata", "status"];
+        let mut inner = value;
+        for (depth, next) in path.iter().enumerate() {
+            write_others(
+                &mut members,
+                inner,
+                &[*next],
+                if depth == 0 { &skipped } else { &[] },
+            );
+            inner = &inner[*next];
+            if !members.is_empty() && !members.ends_with(b"{") {
+                members.push(b',');
+            }
+            write_json(&mut members, &Value::from(*next));
+            members.extend_from_slice(b":{");
+        }
+        let mut pod = Vec::new();
+        if path.is_empty() {
+            write_others(&mut members, inner, &[], &skipped);
+        } else {
+            for (key, member) in inner.as_object().into_iter().flatten() {
+                let is_own = OWN.contains(&key.as_str());
+                write_another(if is_own { &mut members } else { &mut pod }, key, member);
+            }
+        }
+        Self {
+            members: pool.one(members),
+            pod: pool.one(pod),
+            depth: path.len(),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>, pod: &[u8]) {
+        if self.members.json.is_empty() {
+            return;
+        }
+        out.push(b',');
+        out.extend_from_slice(&self.members.json);
+        if !pod.is_empty() && !self.members.json.ends_with(b"{") {
+            out.push(b',');
+        }
+        out.extend_from_slice(pod);
+        out.extend(std::iter::repeat_n(b'}', self.depth));
     }
 }
 
@@ -179,21 +215,33 @@ enum Piece<'a> {
     Partial,
     Managed,
     Rest,
+    /// Without what a pod's spec has from elsewhere.
+    OwnRest,
     Status,
+}
+
+fn write_others(out: &mut Vec<u8>, object: &Value, but: &[&str], nor: &[&str]) {
+    for (key, member) in object.as_object().into_iter().flatten() {
+        if !but.contains(&key.as_str()) && !nor.contains(&key.as_str()) {
+            write_another(out, key, member);
+        }
+    }
+}
+
+/// Writes a member behind those that are there.
+fn write_another(out: &mut Vec<u8>, key: &str, member: &Value) {
+    if !out.is_empty() && !out.ends_with(b"{") {
+        out.push(b',');
+    }
+    write_member(out, key, member);
 }
 
 fn write_kind(out: &mut Vec<u8>, name: &str, version: &str) {
     out.extend_from_slice(format!("\"kind\":\"{name}\",\"apiVersion\":\"{version}\",").as_bytes());
 }
 
-fn write_member(out: &mut Vec<u8>, key: &str, member: &Value) {
-    write_json(out, &Value::from(key));
-    out.push(b':');
-    write_json(out, member);
-}
-
-fn write_json(out: &mut Vec<u8>, value: &Value) {
-    serde_json::to_writer(out, value).expect("a JSON tree is written to memory");
+fn read(json: &[u8]) -> Value {
+    serde_json::from_slice(json).expect("written by ourselves")
 }
 
 fn json(value: &Value) -> Bytes {

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use super::{Fault, Options, RequestFaults, SimCluster};
 
+mod together;
+
 /// A cluster whose clock is tokio's, which tests pause and advance.
 fn cluster(seed: u64) -> SimCluster {
     SimCluster::new(options(seed))

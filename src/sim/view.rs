@@ -1,63 +1,74 @@
 //! A stored object as controllers see it.
 
 use std::ops::Index;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// What an object says besides its metadata and status: mostly `spec`. The same for many objects, and read once for all.
-#[derive(Debug)]
-pub struct Rest {
-    /// Members, each with a comma before it.
-    pub members: Bytes,
-    tree: OnceLock<Value>,
-    template_hash: OnceLock<String>,
-}
+use super::pool::Members;
 
-/// An object without `managedFields`. Is read like a tree: `view["spec"]["replicas"]`.
+/// An object without `managedFields`. Is read like a tree, `view["spec"]["replicas"]`, but for what it says of pods.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// Kind, metadata and status.
-    pub small: Value,
-    pub rest: Arc<Rest>,
+    pub tree: Value,
+    /// What is not in the tree: members of the spec of the pod, or of the pods that it is a template for.
+    pub pod: Arc<Members>,
 }
 
-impl Rest {
-    pub fn new(members: Bytes) -> Self {
-        Self {
-            members,
-            tree: OnceLock::new(),
-            template_hash: OnceLock::new(),
+/// Members of a pod's spec that are its own: all others it has from a template.
+pub const OWN: [&str; 2] = ["hostname", "nodeName"];
+
+/// Where an object has the spec of a pod, if it has one.
+pub fn path_of_pod(object: &Value) -> &'static [&'static str] {
+    let path = usual_path(object);
+    let spec = path.iter().fold(object, |inner, key| &inner[*key]);
+    if spec.is_object() { path } else { &[] }
+}
+
+fn usual_path(object: &Value) -> &'static [&'static str] {
+    match object["kind"].as_str() {
+        Some("Pod") => &["spec"],
+        Some("CronJob") => &["spec", "jobTemplate", "spec", "template", "spec"],
+        Some("ControllerRevision") => &["data", "spec", "template", "spec"],
+        Some("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job") => {
+            &["spec", "template", "spec"]
         }
-    }
-
-    pub fn tree(&self) -> &Value {
-        self.tree.get_or_init(|| {
-            let Some(members) = self.members.strip_prefix(b",") else {
-                return Value::Object(serde_json::Map::new());
-            };
-            let json = [b"{", members, b"}"].concat();
-            serde_json::from_slice(&json).expect("written by ourselves")
-        })
-    }
-
-    /// What `make` says of the template in the spec.
-    pub fn template_hash(&self, make: impl FnOnce(&Value) -> String) -> &str {
-        self.template_hash
-            .get_or_init(|| make(&self.tree()["spec"]["template"]))
+        _ => &[],
     }
 }
 
 impl View {
-    pub fn into_tree(self) -> Value {
-        let Value::Object(mut tree) = self.small else {
-            return self.small;
-        };
-        for (key, member) in self.rest.tree().as_object().into_iter().flatten() {
-            tree.insert(key.clone(), member.clone());
+    /// A member of the pod's spec, or of that of the template.
+    pub fn of_pod(&self, key: &str) -> &Value {
+        self.pod.tree().get(key).unwrap_or(&Value::Null)
+    }
+
+    /// The template in the spec.
+    pub fn template(&self) -> Value {
+        let mut template = self.tree["spec"]["template"].clone();
+        self.complete(&mut template["spec"]);
+        template
+    }
+
+    pub fn into_tree(mut self) -> Value {
+        let path = path_of_pod(&self.tree);
+        if !path.is_empty() {
+            let mut tree = std::mem::take(&mut self.tree);
+            let spec = path.iter().fold(&mut tree, |inner, key| &mut inner[*key]);
+            self.complete(spec);
+            self.tree = tree;
         }
-        Value::Object(tree)
+        self.tree
+    }
+
+    fn complete(&self, spec: &mut Value) {
+        if !spec.is_object() {
+            *spec = Value::Object(Map::new());
+        }
+        if let Some(members) = spec.as_object_mut() {
+            let shared = self.pod.tree().iter();
+            members.extend(shared.map(|(key, member)| (key.clone(), member.clone())));
+        }
     }
 }
 
@@ -65,10 +76,7 @@ impl Index<&str> for View {
     type Output = Value;
 
     fn index(&self, key: &str) -> &Value {
-        match key {
-            "apiVersion" | "kind" | "metadata" | "status" => &self.small[key],
-            _ => &self.rest.tree()[key],
-        }
+        &self.tree[key]
     }
 }
 
@@ -76,11 +84,10 @@ impl Index<&str> for View {
 #[cfg(test)]
 impl From<Value> for View {
     fn from(tree: Value) -> Self {
-        let rest = Rest::new(Bytes::new());
-        let _ = rest.tree.set(tree.clone());
+        let pod = tree["spec"].as_object().cloned().unwrap_or_default();
         Self {
-            small: tree,
-            rest: Arc::new(rest),
+            tree,
+            pod: Arc::new(pod.into()),
         }
     }
 }

@@ -23,8 +23,20 @@ impl Mask {
     }
 
     pub fn value(&mut self, value: &Value) -> Value {
-        self.learn(value);
-        self.renamed(value)
+        let mut value = value.clone();
+        if let Some(items) = value.get_mut("items").and_then(Value::as_array_mut) {
+            self.put_in_order(items);
+        }
+        self.learn(&value);
+        self.renamed(&value)
+    }
+
+    /// Objects are listed by their names: in a random order where those have a hash in them.
+    fn put_in_order(&self, items: &mut [Value]) {
+        let name = |item: &Value| self.text(item["metadata"]["name"].as_str().unwrap_or_default());
+        if items.iter().all(|item| name(item).contains("-HASH-")) {
+            items.sort_by_key(name);
+        }
     }
 
     /// Replaces everything that has been renamed so far, the longest first.

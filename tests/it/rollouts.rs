@@ -93,6 +93,7 @@ impl Scene {
                 (name.to_owned(), SimCluster::new(options))
             })
             .collect();
+        SimCluster::share_clock(sims.values());
         let connected = sims.iter().map(|(name, sim)| {
             (
                 name.clone(),

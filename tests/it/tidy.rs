@@ -46,7 +46,7 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("saphyr_parser::", &["yaml/"]),
     ("serde_saphyr::", &["yaml/"]),
     ("minijinja::", &["render/"]),
-    ("rayon::", &["render/", "fleet/", "engine/", "cli/"]),
+    ("rayon::", &["render/", "fleet/", "sim/", "engine/", "cli/"]),
     ("similar::", &["diff/"]),
     ("schemars::", &["fleet/"]),
     ("jsonschema::", &["fleet/"]),

@@ -76,7 +76,7 @@ pub fn are_bound(state: &State, id: &ObjectId, pod: &View) -> bool {
 }
 
 fn claims_of(pod: &View) -> impl Iterator<Item = &str> {
-    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+    let volumes = pod.of_pod("volumes").as_array().into_iter().flatten();
     volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
 }
 

@@ -19,12 +19,12 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
     let hash = owned::template_hash(&set);
     let revision = format!("{}-{hash}", owned::name(&set));
     owned::keep_revision(state, id, &set, &revision, now);
-    let selector = set["spec"]["template"]["spec"]["nodeSelector"].as_object();
+    let selector = set.of_pod("nodeSelector").as_object();
     let nodes = pods::nodes(state, &selector.cloned().unwrap_or_default());
     let own = owned::pods_of(state, owned::uid(&set));
     for node in &nodes {
         if !own.iter().any(|pod| node_of(state, pod) == *node) {
-            create(state, id, &set, (node, hash), now);
+            create(state, id, &set, (node, &hash), now);
         }
     }
     for pod in own.iter().filter(|pod| !pod.head().deleting) {
@@ -33,18 +33,17 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
         }
     }
     if set["spec"]["updateStrategy"]["type"] == "RollingUpdate" {
-        replace_old(state, &set, &own, (hash, nodes.len()), now);
+        replace_old(state, &set, &own, (&hash, nodes.len()), now);
     }
-    write_status(state, id, &set, (hash, nodes.len()), now);
+    write_status(state, id, &set, (&hash, nodes.len()), now);
 }
 
 fn node_of(state: &State, pod: &Pod) -> String {
     let Some(pod) = state.view(&pod.id) else {
         return String::new();
     };
-    let spec = &pod["spec"];
-    let wanted = spec["nodeSelector"]["kubernetes.io/hostname"].as_str();
-    let node = wanted.or(spec["nodeName"].as_str());
+    let wanted = pod.of_pod("nodeSelector")["kubernetes.io/hostname"].as_str();
+    let node = wanted.or(pod["spec"]["nodeName"].as_str());
     node.unwrap_or_default().to_owned()
 }
 
@@ -55,7 +54,7 @@ fn create(
     (node, hash): (&str, &str),
     now: Timestamp,
 ) {
-    let mut template = set["spec"]["template"].clone();
+    let mut template = set.template();
     // The real one writes an affinity that says the same.
     template["spec"]["nodeSelector"]["kubernetes.io/hostname"] = json!(node);
     let name = owned::generated_name(state, owned::name(set));

@@ -56,21 +56,21 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
         return;
     }
     let is_paused = deployment["spec"]["paused"] == true;
+    let hash = owned::template_hash(&deployment);
     let mut sets = sets_of(state, &deployment);
     let reason = if is_paused {
         None
     } else {
-        choose_set(state, id, &deployment, &sets, now)
+        choose_set(state, id, &deployment, &sets, &hash, now)
     };
     if reason.is_some() {
         sets = sets_of(state, &deployment);
     }
-    let hash = owned::template_hash(&deployment);
-    if !is_paused && rolling::step(state, &deployment, &sets, hash, now) {
+    if !is_paused && rolling::step(state, &deployment, &sets, &hash, now) {
         sets = sets_of(state, &deployment);
     }
-    forget_old(state, &deployment, &sets, hash, now);
-    status::write(state, id, &deployment, &sets, (hash, reason), now);
+    forget_old(state, &deployment, &sets, &hash, now);
+    status::write(state, id, &deployment, &sets, (&hash, reason), now);
 }
 
 fn sets_of(state: &State, deployment: &View) -> Vec<Set> {
@@ -90,9 +90,9 @@ fn choose_set(
     id: &ObjectId,
     deployment: &View,
     sets: &[Set],
+    hash: &str,
     now: Timestamp,
 ) -> Option<&'static str> {
-    let hash = owned::template_hash(deployment);
     let newest = sets.iter().map(Set::revision).max().unwrap_or_default();
     let Some(known) = sets.iter().find(|set| set.hash() == hash) else {
         create_set(state, id, deployment, hash, newest + 1, now);
@@ -118,7 +118,7 @@ fn create_set(
 ) {
     let kind = state.built_in("replicasets.apps");
     let name = format!("{}-{hash}", owned::name(deployment));
-    let mut template = deployment["spec"]["template"].clone();
+    let mut template = deployment.template();
     template["metadata"]["labels"]["pod-template-hash"] = json!(hash);
     let mut selector = deployment["spec"]["selector"].clone();
     selector["matchLabels"]["pod-template-hash"] = json!(hash);

@@ -123,11 +123,12 @@ fn start_pods(state: &mut State, id: &ObjectId, job: &View, tally: &Tally, now: 
     if let Some(due) = next_try(state, tally).filter(|due| now < *due) {
         return state.at(due, What::Sync, id);
     }
+    let template = job.template();
     for _ in 0..wanted {
         let name = owned::generated_name(state, owned::name(job));
         let new = NewPod {
             owner: job,
-            template: &spec["template"],
+            template: &template,
             name: name.clone(),
             labels: Vec::new(),
         };

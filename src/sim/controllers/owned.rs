@@ -107,9 +107,10 @@ pub fn look_when_available(
 }
 
 /// Ten letters that follow from a template, as `pod-template-hash` has them.
-pub fn template_hash(workload: &View) -> &str {
-    let hash = |template: &Value| random::letters(random::number(0, &[&template.to_string()]), 10);
-    workload.rest.template_hash(hash)
+pub fn template_hash(workload: &View) -> String {
+    let own = workload["spec"]["template"].to_string();
+    let pod = String::from_utf8_lossy(&workload.pod.json);
+    random::letters(random::number(0, &[&own, &pod]), 10)
 }
 
 pub fn owner_reference(owner: &View) -> Value {
@@ -220,7 +221,7 @@ pub fn keep_revision(
     let number = 1 + count(kept.into_iter().filter(|id| id.kind == kind));
     let mut labels = workload["spec"]["template"]["metadata"]["labels"].clone();
     labels["controller.kubernetes.io/hash"] = json!(revision.rsplit('-').next());
-    let mut template = workload["spec"]["template"].clone();
+    let mut template = workload.template();
     template["$patch"] = json!("replace");
     let object = json!({
         "apiVersion": "apps/v1", "kind": "ControllerRevision",

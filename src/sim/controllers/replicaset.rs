@@ -32,12 +32,12 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
 }
 
 fn create(state: &mut State, id: &ObjectId, set: &View, missing: i64, now: Timestamp) {
+    let template = set.template();
     for _ in 0..missing {
         let name = owned::generated_name(state, owned::name(set));
-        let template = &set["spec"]["template"];
         let new = NewPod {
             owner: set,
-            template,
+            template: &template,
             name: name.clone(),
             labels: Vec::new(),
         };

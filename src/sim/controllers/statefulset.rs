@@ -137,8 +137,8 @@ impl Look {
     fn template_of(&self, state: &State, revision: &str) -> Value {
         let kind = state.built_in("controllerrevisions.apps");
         let kept = state.view(&self.id.beside(kind, revision));
-        let kept = kept.map(|kept| kept["data"]["spec"]["template"].clone());
-        let mut template = kept.unwrap_or_else(|| self.set["spec"]["template"].clone());
+        let kept = kept.map(|kept| kept.into_tree()["data"]["spec"]["template"].take());
+        let mut template = kept.unwrap_or_else(|| self.set.template());
         if let Some(members) = template.as_object_mut() {
             members.remove("$patch");
         }

@@ -68,7 +68,7 @@ impl Course {
 
     /// What the kubelet warns of.
     pub fn complaint(&self, pod: &View, conduct: &Conduct) -> Option<(&'static str, String)> {
-        let containers = pod["spec"]["containers"].as_array()?;
+        let containers = pod.of_pod("containers").as_array()?;
         let container = containers
             .iter()
             .find(|container| conduct.is_culprit(container))?;
@@ -122,7 +122,7 @@ pub fn pull_message(image: &str) -> String {
 
 /// Well for a time, then down; up for a moment and down again, with longer and longer waits.
 fn crash(pod: &View, healthy: Duration, elapsed: Duration) -> Course {
-    if pod["spec"]["restartPolicy"] == "Never" {
+    if pod.of_pod("restartPolicy") == "Never" {
         return exit(pod, 1, healthy.max(STARTING) + CRASHING, elapsed);
     }
     let first = STARTING + healthy;
@@ -190,7 +190,7 @@ fn pull(elapsed: Duration) -> Course {
 
 /// Ends once; what may be restarted and failed is.
 fn exit(pod: &View, code: i32, after: Duration, elapsed: Duration) -> Course {
-    let policy = pod["spec"]["restartPolicy"].as_str();
+    let policy = pod.of_pod("restartPolicy").as_str();
     if code == 0 && policy.is_none_or(|policy| policy == "Always") {
         return Course::new(Containers::Running { is_ready: true }, None);
     }

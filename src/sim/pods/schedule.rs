@@ -24,7 +24,8 @@ pub fn bind(
     if !are_bound(state, id, pod) {
         return Err("0 nodes are available: pod has unbound immediate PersistentVolumeClaims.");
     }
-    let wanted = pod["spec"]["nodeSelector"]
+    let wanted = pod
+        .of_pod("nodeSelector")
         .as_object()
         .cloned()
         .unwrap_or_default();

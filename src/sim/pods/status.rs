@@ -42,7 +42,7 @@ pub fn of(pod: &View, (course, conduct): (&Course, &Conduct), seed: u64, now: Ti
         "qosClass": "Burstable", "hostIP": "192.0.2.1", "hostIPs": [{"ip": "192.0.2.1"}],
         "containerStatuses": containers(pod, (course, conduct), now),
     });
-    if pod["spec"]["initContainers"].is_array() {
+    if pod.of_pod("initContainers").is_array() {
         status["initContainerStatuses"] = initializers(pod, course, now);
     }
     if is_initialized && !is_over {
@@ -96,7 +96,7 @@ fn condition(
 
 fn containers(pod: &View, (course, conduct): (&Course, &Conduct), now: Timestamp) -> Vec<Value> {
     let bystander = course.of_bystander();
-    let list = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let list = pod.of_pod("containers").as_array().into_iter().flatten();
     list.enumerate()
         .map(|(index, container)| {
             let before = &pod["status"]["containerStatuses"][index];
@@ -176,7 +176,8 @@ fn terminated(before: &Value, code: i32, now: Timestamp) -> Value {
 
 /// Initializers have done their work as soon as anything else happens.
 fn initializers(pod: &View, course: &Course, now: Timestamp) -> Value {
-    let list = pod["spec"]["initContainers"]
+    let list = pod
+        .of_pod("initContainers")
         .as_array()
         .into_iter()
         .flatten()
