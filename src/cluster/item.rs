@@ -11,7 +11,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visi
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::bare;
+use super::bare::read_bare;
 use super::kind::Kind;
 use super::reader::live;
 use super::trouble::CallError;
@@ -79,9 +79,9 @@ impl Item {
         live(self.value()?)
     }
 
-    /// The object without its `managedFields`: what is enough to judge its health.
+    /// The object without its `managedFields` and without templates: what is enough to judge its health.
     pub fn read_bare(&self) -> Result<Live, CallError> {
-        live(self.said(bare::read(&self.json))?)
+        live(self.said(read_bare(&self.json))?)
     }
 
     /// The object as bare JSON.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::error::UserError;
 
+pub use bare::read_bare;
 use call::Caller;
 pub use call::Requests;
 pub use connect::{Connection, contexts};

@@ -54,12 +54,12 @@ impl State {
         let mut page = Page::new(&kind, request.is_partial);
         let mut rest = snapshot[start..].iter();
         let mut last = None;
-        while limit == 0 || page.count < limit {
+        while limit == 0 || page.items.len() < limit {
             let Some((id, stored)) = rest.next() else {
                 break;
             };
             if matches(&selector, id, stored, &kind) {
-                page.push(stored);
+                page.items.push(stored);
                 last = Some(id);
             }
         }
@@ -91,7 +91,7 @@ impl State {
         let mut page = Page::new(kind, request.is_partial);
         for (id, stored) in self.store.list(request.kind, request.namespace.as_deref()) {
             if matches(selector, id, stored, kind) {
-                page.push(stored);
+                page.items.push(stored);
             }
         }
         page.finish(&json!({"resourceVersion": self.store.revision().to_string()}))
@@ -142,12 +142,11 @@ impl Snapshots {
     }
 }
 
-/// One page while it is written.
+/// One page before it is written.
 struct Page<'a> {
     kind: &'a Kind,
     is_partial: bool,
-    items: Vec<u8>,
-    count: usize,
+    items: Vec<&'a Stored>,
 }
 
 impl<'a> Page<'a> {
@@ -156,19 +155,6 @@ impl<'a> Page<'a> {
             kind,
             is_partial,
             items: Vec::new(),
-            count: 0,
-        }
-    }
-
-    fn push(&mut self, stored: &Stored) {
-        if self.count > 0 {
-            self.items.push(b',');
-        }
-        self.count += 1;
-        if self.is_partial {
-            stored.write_metadata(&mut self.items);
-        } else {
-            stored.write_item(self.kind, &mut self.items);
         }
     }
 
@@ -182,7 +168,17 @@ impl<'a> Page<'a> {
             r#"{{"kind":"{kind}List","apiVersion":"{version}","metadata":{metadata},"items":["#
         );
         let mut body = head.into_bytes();
-        body.extend_from_slice(&self.items);
+        body.reserve(self.items.iter().map(|stored| stored.size() + 1).sum());
+        for (index, stored) in self.items.into_iter().enumerate() {
+            if 0 < index {
+                body.push(b',');
+            }
+            if self.is_partial {
+                stored.write_metadata(&mut body);
+            } else {
+                stored.write_item(self.kind, &mut body);
+            }
+        }
         body.extend_from_slice(b"]}");
         Answer::ok(body)
     }

@@ -99,7 +99,6 @@ impl Stored {
 
     /// As an item of a list: built-in kinds go without `kind` and `apiVersion` there.
     pub fn write_item(&self, kind: &Kind, out: &mut Vec<u8>) {
-        out.reserve(self.size());
         let pieces = [
             Piece::Kind(kind),
             Piece::Managed,
@@ -151,7 +150,8 @@ impl Stored {
         out.push(b'}');
     }
 
-    fn size(&self) -> usize {
+    /// At most about how many bytes it takes when it is written.
+    pub fn size(&self) -> usize {
         const BETWEEN: usize = 128;
         let rest = self.rest.members.json.len() + self.rest.pod.json.len();
         self.metadata.len() + rest + self.status.len() + self.managed.size() + BETWEEN

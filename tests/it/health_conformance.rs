@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use escale::cluster::read_bare;
 use escale::health::Verdict::{self, Failed, Healthy, Progressing, Suspended};
 use escale::health::judge;
 use escale::manifest::Live;
@@ -121,6 +122,15 @@ fn healthy_where_they_say_otherwise_is_exactly_this_list() {
 }
 
 #[test]
+fn what_a_rollout_does_not_read_of_an_object_changes_no_verdict() {
+    for case in cases() {
+        let whole = object(&folder().join(&case.file));
+        let bare = read_bare(whole.to_string().as_bytes()).expect("an object");
+        assert_eq!(verdict_on(bare), case.ours, "{}", case.file);
+    }
+}
+
+#[test]
 fn every_file_of_theirs_is_judged() {
     let by_tool = cases()
         .into_iter()
@@ -152,7 +162,7 @@ fn cases() -> Vec<Case> {
                 .expect("each line is file, tab, verdict");
             let file = format!("{below}/{file}");
             cases.push(Case {
-                ours: verdict_on(&folder.join(&file)),
+                ours: verdict_on(object(&folder.join(&file))),
                 theirs: theirs_as_ours(theirs),
                 file,
             });
@@ -161,8 +171,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn verdict_on(file: &Path) -> Verdict {
-    let now = "2026-11-22T00:00:00Z".parse().expect("a time");
+fn object(file: &Path) -> Value {
     let documents = escale::yaml::read_as_found(&read(file))
         .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut value = documents[0].to_value();
@@ -170,7 +179,12 @@ fn verdict_on(file: &Path) -> Verdict {
         .as_object_mut()
         .expect("metadata is a map");
     metadata.entry("name").or_insert(Value::from("unnamed"));
-    judge(&Live::from_value(value).expect("an object"), now).verdict
+    value
+}
+
+fn verdict_on(object: Value) -> Verdict {
+    let now = "2026-11-22T00:00:00Z".parse().expect("a time");
+    judge(&Live::from_value(object).expect("an object"), now).verdict
 }
 
 fn theirs_as_ours(theirs: &str) -> Verdict {
