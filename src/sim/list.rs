@@ -20,9 +20,20 @@ use super::stored::Stored;
 /// Objects as they stood when the first page of a list was sent.
 type Snapshot = Arc<Vec<(ObjectId, Arc<Stored>)>>;
 
-/// What later pages are cut from.
+/// What later pages are cut from, by kind, namespace and version.
 #[derive(Debug, Default)]
-pub struct Snapshots(BTreeMap<(KindId, Option<String>, u64), (Timestamp, Snapshot)>);
+pub struct Snapshots(BTreeMap<SnapshotId, Kept>);
+
+type SnapshotId = (KindId, Option<String>, u64);
+
+#[derive(Debug)]
+struct Kept {
+    taken: Timestamp,
+    snapshot: Snapshot,
+    /// How many lists have not come to their last page. The real server cannot know, and keeps all; what we forget
+    /// earlier nobody asks for.
+    readers: usize,
+}
 
 /// etcd forgets old versions after this long, and so do we.
 const KEPT: SignedDuration = SignedDuration::from_mins(5);
@@ -50,7 +61,10 @@ impl State {
         }
         self.snapshots.forget_old(now);
         let (snapshot, start) = self.page_of(request, token.as_ref(), now)?;
-        let revision = token.map_or(self.store.revision(), |token| token.revision);
+        let revision = token
+            .as_ref()
+            .map_or(self.store.revision(), |token| token.revision);
+        let key = (request.kind, request.namespace.clone(), revision);
         let mut page = Page::new(&kind, request.is_partial);
         let mut rest = snapshot[start..].iter();
         let mut last = None;
@@ -68,6 +82,9 @@ impl State {
         if let Some(last) = last
             && rest.any(|(id, stored)| matches(&selector, id, stored, &kind))
         {
+            if token.is_none() {
+                self.snapshots.keep(key, &snapshot, now);
+            }
             metadata["continue"] = json!(
                 Token {
                     revision,
@@ -78,11 +95,8 @@ impl State {
             if selector.is_empty() {
                 metadata["remainingItemCount"] = json!(remaining);
             }
-            let key = (request.kind, request.namespace.clone(), revision);
-            self.snapshots
-                .0
-                .entry(key)
-                .or_insert((now, snapshot.clone()));
+        } else if token.is_some() {
+            self.snapshots.release(&key);
         }
         Ok(page.finish(&metadata))
     }
@@ -111,8 +125,8 @@ impl State {
                 request.namespace.clone(),
                 self.store.revision(),
             );
-            if let Some((_, snapshot)) = self.snapshots.0.get(&key) {
-                return Ok((snapshot.clone(), 0));
+            if let Some(kept) = self.snapshots.0.get(&key) {
+                return Ok((kept.snapshot.clone(), 0));
             }
             let stored = self.store.list(request.kind, namespace);
             let snapshot = stored
@@ -121,23 +135,40 @@ impl State {
             return Ok((Arc::new(snapshot), 0));
         };
         let key = (request.kind, request.namespace.clone(), token.revision);
-        let fresh = self
-            .snapshots
-            .0
-            .get(&key)
-            .filter(|(taken, _)| now.duration_since(*taken) < KEPT);
-        let (_, snapshot) = fresh.ok_or_else(expired)?;
+        let kept = self.snapshots.0.get(&key);
+        let fresh = kept.filter(|kept| now.duration_since(kept.taken) < KEPT);
+        let snapshot = fresh.ok_or_else(expired)?.snapshot.clone();
         let start = snapshot.partition_point(|(id, _)| id.key() <= token.after.as_str());
-        Ok((snapshot.clone(), start))
+        Ok((snapshot, start))
     }
 }
 
 impl Snapshots {
     fn forget_old(&mut self, now: Timestamp) {
         self.0
-            .retain(|_, (taken, _)| now.duration_since(*taken) < KEPT);
+            .retain(|_, kept| now.duration_since(kept.taken) < KEPT);
         while MOST < self.0.len() {
             self.0.pop_first();
+        }
+    }
+
+    fn keep(&mut self, id: SnapshotId, snapshot: &Snapshot, now: Timestamp) {
+        let kept = self.0.entry(id).or_insert_with(|| Kept {
+            taken: now,
+            snapshot: snapshot.clone(),
+            readers: 0,
+        });
+        kept.readers += 1;
+    }
+
+    fn release(&mut self, id: &SnapshotId) {
+        let kept = self.0.get_mut(id);
+        let is_last = kept.is_some_and(|kept| {
+            kept.readers -= 1;
+            kept.readers == 0
+        });
+        if is_last {
+            self.0.remove(id);
         }
     }
 }
