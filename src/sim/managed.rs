@@ -73,7 +73,7 @@ impl Managed {
 
     /// In the order in which the server lists entries.
     pub fn sorted(mut self) -> Self {
-        self.0.sort_by(|one, other| one.rank().cmp(&other.rank()));
+        self.0.sort_by_cached_key(Entry::rank);
         self
     }
 }
@@ -102,14 +102,12 @@ impl Entry {
         }
     }
 
-    fn who(&self, key: &str) -> Option<&str> {
-        self.who.tree().get(key)?.as_str()
-    }
-
     fn is_of(&self, (manager, subresource): (&str, Option<&str>)) -> bool {
-        self.who("operation") == Some("Update")
-            && self.who("manager") == Some(manager)
-            && self.who("subresource") == subresource
+        let who = self.who.tree();
+        let said = |key: &str| who.get(key).and_then(Value::as_str);
+        said("operation") == Some("Update")
+            && said("manager") == Some(manager)
+            && said("subresource") == subresource
     }
 
     fn has(&self, top: &str) -> bool {
@@ -122,13 +120,15 @@ impl Entry {
     }
 
     /// Appliers first, then by time and names.
-    fn rank(&self) -> [Option<&str>; 4] {
-        let who = |key| self.who(key);
+    fn rank(&self) -> [Option<String>; 4] {
+        let who = self.who.tree();
+        let said = |key: &str| who.get(key)?.as_str().map(str::to_owned);
+        let time = self.time.as_deref().map(str::to_owned);
         [
-            who("operation"),
-            self.time.as_deref(),
-            who("manager"),
-            who("subresource"),
+            said("operation"),
+            time,
+            said("manager"),
+            said("subresource"),
         ]
     }
 

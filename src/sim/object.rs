@@ -25,7 +25,8 @@ pub struct Head {
     /// Exact, where `creationTimestamp` has whole seconds.
     pub created: Timestamp,
     pub deleting: bool,
-    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// Keys and values, each with a line of its own.
+    labels: Box<str>,
     /// Uids of all owners, the controller first.
     pub owners: Vec<Arc<str>>,
     pub pod: Option<PodFacts>,
@@ -92,8 +93,13 @@ impl fmt::Debug for ObjectId {
 
 impl Head {
     pub fn label(&self, key: &str) -> Option<&str> {
-        let found = self.labels.iter().find(|(known, _)| **known == *key);
-        found.map(|(_, value)| &**value)
+        let mut lines = self.labels.lines();
+        while let (Some(known), Some(value)) = (lines.next(), lines.next()) {
+            if known == key {
+                return Some(value);
+            }
+        }
+        None
     }
 
     pub fn is_ready(&self) -> bool {
@@ -137,11 +143,10 @@ impl PodFacts {
     }
 }
 
-fn labels(labels: &Value) -> Vec<(Box<str>, Box<str>)> {
+fn labels(labels: &Value) -> Box<str> {
     let labels = labels.as_object().into_iter().flatten();
-    labels
-        .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())))
-        .collect()
+    let lines = labels.filter_map(|(key, value)| Some(format!("{key}\n{}\n", value.as_str()?)));
+    lines.collect::<String>().into()
 }
 
 fn owners(references: &Value) -> Vec<Arc<str>> {

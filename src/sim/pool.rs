@@ -6,12 +6,14 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-/// Members of a JSON object, without its braces. Its tree is read once for all who look.
+/// Members of a JSON object, without its braces.
 #[derive(Debug, Default)]
 pub struct Members {
     pub json: Bytes,
-    tree: OnceLock<Map<String, Value>>,
+    tree: OnceLock<Tree>,
 }
+
+pub type Tree = Arc<Map<String, Value>>;
 
 /// All members that anybody uses.
 #[derive(Debug, Default)]
@@ -47,23 +49,21 @@ impl Pool {
     }
 }
 
-impl Members {
-    pub fn tree(&self) -> &Map<String, Value> {
-        self.tree.get_or_init(|| {
-            let json = [b"{", self.json.as_ref(), b"}"].concat();
-            serde_json::from_slice(&json).expect("written by ourselves")
-        })
-    }
-}
+/// What so many have in common is read once for all of them; a tree takes ten times as much as its text.
+const MANY: usize = 16;
 
-/// For tests, which have trees.
-#[cfg(test)]
-impl From<Map<String, Value>> for Members {
-    fn from(tree: Map<String, Value>) -> Self {
-        Self {
-            json: Bytes::new(),
-            tree: tree.into(),
+impl Members {
+    pub fn tree(self: &Arc<Self>) -> Tree {
+        if Arc::strong_count(self) < MANY {
+            return self.tree.get().cloned().unwrap_or_else(|| self.read());
         }
+        self.tree.get_or_init(|| self.read()).clone()
+    }
+
+    fn read(&self) -> Tree {
+        let json = [b"{", self.json.as_ref(), b"}"].concat();
+        let tree: Map<String, Value> = serde_json::from_slice(&json).expect("written by ourselves");
+        Arc::new(tree)
     }
 }
 

@@ -77,10 +77,7 @@ impl Stored {
     /// All that a controller wants to read.
     pub fn view(&self, kind: &Kind) -> View {
         let pieces = [Piece::Kind(kind), Piece::Status, Piece::OwnRest];
-        View {
-            tree: read(&self.written(&pieces)),
-            pod: self.rest.pod.clone(),
-        }
+        View::new(read(&self.written(&pieces)), self.rest.pod.clone())
     }
 
     /// Metadata and status alone.

@@ -1,18 +1,20 @@
 //! A stored object as controllers see it.
 
+use std::cell::OnceCell;
 use std::ops::Index;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::pool::Members;
+use super::pool::{Members, Tree};
 
 /// An object without `managedFields`. Is read like a tree, `view["spec"]["replicas"]`, but for what it says of pods.
 #[derive(Clone, Debug)]
 pub struct View {
     pub tree: Value,
     /// What is not in the tree: members of the spec of the pod, or of the pods that it is a template for.
-    pub pod: Arc<Members>,
+    pod: Arc<Members>,
+    pod_tree: OnceCell<Tree>,
 }
 
 /// Members of a pod's spec that are its own: all others it has from a template.
@@ -38,9 +40,22 @@ fn usual_path(object: &Value) -> &'static [&'static str] {
 }
 
 impl View {
+    pub fn new(tree: Value, pod: Arc<Members>) -> Self {
+        Self {
+            tree,
+            pod,
+            pod_tree: OnceCell::new(),
+        }
+    }
+
+    /// What a pod has from its template, as it is kept.
+    pub fn pod_json(&self) -> &[u8] {
+        &self.pod.json
+    }
+
     /// A member of the pod's spec, or of that of the template.
     pub fn of_pod(&self, key: &str) -> &Value {
-        self.pod.tree().get(key).unwrap_or(&Value::Null)
+        self.pod_tree().get(key).unwrap_or(&Value::Null)
     }
 
     /// The template in the spec.
@@ -61,12 +76,16 @@ impl View {
         self.tree
     }
 
+    fn pod_tree(&self) -> &Tree {
+        self.pod_tree.get_or_init(|| self.pod.tree())
+    }
+
     fn complete(&self, spec: &mut Value) {
         if !spec.is_object() {
             *spec = Value::Object(Map::new());
         }
         if let Some(members) = spec.as_object_mut() {
-            let shared = self.pod.tree().iter();
+            let shared = self.pod_tree().iter();
             members.extend(shared.map(|(key, member)| (key.clone(), member.clone())));
         }
     }
@@ -87,7 +106,8 @@ impl From<Value> for View {
         let pod = tree["spec"].as_object().cloned().unwrap_or_default();
         Self {
             tree,
-            pod: Arc::new(pod.into()),
+            pod: Arc::default(),
+            pod_tree: OnceCell::from(Arc::new(pod)),
         }
     }
 }

@@ -109,7 +109,7 @@ pub fn look_when_available(
 /// Ten letters that follow from a template, as `pod-template-hash` has them.
 pub fn template_hash(workload: &View) -> String {
     let own = workload["spec"]["template"].to_string();
-    let pod = String::from_utf8_lossy(&workload.pod.json);
+    let pod = String::from_utf8_lossy(workload.pod_json());
     random::letters(random::number(0, &[&own, &pod]), 10)
 }
 
