@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::manifest::{Bundle, Live, ObjectRef, Stage};
+use crate::manifest::{Live, ObjectRef, Stage};
 use crate::record::{Inventory, NAMESPACE};
 
 use super::owner::{Owner, Ownership};
@@ -25,8 +25,8 @@ const KEPT_BY: [(&str, &str); 7] = [
 pub struct Prune<'a> {
     pub owner: &'a Owner,
     pub inventory: &'a Inventory,
-    /// Of this tenant.
-    pub bundle: &'a Bundle,
+    /// What the tenant's bundle has.
+    pub wanted: &'a [ObjectRef],
     /// Objects that other tenants of the plan want on the same cluster: one may have moved.
     pub wanted_elsewhere: &'a BTreeSet<ObjectRef>,
     pub live: &'a LiveObjects,
@@ -95,7 +95,7 @@ pub fn candidates<'a>(
 
 /// Decides about every candidate, from what is live now.
 pub fn decide_prune(prune: &Prune) -> Vec<PruneDecision> {
-    candidates(prune.inventory, prune.bundle.objects())
+    candidates(prune.inventory, prune.wanted)
         .into_iter()
         .map(|object| match prune.may_delete(&object) {
             Ok(live) => PruneDecision::Delete {

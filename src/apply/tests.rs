@@ -468,10 +468,13 @@ fn the_fence_and_missing_secret_values_refuse_before_any_write() {
 /// What prune decides about one object that the bundle no longer has.
 fn prune_of(live: Option<Live>, recorded: &Live, ask: &Ask) -> PruneDecision {
     let inventory = inventory_of(&[recorded], &[recorded.value()]);
+    let kept = bundle([config("kept", "a")]).manifests()[0]
+        .object()
+        .clone();
     let prune = Prune {
         owner: &owner(),
         inventory: &inventory,
-        bundle: &bundle([config("kept", "a")]),
+        wanted: &[kept],
         wanted_elsewhere: &BTreeSet::new(),
         live: &lives(live),
         ask,
@@ -594,7 +597,7 @@ fn our_own_records_can_never_be_pruned() {
     let prune = Prune {
         owner: &owner,
         inventory: &inventory_of(&[&live], &[&own]),
-        bundle: &bundle([]),
+        wanted: &[],
         wanted_elsewhere: &BTreeSet::new(),
         live: &lives([live.clone()]),
         ask: &Ask::default(),

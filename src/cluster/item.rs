@@ -27,17 +27,15 @@ pub struct Item {
     json: Bytes,
 }
 
-/// One page of a list.
-pub(super) struct Page {
-    pub(super) items: Vec<Item>,
-    /// Where the next page begins; empty if this is the last one.
-    pub(super) token: String,
+/// One page of a list, as it came. Apart from [`Page::read`], so that many pages can be read side by side.
+#[derive(Clone, Debug)]
+pub struct Page {
+    kind: Arc<Kind>,
+    body: Bytes,
 }
 
 #[derive(Deserialize)]
 struct RawPage<'a> {
-    #[serde(default)]
-    metadata: PageMetadata,
     #[serde(borrow)]
     items: Option<Vec<&'a RawValue>>,
 }
@@ -99,16 +97,54 @@ impl Item {
 }
 
 impl Page {
-    pub(super) fn read(body: &Bytes, kind: &Arc<Kind>) -> Result<Self, CallError> {
-        let page: RawPage = serde_json::from_slice(body).map_err(|error| garbled(&error))?;
+    pub(super) fn new(kind: Arc<Kind>, body: Bytes) -> Self {
+        Self { kind, body }
+    }
+
+    /// The objects. A page that was cut short, or is no list, is an error, and never an empty list.
+    pub fn read(&self) -> Result<Vec<Item>, CallError> {
+        let page: RawPage = serde_json::from_slice(&self.body).map_err(|error| garbled(&error))?;
         let items = page.items.ok_or_else(|| {
             CallError::Unreachable("its answer to a list has no items".to_owned())
         })?;
-        let items = items.into_iter().map(|raw| item(body, raw, kind));
-        Ok(Self {
-            items: items.collect::<Result<_, _>>()?,
-            token: page.metadata.token.unwrap_or_default(),
-        })
+        let items = items
+            .into_iter()
+            .map(|raw| item(&self.body, raw, &self.kind));
+        items.collect()
+    }
+
+    /// Where the next page begins; empty if this is the last one. It stands before the items, so reading ends there.
+    pub(super) fn token(&self) -> Result<String, CallError> {
+        let mut found = None;
+        let read =
+            serde_json::Deserializer::from_slice(&self.body).deserialize_map(Head(&mut found));
+        match (found, read) {
+            (Some(metadata), _) => Ok(metadata.token.unwrap_or_default()),
+            (None, Ok(())) => Ok(String::new()),
+            (None, Err(error)) => Err(garbled(&error)),
+        }
+    }
+}
+
+/// Reads the metadata of a page, and then ends with an error that nobody hears.
+struct Head<'a>(&'a mut Option<PageMetadata>);
+
+impl<'de> Visitor<'de> for Head<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == "metadata" {
+                *self.0 = Some(map.next_value()?);
+                return Err(de::Error::custom("enough"));
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
     }
 }
 
@@ -218,20 +254,18 @@ fn garbled(error: &serde_json::Error) -> CallError {
 mod tests {
     use super::*;
 
-    fn page(body: &str) -> Result<Page, CallError> {
-        Page::read(
-            &Bytes::copy_from_slice(body.as_bytes()),
-            &Arc::new(Kind::config_map()),
-        )
+    fn page(body: &str) -> Page {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Page::new(Arc::new(Kind::config_map()), body)
     }
 
     #[test]
     fn an_item_is_named_and_dated_before_it_is_read() {
         let body = r#"{"kind":"ConfigMapList","metadata":{"resourceVersion":"9","continue":"go on"},"items":[
             {"data":{"metadata":"no"},"metadata":{"labels":{"name":"no"},"name":"a\u002db","namespace":"t","resourceVersion":"7"}}]}"#;
-        let page = page(body).expect("a page");
-        assert_eq!(page.token, "go on");
-        let item = &page.items[0];
+        let page = page(body);
+        assert_eq!(page.token().expect("a list"), "go on");
+        let item = &page.read().expect("a list")[0];
         assert_eq!(
             (item.name(), item.namespace(), item.resource_version()),
             ("a-b", Some("t"), "7")
@@ -251,13 +285,13 @@ mod tests {
             r#"{"metadata":{},"items":[7]}"#,
             r#"{"metadata":{},"items":[{"metadata":7,"name":"a"}]}"#,
         ] {
-            assert!(page(body).is_err(), "{body}");
+            assert!(page(body).read().is_err(), "{body}");
         }
-        assert!(
-            page(r#"{"metadata":{"continue":""},"items":[]}"#)
-                .expect("empty")
-                .items
-                .is_empty()
-        );
+        for body in ["", "[]", r#"{"metadata":{"continue""#, r#"{"items":[{}"#] {
+            assert!(page(body).token().is_err(), "{body}");
+        }
+        let empty = page(r#"{"items":[],"metadata":{"continue":""}}"#);
+        assert_eq!(empty.token().expect("a list"), "");
+        assert!(empty.read().expect("a list").is_empty());
     }
 }

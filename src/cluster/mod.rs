@@ -23,7 +23,7 @@ pub use bare::read_bare;
 use call::Caller;
 pub use call::Requests;
 pub use connect::{Connection, contexts};
-pub use item::Item;
+pub use item::{Item, Page};
 pub use kind::{Kind, Kinds};
 pub use reader::{LogQuery, Reader, Within};
 pub use trouble::{CallError, FieldConflict};

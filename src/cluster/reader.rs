@@ -126,6 +126,17 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
     ) -> Result<Vec<Item>, CallError> {
+        let pages = self.list_pages(kind, within, selector).await?;
+        items(&pages)
+    }
+
+    /// As [`list_items`](Self::list_items), but even the pages are still to be read.
+    pub async fn list_pages(
+        &self,
+        kind: &Kind,
+        within: Within<'_>,
+        selector: Option<&str>,
+    ) -> Result<Vec<Page>, CallError> {
         self.all_pages(kind, within, selector, JSON).await
     }
 
@@ -136,8 +147,8 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
     ) -> Result<Vec<Live>, CallError> {
-        let items = self.all_pages(kind, within, selector, METADATA).await?;
-        items.iter().map(Item::read).collect()
+        let pages = self.all_pages(kind, within, selector, METADATA).await?;
+        items(&pages)?.iter().map(Item::read).collect()
     }
 
     /// Asks the server what an apply would lead to.
@@ -189,7 +200,7 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
         accept: &'static str,
-    ) -> Result<Vec<Item>, CallError> {
+    ) -> Result<Vec<Page>, CallError> {
         let kind = Arc::new(kind.clone());
         let mut restarts = 0;
         loop {
@@ -206,22 +217,30 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
         accept: &'static str,
-    ) -> Result<Vec<Item>, CallError> {
-        let mut items = Vec::new();
+    ) -> Result<Vec<Page>, CallError> {
+        let mut pages = Vec::new();
         let mut token = String::new();
         loop {
             let call = Call {
                 accept,
                 ..page_call(kind, within, selector, &token)
             };
-            let page = Page::read(&self.caller.call(&call).await?, kind)?;
-            items.extend(page.items);
-            if page.token.is_empty() {
-                return Ok(items);
+            let page = Page::new(Arc::clone(kind), self.caller.call(&call).await?);
+            token = page.token()?;
+            pages.push(page);
+            if token.is_empty() {
+                return Ok(pages);
             }
-            token = page.token;
         }
     }
+}
+
+fn items(pages: &[Page]) -> Result<Vec<Item>, CallError> {
+    let mut items = Vec::new();
+    for page in pages {
+        items.extend(page.read()?);
+    }
+    Ok(items)
 }
 
 fn page_call(kind: &Kind, within: Within<'_>, selector: Option<&str>, token: &str) -> Call {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::clock::Clock;
@@ -75,12 +75,15 @@ pub enum Ending {
     LeaseLost,
 }
 
+/// A tenant, what was to be done to it, and how that went.
+type Report = (String, Aim, Done);
+
 /// What changes while the conductor runs.
 struct Stage {
     progress: Progress,
     /// Claims that are open, by tenant.
     open: BTreeMap<String, Open>,
-    work: JoinSet<(String, Aim, Done)>,
+    work: JoinSet<Report>,
     looks: Looks,
     next_listen: Instant,
     heard: BTreeSet<String>,
@@ -170,10 +173,7 @@ impl Conductor<'_> {
         let lease_due = self.lease.as_ref().map(Lease::due);
         tokio::select! {
             biased;
-            Some(done) = stage.work.join_next() => {
-                let (tenant, aim, done) = done.context("a worker ended without a report")?;
-                self.take_in(stage, tenant, aim, done).await?;
-            }
+            Some(done) = stage.work.join_next() => self.take_in_all(stage, done).await?,
             looked = stage.looks.ended() => {
                 stage.looks.take_in(looked?, &self.frozen, &mut stage.progress);
             }
@@ -261,6 +261,22 @@ impl Conductor<'_> {
             let done = work::perform(aim, job, open).await;
             (tenant, aim, done)
         });
+        Ok(())
+    }
+
+    /// Takes in what the first worker reports, and all others that are done by now: each question what to do next
+    /// looks at every tenant.
+    async fn take_in_all(
+        &mut self,
+        stage: &mut Stage,
+        first: Result<Report, JoinError>,
+    ) -> anyhow::Result<()> {
+        let mut report = Some(first);
+        while let Some(done) = report {
+            let (tenant, aim, done) = done.context("a worker ended without a report")?;
+            self.take_in(stage, tenant, aim, done).await?;
+            report = stage.work.try_join_next();
+        }
         Ok(())
     }
 
@@ -408,8 +424,7 @@ impl Conductor<'_> {
     /// Waits for the workers that are writing. Each is bounded by the deadline of its claim.
     async fn finish_writes(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
         while let Some(done) = stage.work.join_next().await {
-            let (tenant, aim, done) = done.context("a worker ended without a report")?;
-            self.take_in(stage, tenant, aim, done).await?;
+            self.take_in_all(stage, done).await?;
         }
         stage.looks.stop().await;
         Ok(())

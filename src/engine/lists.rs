@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
+use rayon::prelude::*;
 
 use super::observe::Watched;
-use crate::cluster::{CallError, Item, Kind, Reader, Within};
+use crate::cluster::{CallError, Item, Kind, Page, Reader, Within};
 use crate::health;
 
 /// Up to this many tenants, a list for each is cheaper than one of the whole cluster.
@@ -38,41 +39,49 @@ impl Lists {
             .map(|tenant| tenant.namespace.as_str())
             .collect();
         let kinds = kinds(&self.reader, watched).await?;
-        let lists = kinds.iter().map(|kind| self.of_kind(&namespaces, kind));
-        let mut all = Listed::default();
-        for list in try_join_all(lists).await? {
-            for (namespace, found) in list.0 {
-                all.0.entry(namespace).or_default().extend(found);
-            }
-        }
-        Ok(all)
+        self.of_kinds(&namespaces, &kinds).await
     }
 
-    /// The objects of one kind, by namespace.
-    pub async fn of_kind(
+    /// The objects of these kinds, by namespace.
+    pub async fn of_kinds(
         &self,
         namespaces: &BTreeSet<&str>,
-        kind: &Kind,
+        kinds: &[Kind],
     ) -> Result<Listed, CallError> {
-        let is_few = namespaces.len() <= FEW || namespaces.len() * PART < self.population;
-        let found = if is_few {
-            let each = namespaces.iter().map(|namespace| {
-                self.reader
-                    .list_items(kind, Within::Namespace(namespace), None)
-            });
-            try_join_all(each).await?.concat()
-        } else {
-            self.reader.list_items(kind, Within::Cluster, None).await?
-        };
+        let lists = kinds.iter().map(|kind| self.pages(namespaces, kind));
+        let pages = try_join_all(lists).await?.concat();
+        let items = pages.par_iter().map(|page| {
+            let mut items = page.read()?;
+            items.retain(|item| namespaces.contains(item.namespace().unwrap_or_default()));
+            Ok(items)
+        });
         let mut by_namespace = Listed::default();
-        for item in found {
+        for item in items.collect::<Result<Vec<_>, CallError>>()?.concat() {
             let namespace = item.namespace().unwrap_or_default();
-            if namespaces.contains(namespace) {
-                let items = by_namespace.0.entry(namespace.to_owned()).or_default();
+            if let Some(items) = by_namespace.0.get_mut(namespace) {
                 items.push(item);
+            } else {
+                let namespace = namespace.to_owned();
+                by_namespace.0.insert(namespace, vec![item]);
             }
         }
         Ok(by_namespace)
+    }
+
+    async fn pages(
+        &self,
+        namespaces: &BTreeSet<&str>,
+        kind: &Kind,
+    ) -> Result<Vec<Page>, CallError> {
+        let is_few = namespaces.len() <= FEW || namespaces.len() * PART < self.population;
+        if !is_few {
+            return self.reader.list_pages(kind, Within::Cluster, None).await;
+        }
+        let each = namespaces.iter().map(|namespace| {
+            self.reader
+                .list_pages(kind, Within::Namespace(namespace), None)
+        });
+        Ok(try_join_all(each).await?.concat())
     }
 }
 

@@ -130,13 +130,14 @@ async fn look_closer(
         .iter()
         .map(|one| one.tenant.namespace.as_str())
         .collect();
-    let pods = lists.of_kind(&namespaces, &Kind::pod()).await?;
-    let kind = Kind::new("apps/v1", "ReplicaSet", "replicasets", true);
-    let replica_sets = lists.of_kind(&namespaces, &kind).await?;
+    let replica_set = Kind::new("apps/v1", "ReplicaSet", "replicasets", true);
+    let kinds = [Kind::pod(), replica_set];
+    let found = lists.of_kinds(&namespaces, &kinds).await?;
     ailing.par_iter_mut().try_for_each(|one| {
-        let namespace = &one.tenant.namespace;
-        one.pods = read(pods.of(namespace))?;
-        one.replica_sets = read(replica_sets.of(namespace))?;
+        let below = read(found.of(&one.tenant.namespace))?;
+        (one.pods, one.replica_sets) = below
+            .into_iter()
+            .partition(|live| live.object().kind == kinds[0].kind);
         Ok::<_, CallError>(())
     })?;
     for one in ailing.iter().filter(|one| one.tenant.goes_back) {

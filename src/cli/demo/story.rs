@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use rayon::prelude::*;
 
 use super::fleet;
 use crate::cli::ui::Ui;
@@ -101,10 +102,12 @@ fn release(id: &'static str, files: &Files) -> anyhow::Result<Release> {
     let mut bundles = Bundles::new();
     let tenants: Vec<_> = fleet.tenants.iter().collect();
     for part in tenants.chunks(AT_A_TIME) {
-        for (tenant, rendered) in renderer.render_some(&fleet, part) {
-            let bundle = rendered.map_err(told)?;
-            bundles.insert(tenant, Ok(PackedBundle::of(&bundle)));
-        }
+        let some = renderer.render_some(&fleet, part).into_par_iter();
+        let packed = some.map(|(tenant, bundle)| match bundle {
+            Ok(bundle) => Ok((tenant, Ok(PackedBundle::of(&bundle)))),
+            Err(findings) => Err(told(findings)),
+        });
+        bundles.extend(packed.collect::<Result<Vec<_>, _>>()?);
     }
     Ok(Release { id, fleet, bundles })
 }

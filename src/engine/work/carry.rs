@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::{Halt, Job, Open, claim, owner};
 use crate::apply::{self, ApplyStep, LiveObjects, Step};
 use crate::cluster::{Apply, CallError, FENCE_MANAGER, HAND_OVER_MANAGER, Writer};
-use crate::manifest::{Live, ObjectRef};
+use crate::manifest::{Bundle, Live, ObjectRef};
 
 /// An object that changes under our hands this often is somebody else's battlefield.
 const TRIES: usize = 4;
@@ -17,12 +17,23 @@ const NAP: Duration = Duration::from_millis(250);
 
 /// Writes one stage. Answers how many writes were accepted; remembers each outcome, also on
 /// failure.
-pub(super) async fn stage(job: &Job, open: &mut Open, steps: &[Step]) -> Result<usize, Halt> {
+pub(super) async fn stage(
+    job: &Job,
+    open: &mut Open,
+    bundle: &Bundle,
+    steps: &[Step],
+) -> Result<usize, Halt> {
     let cluster = job.cluster.writer();
-    let carried = join_all(steps.iter().map(|step| carry(job, open, &cluster, step))).await;
+    let carrier = Carrier {
+        job,
+        open,
+        bundle,
+        writer: &cluster,
+    };
+    let outcomes = join_all(steps.iter().map(|step| carrier.carry(step))).await;
     let mut writes = 0;
     let mut troubles = Vec::new();
-    for (step, outcome) in steps.iter().zip(carried) {
+    for (step, outcome) in steps.iter().zip(outcomes) {
         let done = match outcome {
             Ok(done) => {
                 writes += usize::from(matches!(done, apply::Done::Applied(_)));
@@ -46,71 +57,12 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: &[Step]) -> Result<
     Ok(writes)
 }
 
-async fn carry(
-    job: &Job,
-    open: &Open,
-    writer: &Writer,
-    step: &Step,
-) -> Result<apply::Done, CallError> {
-    match step {
-        Step::Skip { .. } => Ok(apply::Done::Skipped),
-        Step::Apply(step) => apply_step(job, open, writer, step.clone()).await,
-        Step::DryRun(step) => suspect(job, open, writer, step).await,
-        // Refused before the first write of the tenant.
-        Step::NeedsRecreate { .. } | Step::Blocked { .. } => Ok(apply::Done::NotApplied),
-    }
-}
-
-/// The local test could not tell: the server says whether anything would change.
-async fn suspect(
-    job: &Job,
-    open: &Open,
-    writer: &Writer,
-    step: &ApplyStep,
-) -> Result<apply::Done, CallError> {
-    let Some(live) = writer.get(&step.object).await? else {
-        return apply_step(job, open, writer, step.clone()).await;
-    };
-    let options = Apply {
-        force: step.force,
-        uid: step.uid.clone(),
-        ..Apply::default()
-    };
-    match writer.dry_run(&step.manifest, &options).await {
-        Ok(answer) if !apply::dry_run_changes(&live, &answer) => Ok(apply::Done::Skipped),
-        _ => apply_step(job, open, writer, step.clone()).await,
-    }
-}
-
-async fn apply_step(
-    job: &Job,
-    open: &Open,
-    writer: &Writer,
-    mut step: ApplyStep,
-) -> Result<apply::Done, CallError> {
-    let mut last = None;
-    for _ in 0..TRIES {
-        hand_over(job, open, writer, &mut step).await?;
-        let options = Apply {
-            force: step.force,
-            uid: step.uid.clone(),
-            resource_version: step.resource_version.clone(),
-            timeout: Some(claim::rest(job, open)),
-            ..Apply::default()
-        };
-        let error = match writer.apply(&step.manifest, &options).await {
-            Ok(live) => return Ok(apply::Done::Applied(apply::written(&live, &step.digest))),
-            Err(error @ (CallError::Conflicts(_) | CallError::Stale(_))) => error,
-            Err(error) => return Err(error),
-        };
-        match again(job, open, writer, &step, &error).await? {
-            Again::With(next) => step = *next,
-            Again::NoNeed => return Ok(apply::Done::Skipped),
-            Again::Cannot => return Err(error),
-        }
-        last = Some(error);
-    }
-    Err(last.expect("the loop runs at least once"))
+/// What carrying out a step needs.
+struct Carrier<'a> {
+    job: &'a Job,
+    open: &'a Open,
+    bundle: &'a Bundle,
+    writer: &'a Writer,
 }
 
 enum Again {
@@ -119,63 +71,106 @@ enum Again {
     Cannot,
 }
 
-/// Somebody changed the object, or owns a field of it: decide anew on what is there now.
-async fn again(
-    job: &Job,
-    open: &Open,
-    writer: &Writer,
-    step: &ApplyStep,
-    error: &CallError,
-) -> Result<Again, CallError> {
-    let live = writer.get(&step.object).await?;
-    if let (CallError::Conflicts(conflicts), Some(live)) = (error, &live) {
-        let reported: Vec<(String, String)> = conflicts
-            .iter()
-            .map(|conflict| (conflict.field.clone(), conflict.manager.clone()))
-            .collect();
-        return Ok(apply::settle_step(step, live, &reported)
-            .map_or(Again::Cannot, |step| Again::With(Box::new(step))));
+impl Carrier<'_> {
+    async fn carry(&self, step: &Step) -> Result<apply::Done, CallError> {
+        match step {
+            Step::Skip { .. } => Ok(apply::Done::Skipped),
+            Step::Apply(step) => self.apply_step(step.clone()).await,
+            Step::DryRun(step) => self.suspect(step).await,
+            // Refused before the first write of the tenant.
+            Step::NeedsRecreate { .. } | Step::Blocked { .. } => Ok(apply::Done::NotApplied),
+        }
     }
-    Ok(decide_again(job, open, step, live.as_ref()))
-}
 
-fn decide_again(job: &Job, open: &Open, step: &ApplyStep, live: Option<&Live>) -> Again {
-    let owner = owner(job);
-    let wanted = apply::Wanted {
-        bundle: &open.bundle,
-        owner: &owner,
-        epoch: open.claim.epoch,
-    };
-    let Some(manifest) = open.bundle.find(&step.object) else {
-        return Again::Cannot;
-    };
-    match apply::plan_object(&wanted, manifest, Some(&open.stored.value), live) {
-        Step::Apply(step) | Step::DryRun(step) => Again::With(Box::new(step)),
-        Step::Skip { .. } => Again::NoNeed,
-        Step::NeedsRecreate { .. } | Step::Blocked { .. } => Again::Cannot,
+    /// The local test could not tell: the server says whether anything would change.
+    async fn suspect(&self, step: &ApplyStep) -> Result<apply::Done, CallError> {
+        let Some(live) = self.writer.get(&step.object).await? else {
+            return self.apply_step(step.clone()).await;
+        };
+        let options = Apply {
+            force: step.force,
+            uid: step.uid.clone(),
+            ..Apply::default()
+        };
+        match self.writer.dry_run(&step.manifest, &options).await {
+            Ok(answer) if !apply::dry_run_changes(&live, &answer) => Ok(apply::Done::Skipped),
+            _ => self.apply_step(step.clone()).await,
+        }
     }
-}
 
-/// Gives the replicas to the autoscaler before we stop sending them.
-async fn hand_over(
-    job: &Job,
-    open: &Open,
-    writer: &Writer,
-    step: &mut ApplyStep,
-) -> Result<(), CallError> {
-    let Some(manifest) = step.hand_over.take() else {
-        return Ok(());
-    };
-    let options = Apply {
-        manager: HAND_OVER_MANAGER,
-        force: true,
-        uid: step.uid.clone(),
-        resource_version: step.resource_version.clone(),
-        timeout: Some(claim::rest(job, open)),
-    };
-    let live = writer.apply(&manifest, &options).await?;
-    step.resource_version = Some(live.resource_version().to_owned());
-    Ok(())
+    async fn apply_step(&self, mut step: ApplyStep) -> Result<apply::Done, CallError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            self.hand_over(&mut step).await?;
+            let options = Apply {
+                force: step.force,
+                uid: step.uid.clone(),
+                resource_version: step.resource_version.clone(),
+                timeout: Some(claim::rest(self.job, self.open)),
+                ..Apply::default()
+            };
+            let error = match self.writer.apply(&step.manifest, &options).await {
+                Ok(live) => return Ok(apply::Done::Applied(apply::written(&live, &step.digest))),
+                Err(error @ (CallError::Conflicts(_) | CallError::Stale(_))) => error,
+                Err(error) => return Err(error),
+            };
+            match self.again(&step, &error).await? {
+                Again::With(next) => step = *next,
+                Again::NoNeed => return Ok(apply::Done::Skipped),
+                Again::Cannot => return Err(error),
+            }
+            last = Some(error);
+        }
+        Err(last.expect("the loop runs at least once"))
+    }
+
+    /// Somebody changed the object, or owns a field of it: decide anew on what is there now.
+    async fn again(&self, step: &ApplyStep, error: &CallError) -> Result<Again, CallError> {
+        let live = self.writer.get(&step.object).await?;
+        if let (CallError::Conflicts(conflicts), Some(live)) = (error, &live) {
+            let reported: Vec<(String, String)> = conflicts
+                .iter()
+                .map(|conflict| (conflict.field.clone(), conflict.manager.clone()))
+                .collect();
+            return Ok(apply::settle_step(step, live, &reported)
+                .map_or(Again::Cannot, |step| Again::With(Box::new(step))));
+        }
+        Ok(self.decide_again(step, live.as_ref()))
+    }
+
+    fn decide_again(&self, step: &ApplyStep, live: Option<&Live>) -> Again {
+        let owner = owner(self.job);
+        let wanted = apply::Wanted {
+            bundle: self.bundle,
+            owner: &owner,
+            epoch: self.open.claim.epoch,
+        };
+        let Some(manifest) = self.bundle.find(&step.object) else {
+            return Again::Cannot;
+        };
+        match apply::plan_object(&wanted, manifest, Some(&self.open.stored.value), live) {
+            Step::Apply(step) | Step::DryRun(step) => Again::With(Box::new(step)),
+            Step::Skip { .. } => Again::NoNeed,
+            Step::NeedsRecreate { .. } | Step::Blocked { .. } => Again::Cannot,
+        }
+    }
+
+    /// Gives the replicas to the autoscaler before we stop sending them.
+    async fn hand_over(&self, step: &mut ApplyStep) -> Result<(), CallError> {
+        let Some(manifest) = step.hand_over.take() else {
+            return Ok(());
+        };
+        let options = Apply {
+            manager: HAND_OVER_MANAGER,
+            force: true,
+            uid: step.uid.clone(),
+            resource_version: step.resource_version.clone(),
+            timeout: Some(claim::rest(self.job, self.open)),
+        };
+        let live = self.writer.apply(&manifest, &options).await?;
+        step.resource_version = Some(live.resource_version().to_owned());
+        Ok(())
+    }
 }
 
 /// Stamps what a vanished holder meant to write, so that whatever it still has under way is refused.

@@ -1,6 +1,5 @@
 //! Taking the claim of a tenant, keeping it, turning it round.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Halt, Job, Open};
 use crate::cluster::CallError;
 use crate::engine::store::{self, Trouble};
-use crate::manifest::{Bundle, Digest, ObjectRef};
+use crate::manifest::{Digest, ObjectRef};
 use crate::record::{
-    self, Action, CLAIM_MARGIN, Claim, Intent, IntentAct, Inventory, Outcome, PassHold, Refused,
-    Stored, Taking, TenantRecord,
+    self, Action, CLAIM_MARGIN, Claim, Intent, IntentAct, Inventory, Outcome, PackedBundle,
+    PassHold, Refused, Stored, Taking, TenantRecord,
 };
 
 /// The writes of one tenant take a second or two; whoever takes longer renews.
@@ -31,7 +30,7 @@ pub(super) struct Goal {
 }
 
 /// Takes the claim, by compare-and-swap on the record as it is.
-pub(super) async fn take(job: &Job, goal: Goal, bundle: Arc<Bundle>) -> Result<Open, Halt> {
+pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<Open, Halt> {
     let began = job.clock.now();
     let mut found = job.record.clone();
     for _ in 0..SWAPS {
@@ -46,7 +45,7 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: Arc<Bundle>) -> Result<O
             .map(|hold| record::hold(&record, hold));
         let taken = match record::take_claim(
             held.as_ref().unwrap_or(&record),
-            taking(job, &goal, &bundle, &record),
+            taking(job, &goal, bundle.objects(), &record),
             now,
         ) {
             Ok(taken) => taken,
@@ -74,7 +73,7 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: Arc<Bundle>) -> Result<O
 pub(super) async fn turn(
     job: &Job,
     goal: Goal,
-    bundle: Arc<Bundle>,
+    bundle: PackedBundle,
     open: Open,
 ) -> Result<Open, Halt> {
     let claim = Claim {
@@ -112,7 +111,7 @@ async fn renew(job: &Job, mut open: Open) -> Result<Open, Halt> {
 
 async fn swap_own(job: &Job, open: &Open) -> Result<Stored<TenantRecord>, Halt> {
     let deadline = job.clock.now() + CLAIM;
-    let steps = intents(&open.bundle, &open.before);
+    let steps = intents(open.bundle.objects(), &open.before);
     change(job, &open.stored, |record| {
         record::renew_claim(record, &open.claim, steps.clone(), deadline)
     })
@@ -162,7 +161,7 @@ fn opened(
     stored: Stored<TenantRecord>,
     taken: record::Taken,
     before: Inventory,
-    bundle: Arc<Bundle>,
+    bundle: PackedBundle,
 ) -> Open {
     let claim = taken
         .record
@@ -180,7 +179,7 @@ fn opened(
     }
 }
 
-fn taking(job: &Job, goal: &Goal, bundle: &Bundle, record: &TenantRecord) -> Taking {
+fn taking(job: &Job, goal: &Goal, wanted: &[ObjectRef], record: &TenantRecord) -> Taking {
     let terms = &job.terms;
     Taking {
         holder: terms.holder.clone(),
@@ -190,7 +189,7 @@ fn taking(job: &Job, goal: &Goal, bundle: &Bundle, record: &TenantRecord) -> Tak
         rollout: terms.rollout.clone(),
         digest: Some(goal.digest.clone()),
         release: goal.release.clone(),
-        steps: intents(bundle, &record.inventory),
+        steps: intents(wanted, &record.inventory),
         deadline: job.clock.now() + CLAIM,
         pass_hold: if terms.hold.is_some() {
             PassHold::Yes
@@ -203,14 +202,10 @@ fn taking(job: &Job, goal: &Goal, bundle: &Bundle, record: &TenantRecord) -> Tak
 }
 
 /// Everything that may be written: what the bundle has, and what it has no more.
-fn intents(bundle: &Bundle, inventory: &Inventory) -> Vec<Intent> {
+fn intents(wanted: &[ObjectRef], inventory: &Inventory) -> Vec<Intent> {
     let intent = |act| move |object: ObjectRef| Intent { act, object };
-    let applies = bundle
-        .manifests()
-        .iter()
-        .map(|manifest| manifest.object().clone())
-        .map(intent(IntentAct::Apply));
-    let deletes = crate::apply::candidates(inventory, bundle.objects())
+    let applies = wanted.iter().cloned().map(intent(IntentAct::Apply));
+    let deletes = crate::apply::candidates(inventory, wanted)
         .into_iter()
         .map(intent(IntentAct::Delete));
     applies.chain(deletes).collect()

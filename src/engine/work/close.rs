@@ -89,7 +89,7 @@ fn decide(job: &Job, open: &Open, inventory: &Inventory, live: &LiveObjects) -> 
     apply::decide_prune(&Prune {
         owner: &owner(job),
         inventory,
-        bundle: &open.bundle,
+        wanted: open.bundle.objects(),
         // Tenants keep to their own namespaces, so none can want what is in another's.
         wanted_elsewhere: &BTreeSet::new(),
         live,

@@ -71,7 +71,8 @@ pub struct Job {
 pub struct Open {
     stored: Stored<TenantRecord>,
     claim: record::Claim,
-    bundle: Arc<Bundle>,
+    /// Packed: a claim stays open until the tenant is healthy, and many are at a time.
+    bundle: PackedBundle,
     /// What was there before this claim's first write.
     before: Inventory,
     done: Vec<(ObjectRef, apply::Done)>,
@@ -142,7 +143,7 @@ async fn forward(job: &Job) -> Result<Done, Halt> {
         digest: bundle.digest().clone(),
         release: job.release.clone(),
     };
-    let open = claim::take(job, goal, Arc::new(bundle.unpack())).await?;
+    let open = claim::take(job, goal, bundle.clone()).await?;
     Ok(write(job, open).await)
 }
 
@@ -154,7 +155,6 @@ async fn back(job: &Job, open: Option<Open>) -> Result<Done, Halt> {
         .clone()
         .ok_or_else(|| Halt::Refused("there is nothing to go back to".to_owned()))?;
     let bundle = store::bundle(&job.cluster.reader(), &digest).await?;
-    let bundle = Arc::new(bundle.unpack());
     let record = open
         .as_ref()
         .map(|open| &open.stored)
@@ -194,7 +194,8 @@ async fn write(job: &Job, mut open: Open) -> Done {
 }
 
 async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
-    let objects = live::objects_of(&open.bundle, &open.stored.value.inventory);
+    let bundle = open.bundle.unpack();
+    let objects = live::objects_of(&bundle, &open.stored.value.inventory);
     let live = live::read(
         &job.cluster.reader(),
         &job.planned.place.namespace,
@@ -202,20 +203,26 @@ async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
     )
     .await?;
     carry::fence(job, open, &live).await?;
-    let steps = decide(job, open, &live)?;
+    let steps = decide(job, open, &bundle, &live)?;
+    drop(live);
     refuse_what_cannot_be(&steps)?;
     let mut writes = 0;
     for stage in steps.stages() {
         claim::keep(job, open).await?;
-        writes += carry::stage(job, open, stage).await?;
+        writes += carry::stage(job, open, &bundle, stage).await?;
     }
     Ok(writes)
 }
 
-fn decide(job: &Job, open: &Open, live: &apply::LiveObjects) -> Result<TenantSteps, Halt> {
+fn decide(
+    job: &Job,
+    open: &Open,
+    bundle: &Bundle,
+    live: &apply::LiveObjects,
+) -> Result<TenantSteps, Halt> {
     let owner = owner(job);
     let wanted = apply::Wanted {
-        bundle: &open.bundle,
+        bundle,
         owner: &owner,
         epoch: open.claim.epoch,
     };
@@ -246,10 +253,9 @@ fn refuse_what_cannot_be(steps: &TenantSteps) -> Result<(), Halt> {
 
 fn wanted_after(open: &Open) -> Vec<Wanted> {
     open.bundle
-        .manifests()
+        .objects()
         .iter()
-        .map(|manifest| {
-            let object = manifest.object();
+        .map(|object| {
             let done = open.done.iter().rev().find(|(done, _)| done == object);
             match done {
                 Some((_, apply::Done::Applied(Some(written)))) => Wanted {
