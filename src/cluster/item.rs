@@ -72,6 +72,17 @@ impl Item {
         &self.resource_version
     }
 
+    /// Whether it is the object that was read before.
+    pub fn is(&self, live: &Live) -> bool {
+        let object = live.object();
+        let is_same_kind =
+            object.kind == self.kind.kind && object.api_version == self.kind.api_version;
+        is_same_kind
+            && object.name == self.name
+            && object.namespace == self.namespace
+            && live.resource_version() == self.resource_version
+    }
+
     /// The object, read whole.
     pub fn read(&self) -> Result<Live, CallError> {
         live(self.value()?)

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::clusters::Clusters;
-use super::observe::{self, Seen, Watched, Well};
+use super::observe::{self, Known, Seen, Watched};
 use crate::cluster::CallError;
 use crate::health::Wanted;
 use crate::rollout::{Frozen, Health, Phase, Progress, TenantProgress};
@@ -41,7 +41,7 @@ struct Watch {
     cluster: String,
     namespace: String,
     wanted: Arc<[Wanted]>,
-    before: Option<Well>,
+    before: Known,
     due: Instant,
 }
 
@@ -83,7 +83,7 @@ impl Looks {
             cluster: planned.place.cluster.clone(),
             namespace: planned.place.namespace.clone(),
             wanted: wanted.into(),
-            before: None,
+            before: Known::default(),
             due,
         };
         self.watches.insert(tenant.to_owned(), watch);
@@ -122,7 +122,7 @@ impl Looks {
                 namespace: watch.namespace.clone(),
                 wanted: Arc::clone(&watch.wanted),
                 goes_back: self.all_go_back || phase.is_going_back(),
-                before: watch.before.take(),
+                before: std::mem::take(&mut watch.before),
                 tenant,
             };
             let watched_there = by_cluster.entry(watch.cluster.clone()).or_default();
@@ -168,7 +168,7 @@ impl Looks {
         }
         for seen in looked.seen.unwrap_or_default() {
             if let Some(watch) = self.watches.get_mut(&seen.tenant) {
-                watch.before = seen.well;
+                watch.before = seen.known;
             }
             progress.observe(&seen.tenant, seen.sample, frozen.strategy.max_sample_gap);
         }

@@ -1,6 +1,6 @@
 //! Looks at the health of tenants: a few lists per cluster, pods only where something is wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +26,21 @@ pub struct Watched {
     pub wanted: Arc<[Wanted]>,
     /// It goes back: pods of the bad revision that keep a StatefulSet from it are deleted.
     pub goes_back: bool,
-    /// Set if it was healthy when it was last looked at.
-    pub before: Option<Well>,
+    pub before: Known,
+}
+
+/// What the look before came to know of a tenant: what has not changed since is not read again.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    well: Option<Well>,
+    /// What was read of a tenant that is not well, by version.
+    read: BTreeMap<String, Live>,
 }
 
 /// A healthy tenant, and the versions of all its objects that have a health. As long as they stay
-/// the same, so does the verdict: nothing of a healthy tenant is read twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Well {
+/// the same, so does the verdict.
+#[derive(Clone, Debug)]
+struct Well {
     versions: String,
     headline: String,
 }
@@ -43,8 +50,7 @@ pub struct Well {
 pub struct Seen {
     pub tenant: String,
     pub sample: Sample,
-    /// Set if it is healthy.
-    pub well: Option<Well>,
+    pub known: Known,
 }
 
 /// Looks at tenants of one cluster, which has `population` of them. Every verdict is of the moment
@@ -98,14 +104,18 @@ fn glance<'a>(
     asked_at: Timestamp,
 ) -> Result<Glance<'a>, CallError> {
     let versions = versions(items);
-    let before = tenant.before.as_ref();
-    if let Some(well) = before.filter(|well| well.versions == versions) {
+    let before = &tenant.before;
+    if let Some(well) = before
+        .well
+        .as_ref()
+        .filter(|well| well.versions == versions)
+    {
         return Ok(Glance::Enough(Seen::well(tenant, well.clone(), asked_at)));
     }
     let ailing = Ailing {
         tenant,
         versions,
-        found: read(items)?,
+        found: before.read(items)?,
         pods: Vec::new(),
         replica_sets: Vec::new(),
     };
@@ -134,7 +144,7 @@ async fn look_closer(
     let kinds = [Kind::pod(), replica_set];
     let found = lists.of_kinds(&namespaces, &kinds).await?;
     ailing.par_iter_mut().try_for_each(|one| {
-        let below = read(found.of(&one.tenant.namespace))?;
+        let below = one.tenant.before.read(found.of(&one.tenant.namespace))?;
         (one.pods, one.replica_sets) = below
             .into_iter()
             .partition(|live| live.object().kind == kinds[0].kind);
@@ -150,8 +160,14 @@ async fn look_closer(
     Ok(judged.collect())
 }
 
-fn read(items: &[Item]) -> Result<Vec<Live>, CallError> {
-    items.iter().map(Item::read_bare).collect()
+impl Known {
+    fn read(&self, items: &[Item]) -> Result<Vec<Live>, CallError> {
+        let read = |item: &Item| match self.read.get(item.resource_version()) {
+            Some(live) if item.is(live) => Ok(live.clone()),
+            _ => item.read_bare(),
+        };
+        items.iter().map(read).collect()
+    }
 }
 
 impl Ailing<'_> {
@@ -185,7 +201,19 @@ impl Ailing<'_> {
                 health: reduced,
                 headline,
             },
+            known: self.known(),
+        }
+    }
+
+    fn known(self) -> Known {
+        let lists = [self.found, self.pods, self.replica_sets];
+        let read = lists
+            .into_iter()
+            .flatten()
+            .map(|live| (live.resource_version().to_owned(), live));
+        Known {
             well: None,
+            read: read.collect(),
         }
     }
 }
@@ -199,7 +227,10 @@ impl Seen {
                 health: Health::Healthy,
                 headline: well.headline.clone(),
             },
-            well: Some(well),
+            known: Known {
+                well: Some(well),
+                read: BTreeMap::new(),
+            },
         }
     }
 }
