@@ -31,11 +31,15 @@ impl Mask {
         self.renamed(&value)
     }
 
-    /// Objects are listed by their names: in a random order where those have a hash in them.
+    /// Objects are listed by their names: in a random order where those have a hash in them. Those of a younger
+    /// revision come last: its hash may be seen here for the first time.
     fn put_in_order(&self, items: &mut [Value]) {
-        let name = |item: &Value| self.text(item["metadata"]["name"].as_str().unwrap_or_default());
-        if items.iter().all(|item| name(item).contains("-HASH-")) {
-            items.sort_by_key(name);
+        let has_hash = |item: &Value| item["metadata"]["labels"]["pod-template-hash"].is_string();
+        if items.iter().all(has_hash) {
+            items.sort_by_key(|item| {
+                let name = item["metadata"]["name"].as_str().unwrap_or_default();
+                (revision(item), self.text(name))
+            });
         }
     }
 
@@ -141,6 +145,12 @@ impl Mask {
             format!("VERSION-{}", index + 1)
         })
     }
+}
+
+/// Which generation of its owner an object belongs to, where it says so.
+fn revision(item: &Value) -> Option<u64> {
+    let revision = &item["metadata"]["annotations"]["deployment.kubernetes.io/revision"];
+    revision.as_str()?.parse().ok()
 }
 
 /// What kind of random thing is found under this key, if it is one.
