@@ -53,6 +53,7 @@ pub async fn tell(ui: &Ui, files: Files, seed: u64, start: Timestamp) -> anyhow:
     theatre.act("Release A: the first rollout, everything is new");
     let ended = theatre.roll_out(&first, "hotfix").await?;
     expect(&ended, &[Outcome::Succeeded])?;
+    drop((first, ended));
     theatre.pass(SignedDuration::from_hours(3)).await;
 
     theatre.act("Release B: a good one, one image changed; canary first, then wave by wave");
@@ -60,6 +61,7 @@ pub async fn tell(ui: &Ui, files: Files, seed: u64, start: Timestamp) -> anyhow:
     let good = release("b2b2b2b2", &good_files)?;
     let ended = theatre.roll_out(&good, "normal").await?;
     expect(&ended, &[Outcome::Succeeded])?;
+    let Release { fleet: good, .. } = good;
     theatre.pass(SignedDuration::from_hours(2)).await;
 
     theatre.act("Release C: a bad one, its web pods crash; the canary is there for that");
@@ -67,14 +69,14 @@ pub async fn tell(ui: &Ui, files: Files, seed: u64, start: Timestamp) -> anyhow:
         "c3c3c3c3",
         &fleet::with_version(&files, "web", "2026.11.23-2-crash"),
     )?;
-    theatre.forget_requests();
     let ended = theatre.roll_out(&bad, "normal").await?;
     expect(&ended, &[Outcome::RolledBack])?;
     theatre.tell_untouched(&bad.fleet, &ended);
     theatre.tell_quarantine(&bad).await?;
+    drop((bad, ended));
 
     theatre.act("A client complains about release B: on call types a rollback for one tenant");
-    theatre.roll_back(&good.fleet).await?;
+    theatre.roll_back(&good).await?;
 
     theatre.act("The next rollout respects the hold");
     let next = release(
@@ -320,8 +322,9 @@ impl<'a> Theatre<'a> {
         }
     }
 
-    /// Time between two releases.
+    /// Time between two releases: what was asked of the clusters before is of no interest after it.
     async fn pass(&self, time: SignedDuration) {
+        self.forget_requests();
         tokio::time::sleep(time.unsigned_abs()).await;
     }
 

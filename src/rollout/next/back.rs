@@ -50,11 +50,9 @@ impl Look<'_> {
                     .wave(&wave.name)
                     .is_some_and(|wave| wave.state == WaveState::Breached);
                 is_breached
-                    || wave.tenants.iter().any(|planned| {
-                        self.progress.tenants[&planned.place.tenant]
-                            .failure
-                            .is_some()
-                    })
+                    || self
+                        .of_wave(wave)
+                        .any(|(_, progress)| progress.failure.is_some())
             }
         }
     }

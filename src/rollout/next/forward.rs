@@ -47,20 +47,18 @@ impl<'a> Look<'a> {
     }
 
     fn run_wave(&self, wave: &Wave) -> Next {
-        let phase = |planned: &Planned| &self.progress.tenants[&planned.place.tenant].phase;
         let starts = self.starts(wave);
         if !starts.is_empty() {
             return Next::Do(starts);
         }
-        let is_open =
-            |planned: &&Planned| *phase(planned) == Phase::Pending || phase(planned).is_in_flight();
-        if wave.tenants.iter().any(|planned| is_open(&planned)) {
+        let has = |test: fn(&Phase) -> bool| {
+            self.of_wave(wave)
+                .any(|(_, progress)| test(&progress.phase))
+        };
+        if has(|phase| *phase == Phase::Pending || phase.is_in_flight()) {
             return Next::Wait(self.wait_for_tenants(wave));
         }
-        let has_evidence = wave
-            .tenants
-            .iter()
-            .any(|planned| matches!(phase(planned), Phase::Succeeded { .. }));
+        let has_evidence = has(|phase| matches!(phase, Phase::Succeeded { .. }));
         let name = wave.name.clone();
         Next::Do(vec![if has_evidence {
             What::SoakStarted { wave: name }
@@ -81,10 +79,9 @@ impl<'a> Look<'a> {
             &self.strategy().spec.limits.max_concurrency,
             Phase::is_in_flight,
         );
-        wave.tenants
-            .iter()
-            .filter(|planned| self.progress.tenants[&planned.place.tenant].phase == Phase::Pending)
-            .filter_map(|planned| match self.predecessor(planned) {
+        self.of_wave(wave)
+            .filter(|(_, progress)| progress.phase == Phase::Pending)
+            .filter_map(|(planned, _)| match self.predecessor(planned) {
                 Predecessor::Done => slots.take(wave, planned).then(|| What::TenantStarted {
                     tenant: planned.place.tenant.clone(),
                 }),
@@ -154,8 +151,7 @@ impl<'a> Look<'a> {
         }
         let mut until = since + wave.soak;
         let mut on = Vec::new();
-        for planned in &wave.tenants {
-            let progress = &self.progress.tenants[&planned.place.tenant];
+        for (planned, progress) in self.of_wave(wave) {
             match (&progress.phase, progress.healthy_since) {
                 (Phase::Succeeded { .. }, Some(healthy)) if self.is_seen_healthy(progress) => {
                     until = until.max(healthy + wave.soak);

@@ -71,11 +71,7 @@ impl Frozen {
                 why: why.clone(),
             };
         }
-        let look = Look {
-            frozen: self,
-            progress,
-            now,
-        };
+        let look = Look::new(self, progress, now);
         let urgent = [Look::verdicts, Look::breaches, Look::ways_back];
         let decisions = urgent
             .iter()
@@ -94,15 +90,34 @@ struct Look<'a> {
     frozen: &'a Frozen,
     progress: &'a Progress,
     now: Timestamp,
+    /// In the order of the plan. Looked up once: decisions go over all tenants again and again.
+    tenants: Vec<Seen<'a>>,
 }
 
+/// A tenant of the plan, its wave, and how far it is.
+type Seen<'a> = (&'a Wave, &'a Planned, &'a TenantProgress);
+
 impl<'a> Look<'a> {
-    fn tenants(&self) -> impl Iterator<Item = (&'a Wave, &'a Planned, &'a TenantProgress)> {
-        let tenants = &self.progress.tenants;
-        self.frozen
-            .plan
-            .tenants()
-            .map(|(wave, planned)| (wave, planned, &tenants[&planned.place.tenant]))
+    fn new(frozen: &'a Frozen, progress: &'a Progress, now: Timestamp) -> Self {
+        let seen = |(wave, planned): (&'a Wave, &'a Planned)| {
+            (wave, planned, &progress.tenants[&planned.place.tenant])
+        };
+        Self {
+            frozen,
+            progress,
+            now,
+            tenants: frozen.plan.tenants().map(seen).collect(),
+        }
+    }
+
+    fn tenants(&self) -> impl Iterator<Item = Seen<'a>> {
+        self.tenants.iter().copied()
+    }
+
+    fn of_wave(&self, wave: &Wave) -> impl Iterator<Item = (&'a Planned, &'a TenantProgress)> {
+        self.tenants()
+            .filter(|(of, ..)| std::ptr::eq(*of, wave))
+            .map(|(_, planned, progress)| (planned, progress))
     }
 
     fn strategy(&self) -> &'a Strategy {

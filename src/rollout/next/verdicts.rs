@@ -20,23 +20,30 @@ impl Look<'_> {
     }
 
     fn verdict(&self, tenant: &str, progress: &TenantProgress) -> Option<What> {
-        let tenant = tenant.to_owned();
+        let name = || tenant.to_owned();
         match progress.phase {
             Phase::Settling { written_at } => match self.settled(progress, written_at) {
-                Settled::Healthy => Some(What::TenantHealthy { tenant }),
-                Settled::Failed(how, why) => Some(What::TenantFailed { tenant, how, why }),
+                Settled::Healthy => Some(What::TenantHealthy { tenant: name() }),
+                Settled::Failed(how, why) => Some(What::TenantFailed {
+                    tenant: name(),
+                    how,
+                    why,
+                }),
                 Settled::NotYet => None,
             },
             Phase::SettlingBack { written_at } => match self.settled(progress, written_at) {
-                Settled::Healthy => Some(What::TenantBackHealthy { tenant }),
-                Settled::Failed(_, why) => Some(What::TenantRollbackFailed { tenant, why }),
+                Settled::Healthy => Some(What::TenantBackHealthy { tenant: name() }),
+                Settled::Failed(_, why) => Some(What::TenantRollbackFailed {
+                    tenant: name(),
+                    why,
+                }),
                 Settled::NotYet => None,
             },
             Phase::Succeeded { .. } => {
                 let sample = progress.last_sample.as_ref()?;
                 let has_died = sample.health == Health::Failed;
                 has_died.then(|| What::TenantFailed {
-                    tenant,
+                    tenant: name(),
                     how: Failure::DiedLater,
                     why: sample.headline.clone(),
                 })
