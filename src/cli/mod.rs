@@ -1,5 +1,6 @@
 //! The command line: one file per command; only `ui.rs` prints.
 
+mod anywhere;
 mod check;
 mod clock;
 mod compared;

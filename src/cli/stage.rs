@@ -95,6 +95,11 @@ impl StageArgs {
 }
 
 impl Stage {
+    /// The same with other clusters, or others' names for them.
+    pub fn with(self, clusters: Clusters) -> Self {
+        Self { clusters, ..self }
+    }
+
     /// Listens for Ctrl-C and SIGTERM; nobody stops a simulation.
     pub fn stop(&self) -> tokio::sync::watch::Receiver<Stop> {
         if self.sims.is_some() {

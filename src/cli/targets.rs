@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::cli::Common;
+use crate::cli::anywhere::Anywhere;
 use crate::cli::source::{SourceArgs, environment, sharing_notes, tree};
 use crate::cli::stage::{Stage, StageArgs};
 use crate::cli::ui::Ui;
 use crate::cluster;
-use crate::engine::{self, Records};
-use crate::error::{UserError, did_you_mean};
+use crate::engine;
+use crate::error::UserError;
 use crate::fleet::{Fleet, Selection, load};
 use crate::record::{Keep, Stored, TenantRecord};
 
@@ -107,63 +108,13 @@ impl TargetArgs {
             named => named.to_vec(),
         };
         let stage = self.stage.open_contexts(&contexts).await;
-        let records = Records::read(
-            &stage.clusters,
-            self.source.environment.as_deref().unwrap_or_default(),
-        )
-        .await;
-        for (context, why) in records.unreachable() {
-            ui.say(format!("context `{context}` does not answer: {why}"));
-        }
-        let all: Vec<(String, Stored<TenantRecord>)> = records
-            .by_cluster()
-            .map(|(context, stored)| (context.to_owned(), stored.clone()))
-            .filter(|(_, stored)| {
-                self.source
-                    .environment
-                    .as_ref()
-                    .is_none_or(|name| *name == stored.value.environment)
-            })
-            .collect();
-        let mut tenants = Vec::new();
-        for target in &self.targets {
-            let matches =
-                |stored: &TenantRecord| stored.tenant == *target || stored.namespace == *target;
-            let found: Vec<_> = all
-                .iter()
-                .filter(|(_, stored)| matches(&stored.value))
-                .collect();
-            if found.is_empty() {
-                return Err(unknown(target, &all).into());
-            }
-            tenants.extend(
-                found
-                    .into_iter()
-                    .map(|(context, stored)| reached_by(context, stored)),
-            );
-        }
+        let environment = self.source.environment.as_deref();
+        let anywhere = Anywhere::read(&stage, environment, ui).await;
+        let (tenants, clusters) = anywhere.named(&self.targets)?;
         Ok(Found {
-            stage,
+            stage: stage.with(clusters),
             tenants,
             keep: Keep::default(),
         })
-    }
-}
-
-/// Without a fleet, a cluster goes by the name of the context through which it was reached.
-fn reached_by(context: &str, stored: &Stored<TenantRecord>) -> Stored<TenantRecord> {
-    let mut stored = stored.clone();
-    context.clone_into(&mut stored.value.cluster);
-    stored
-}
-
-fn unknown(target: &str, all: &[(String, Stored<TenantRecord>)]) -> UserError {
-    let names = all.iter().map(|(_, stored)| stored.value.tenant.as_str());
-    let error = UserError::new(format!("no record of a tenant `{target}`"));
-    match did_you_mean(target, names) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint(
-            "without fleet files only tenants and namespaces are known, not domains or clients",
-        ),
     }
 }

@@ -71,20 +71,6 @@ impl Records {
         readable.filter(|stored| stored.value.environment == self.environment)
     }
 
-    /// Every readable record, with the cluster that it was read from.
-    pub fn by_cluster(&self) -> impl Iterator<Item = (&str, &Stored<TenantRecord>)> {
-        let answered = self
-            .clusters
-            .iter()
-            .filter_map(|(cluster, answer)| Some((cluster, answer.as_ref().ok()?)));
-        answered.flat_map(|(cluster, records)| {
-            records
-                .values()
-                .flatten()
-                .map(move |stored| (cluster.as_str(), stored))
-        })
-    }
-
     /// Clusters that did not answer, and why.
     pub fn unreachable(&self) -> impl Iterator<Item = (&str, &str)> {
         self.clusters.iter().filter_map(|(name, answer)| {

@@ -30,6 +30,13 @@ impl Audit {
         counts
     }
 
+    /// How often the deployer asked what a change would do.
+    pub fn dry_runs(&self) -> usize {
+        let requests = self.requests();
+        let asked = requests.iter().filter(|request| is_dry_run(request));
+        asked.count()
+    }
+
     /// When the last change in a namespace was accepted, in microseconds since the epoch.
     pub fn last_change_in(&self, namespace: &str) -> Option<i64> {
         let requests = self.requests();
@@ -67,11 +74,23 @@ fn time(request: &Value) -> Option<i64> {
 }
 
 fn is_change(request: &Value) -> bool {
+    is_write(request) && !asks_only(request)
+}
+
+fn is_dry_run(request: &Value) -> bool {
+    is_write(request) && asks_only(request)
+}
+
+fn is_write(request: &Value) -> bool {
     const DEPLOYER: &str = "system:serviceaccount:escale-system:escale-deployer";
     let verb = request["verb"].as_str().unwrap_or_default();
-    let address = request["requestURI"].as_str().unwrap_or_default();
     let changes = ["create", "update", "patch", "delete", "deletecollection"].contains(&verb);
-    changes && request["user"]["username"] == DEPLOYER && !address.contains("dryRun=")
+    changes && request["user"]["username"] == DEPLOYER
+}
+
+fn asks_only(request: &Value) -> bool {
+    let address = request["requestURI"].as_str().unwrap_or_default();
+    address.contains("dryRun=")
 }
 
 fn describe(request: &Value) -> String {

@@ -1,10 +1,13 @@
 //! The real binary, as a person or a CI job runs it.
 
 use std::fmt;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::clusters;
+use crate::fleet::Fleet;
 
 /// What it said, and how it ended.
 pub struct Told {
@@ -14,19 +17,54 @@ pub struct Told {
 }
 
 pub fn escale(folder: &Path, arguments: &[&str]) -> Told {
-    command(folder, arguments)
-        .output()
-        .expect("escale starts")
-        .into()
+    escale_with(&clusters::kubeconfig(), folder, arguments)
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub fn escale_with(kubeconfig: &Path, folder: &Path, arguments: &[&str]) -> Told {
+    let mut command = command(kubeconfig, folder, arguments);
+    command.output().expect("escale starts").into()
+}
+
+pub fn rollout(fleet: &Fleet) -> Told {
+    escale(fleet.folder(), &["rollout", "-e", "production"])
+}
+
+/// `what` are the tenant and whatever else the command is given.
+pub fn rollback(folder: &Path, what: &[&str]) -> Told {
+    let command = ["rollback", "--reason", "documents do not open"];
+    escale(folder, &[&command, what].concat())
+}
+
+/// Starts a rollout and kills it without warning, a while after it said `word`.
+pub fn killed_rollout(fleet: &Fleet, word: &str, after: Duration) {
+    let mut child = command(
+        &clusters::kubeconfig(),
+        fleet.folder(),
+        &["rollout", "-e", "production"],
+    )
+    .stderr(Stdio::piped())
+    .stdout(Stdio::null())
+    .spawn()
+    .expect("escale starts");
+    let mut talk = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut said = String::new();
+    while !said.contains(word) {
+        let read = talk.read_line(&mut said).expect("escale speaks UTF-8");
+        assert!(read > 0, "it never said `{word}`:\n{said}");
+    }
+    std::thread::sleep(after);
+    child.kill().expect("it still runs");
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), None, "it ended before it was killed");
+}
+
+fn command(kubeconfig: &Path, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_escale"));
     command
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null());
-    command.env("KUBECONFIG", clusters::kubeconfig());
+    command.env("KUBECONFIG", kubeconfig);
     command
 }
 

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::Audit;
-use crate::binary::{Told, escale};
+use crate::binary::{escale, rollback, rollout};
 use crate::clusters::{CLUSTERS, HUB, clean, kubectl};
 use crate::fleet::Fleet;
+use crate::seen::{different_tags, pods, tags};
 
 /// Namespaces of the canaries, one on each cluster.
 const CANARIES: [&str; 3] = [
@@ -16,7 +17,6 @@ const CANARIES: [&str; 3] = [
 ];
 const PAR_1: &str = "jp-shared-par-1";
 const HELD: &str = "jp-vault-opale";
-const IMAGE: &str = "registry.example.com/platform/web";
 
 #[test]
 fn the_life_of_a_fleet() {
@@ -142,7 +142,7 @@ fn fixed_release_passes_the_quarantine(fleet: &Fleet, broken: &str) {
 fn typed_rollback_is_quick_and_kept(fleet: &Fleet) {
     let audit = Audit::from_now("medic-rbx");
     let typed = jiff::Timestamp::now().as_microsecond();
-    rollback(fleet, "vault-opale").ends_with(0);
+    rollback(fleet.folder(), &["-e", "production", "vault-opale"]).ends_with(0);
     let last = audit.last_change_in(HELD).expect("a rollback writes");
     // Of a debug build, on a machine that runs four clusters.
     assert!(
@@ -166,24 +166,6 @@ fn typed_rollback_is_quick_and_kept(fleet: &Fleet) {
         &["release-hold", "-e", "production", "vault-opale"],
     )
     .ends_with(0);
-}
-
-fn rollout(fleet: &Fleet) -> Told {
-    escale(fleet.folder(), &["rollout", "-e", "production"])
-}
-
-fn rollback(fleet: &Fleet, tenant: &str) -> Told {
-    escale(
-        fleet.folder(),
-        &[
-            "rollback",
-            "-e",
-            "production",
-            tenant,
-            "--reason",
-            "documents do not open",
-        ],
-    )
 }
 
 const NOTE: &str = "templates/platform/note.yaml.j2";
@@ -212,86 +194,6 @@ fn notes() -> usize {
         )
     });
     all.iter().map(|names| names.lines().count()).sum()
-}
-
-/// The tag of `web` in each tenant's namespace, as the pods of it that are ready say.
-fn tags() -> BTreeMap<String, String> {
-    let mut tags = BTreeMap::new();
-    for cluster in CLUSTERS {
-        for (namespace, image) in images_of_ready_pods(cluster) {
-            let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned();
-            let other = tags.insert(namespace.clone(), tag.clone());
-            assert!(
-                other.is_none_or(|other| other == tag),
-                "{namespace} runs two versions"
-            );
-        }
-    }
-    tags
-}
-
-fn different_tags() -> BTreeSet<String> {
-    tags().into_values().collect()
-}
-
-fn images_of_ready_pods(cluster: &str) -> Vec<(String, String)> {
-    let text = kubectl(
-        cluster,
-        &[
-            "get",
-            "pods",
-            "-A",
-            "-l",
-            "app.kubernetes.io/name=web",
-            "-o",
-            "json",
-        ],
-    );
-    let list: serde_json::Value = serde_json::from_str(&text).expect("kubectl prints JSON");
-    let pods = list["items"].as_array().expect("a list").iter();
-    pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod))
-        .map(|pod| (text_of(&pod["metadata"]["namespace"]), web_image(pod)))
-        .collect()
-}
-
-fn is_ready(pod: &serde_json::Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    conditions
-        .into_iter()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
-}
-
-fn web_image(pod: &serde_json::Value) -> String {
-    let containers = pod["spec"]["containers"]
-        .as_array()
-        .expect("a pod has containers");
-    let images = containers
-        .iter()
-        .map(|container| text_of(&container["image"]));
-    images
-        .into_iter()
-        .find(|image| image.starts_with(IMAGE))
-        .expect("a container of ours")
-}
-
-fn text_of(value: &serde_json::Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-/// The pods of a namespace, by uid: a restart makes another.
-fn pods(cluster: &str, namespace: &str) -> BTreeSet<String> {
-    let uids = kubectl(
-        cluster,
-        &[
-            "-n",
-            namespace,
-            "get",
-            "pods",
-            "-o",
-            "jsonpath={.items[*].metadata.uid}",
-        ],
-    );
-    uids.split(' ').map(str::to_owned).collect()
 }
 
 /// The audit logs of all clusters with tenants, from now on.

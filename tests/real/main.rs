@@ -6,7 +6,10 @@ mod clusters;
 mod conformance;
 mod end_to_end;
 mod fleet;
+mod hard_days;
+mod mistakes;
 mod rendered;
 mod rights;
+mod seen;
 #[path = "../conformance/mod.rs"]
 mod story;

@@ -1,0 +1,87 @@
+//! What kubectl sees of a fleet: nothing that escale says is believed without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::clusters::{CLUSTERS, kubectl};
+
+const IMAGE: &str = "registry.example.com/platform/web";
+
+/// The tag of `web` in each tenant's namespace, as the pods of it that are ready say.
+pub fn tags() -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::new();
+    for cluster in CLUSTERS {
+        for (namespace, image) in images_of_ready_pods(cluster) {
+            let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned();
+            let other = tags.insert(namespace.clone(), tag.clone());
+            assert!(
+                other.is_none_or(|other| other == tag),
+                "{namespace} runs two versions"
+            );
+        }
+    }
+    tags
+}
+
+pub fn different_tags() -> BTreeSet<String> {
+    tags().into_values().collect()
+}
+
+fn images_of_ready_pods(cluster: &str) -> Vec<(String, String)> {
+    let text = kubectl(
+        cluster,
+        &[
+            "get",
+            "pods",
+            "-A",
+            "-l",
+            "app.kubernetes.io/name=web",
+            "-o",
+            "json",
+        ],
+    );
+    let list: serde_json::Value = serde_json::from_str(&text).expect("kubectl prints JSON");
+    let pods = list["items"].as_array().expect("a list").iter();
+    pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod))
+        .map(|pod| (text_of(&pod["metadata"]["namespace"]), web_image(pod)))
+        .collect()
+}
+
+fn is_ready(pod: &serde_json::Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    conditions
+        .into_iter()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+fn web_image(pod: &serde_json::Value) -> String {
+    let containers = pod["spec"]["containers"]
+        .as_array()
+        .expect("a pod has containers");
+    let images = containers
+        .iter()
+        .map(|container| text_of(&container["image"]));
+    images
+        .into_iter()
+        .find(|image| image.starts_with(IMAGE))
+        .expect("a container of ours")
+}
+
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The pods of a namespace, by uid: a restart makes another.
+pub fn pods(cluster: &str, namespace: &str) -> BTreeSet<String> {
+    let uids = kubectl(
+        cluster,
+        &[
+            "-n",
+            namespace,
+            "get",
+            "pods",
+            "-o",
+            "jsonpath={.items[*].metadata.uid}",
+        ],
+    );
+    uids.split(' ').map(str::to_owned).collect()
+}
