@@ -114,9 +114,13 @@ impl Step {
 
 impl TenantSteps {
     /// The steps in groups that may run side by side; each group waits for the one before.
-    pub fn stages(&self) -> impl Iterator<Item = &[Step]> {
-        self.steps
-            .chunk_by(|a, b| Stage::of(a.object()) == Stage::of(b.object()))
+    pub fn into_stages(self) -> impl Iterator<Item = Vec<Step>> {
+        let mut rest = self.steps.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let stage = Stage::of(rest.peek()?.object());
+            let is_of_it = |step: &Step| Stage::of(step.object()) == stage;
+            Some(std::iter::from_fn(|| rest.next_if(is_of_it)).collect())
+        })
     }
 
     /// Every write that may follow, deletes included, for the claim.

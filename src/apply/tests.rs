@@ -779,7 +779,7 @@ fn a_group_of_steps_is_a_stage() {
         &LiveObjects::new(),
     );
     let groups: Vec<Vec<String>> = steps
-        .stages()
+        .into_stages()
         .map(|stage| stage.iter().map(|step| step.object().to_string()).collect())
         .collect();
     assert_eq!(

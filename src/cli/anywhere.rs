@@ -116,7 +116,10 @@ impl Anywhere {
         if let Some(error) = self.unreadable.get(target) {
             return error.clone();
         }
-        let names = self.seen.iter().map(|seen| seen.stored.value.tenant.as_str());
+        let names = self
+            .seen
+            .iter()
+            .map(|seen| seen.stored.value.tenant.as_str());
         let error = UserError::new(format!("no record of a tenant `{target}`"));
         match did_you_mean(target, names) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::clusters::Clusters;
+use super::desks::Desks;
 use super::lease::Lease;
 use super::ledger::Ledger;
 use super::looks::Looks;
@@ -84,6 +85,7 @@ struct Stage {
     /// Claims that are open, by tenant.
     open: BTreeMap<String, Open>,
     work: JoinSet<Report>,
+    desks: Desks,
     looks: Looks,
     next_listen: Instant,
     heard: BTreeSet<String>,
@@ -136,6 +138,7 @@ impl Conductor<'_> {
             progress,
             open: BTreeMap::new(),
             work: JoinSet::new(),
+            desks: Desks::of(&self.frozen.plan),
             looks: Looks::new(&self.frozen, self.clock, all_go_back),
             next_listen: Instant::now(),
             heard: BTreeSet::new(),
@@ -257,8 +260,16 @@ impl Conductor<'_> {
         };
         let open = stage.open.remove(tenant);
         let tenant = tenant.to_owned();
+        let desk = stage.desks.at(job.cluster.name());
+        let stop = self.stop.clone();
         stage.work.spawn(async move {
-            let done = work::perform(aim, job, open).await;
+            let _seat = desk.seat().await;
+            let is_late = aim == Aim::Forward && *stop.borrow() == Stop::Gently;
+            let done = if is_late {
+                Done::NotBegun
+            } else {
+                work::perform(aim, job, open).await
+            };
             (tenant, aim, done)
         });
         Ok(())
@@ -325,6 +336,8 @@ impl Conductor<'_> {
                 }
             }
             Done::TakenOver { by } => What::TenantTakenOver { tenant, by },
+            // It is as it was, and so says its record.
+            Done::NotBegun => return Ok(()),
             Done::Unreachable { why } if aim == Aim::Forward => {
                 What::TenantDeferred { tenant, why }
             }

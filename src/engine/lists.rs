@@ -16,11 +16,15 @@ const PART: usize = 4;
 
 /// What was listed, by namespace.
 #[derive(Debug, Default)]
-pub struct Listed(BTreeMap<String, Vec<Item>>);
+pub struct Listed {
+    items: BTreeMap<String, Vec<Item>>,
+    /// How many pages it took: what the look cost the API server.
+    pub pages: usize,
+}
 
 impl Listed {
     pub fn of(&self, namespace: &str) -> &[Item] {
-        self.0.get(namespace).map_or(&[], Vec::as_slice)
+        self.items.get(namespace).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -55,17 +59,20 @@ impl Lists {
             items.retain(|item| namespaces.contains(item.namespace().unwrap_or_default()));
             Ok(items)
         });
-        let mut by_namespace = Listed::default();
+        let mut listed = Listed {
+            pages: pages.len(),
+            ..Listed::default()
+        };
         for item in items.collect::<Result<Vec<_>, CallError>>()?.concat() {
             let namespace = item.namespace().unwrap_or_default();
-            if let Some(items) = by_namespace.0.get_mut(namespace) {
+            if let Some(items) = listed.items.get_mut(namespace) {
                 items.push(item);
             } else {
                 let namespace = namespace.to_owned();
-                by_namespace.0.insert(namespace, vec![item]);
+                listed.items.insert(namespace, vec![item]);
             }
         }
-        Ok(by_namespace)
+        Ok(listed)
     }
 
     async fn pages(

@@ -11,13 +11,16 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::clusters::Clusters;
-use super::observe::{self, Known, Seen, Watched};
+use super::observe::{self, Known, Observed, Watched};
 use crate::cluster::CallError;
 use crate::health::Wanted;
 use crate::rollout::{Frozen, Health, Phase, Progress, TenantProgress};
 
 /// How often a tenant that is not healthy yet, or not any more, is looked at.
 const LOOK: Duration = Duration::from_secs(2);
+/// Every page that a look asks of a cluster puts its next look off by this: some 60 lists a second are what an API
+/// server gives to one client without feeling it.
+const REST: Duration = Duration::from_millis(15);
 /// A healthy tenant is looked at at least this often, and twice in a `maxSampleGap`.
 const CALM: Duration = Duration::from_secs(20);
 
@@ -49,7 +52,7 @@ struct Watch {
 pub struct Looked {
     cluster: String,
     tenants: Vec<String>,
-    seen: Result<Vec<Seen>, CallError>,
+    seen: Result<Observed, CallError>,
 }
 
 impl Looks {
@@ -166,7 +169,9 @@ impl Looks {
         for tenant in self.busy.remove(&looked.cluster).into_iter().flatten() {
             self.set_due(&tenant, now);
         }
-        for seen in looked.seen.unwrap_or_default() {
+        let observed = looked.seen.unwrap_or_default();
+        let pace = LOOK.max(REST * u32::try_from(observed.pages).unwrap_or(u32::MAX));
+        for seen in observed.seen {
             if let Some(watch) = self.watches.get_mut(&seen.tenant) {
                 watch.before = seen.known;
             }
@@ -178,7 +183,7 @@ impl Looks {
             if self.watches.get(&tenant).is_some_and(is_due) {
                 continue;
             }
-            if let Some(then) = self.when_again(frozen, progress, &tenant) {
+            if let Some(then) = self.when_again(frozen, progress, &tenant, pace) {
                 self.set_due(&tenant, then);
             }
         }
@@ -189,12 +194,18 @@ impl Looks {
         self.running.shutdown().await;
     }
 
-    fn when_again(&self, frozen: &Frozen, progress: &Progress, tenant: &str) -> Option<Instant> {
+    fn when_again(
+        &self,
+        frozen: &Frozen,
+        progress: &Progress,
+        tenant: &str,
+        pace: Duration,
+    ) -> Option<Instant> {
         let phase = watched_phase(progress, tenant)?;
         let seen = progress.tenant(tenant)?;
         let now = Instant::now();
         if !is_well(seen) {
-            return Some(now + LOOK);
+            return Some(now + pace.min(self.calm));
         }
         if matches!(phase, Phase::Succeeded { .. }) {
             return Some(self.next_beat(now));

@@ -8,6 +8,7 @@ mod brake;
 mod clock;
 mod clusters;
 mod conductor;
+mod desks;
 pub mod holds;
 mod identity;
 mod lease;

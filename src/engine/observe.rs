@@ -53,6 +53,14 @@ pub struct Seen {
     pub known: Known,
 }
 
+/// What one look saw.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    pub seen: Vec<Seen>,
+    /// How many pages of lists it took.
+    pub pages: usize,
+}
+
 /// Looks at tenants of one cluster, which has `population` of them. Every verdict is of the moment
 /// when the lists were asked for.
 pub async fn observe(
@@ -60,7 +68,7 @@ pub async fn observe(
     watched: &[Watched],
     population: usize,
     clock: Clock,
-) -> Result<Vec<Seen>, CallError> {
+) -> Result<Observed, CallError> {
     let lists = Lists {
         reader: writer.reader().clone(),
         population,
@@ -70,18 +78,23 @@ pub async fn observe(
     let glances = watched
         .par_iter()
         .map(|tenant| glance(tenant, found.of(&tenant.namespace), asked_at));
-    let mut seen = Vec::new();
+    let mut observed = Observed {
+        seen: Vec::new(),
+        pages: found.pages,
+    };
     let mut ailing = Vec::new();
     for glance in glances.collect::<Result<Vec<_>, _>>()? {
         match glance {
-            Glance::Enough(one) => seen.push(one),
+            Glance::Enough(one) => observed.seen.push(one),
             Glance::Ailing(one) => ailing.push(one),
         }
     }
     if !ailing.is_empty() {
-        seen.extend(look_closer(writer, &lists, ailing, clock).await?);
+        let closer = look_closer(writer, &lists, ailing, clock).await?;
+        observed.seen.extend(closer.seen);
+        observed.pages += closer.pages;
     }
-    Ok(seen)
+    Ok(observed)
 }
 
 enum Glance<'a> {
@@ -134,7 +147,7 @@ async fn look_closer(
     lists: &Lists,
     mut ailing: Vec<Ailing<'_>>,
     clock: Clock,
-) -> Result<Vec<Seen>, CallError> {
+) -> Result<Observed, CallError> {
     let asked_at = clock.now();
     let namespaces: BTreeSet<&str> = ailing
         .iter()
@@ -157,7 +170,10 @@ async fn look_closer(
         let health = one.judge(asked_at);
         one.told(&health, asked_at)
     });
-    Ok(judged.collect())
+    Ok(Observed {
+        seen: judged.collect(),
+        pages: found.pages,
+    })
 }
 
 impl Known {

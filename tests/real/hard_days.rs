@@ -50,7 +50,10 @@ fn a_rollback_needs_neither_git_nor_hub() {
         .ends_with(1)
         .says("did you mean `vault-opale`?");
     // As it is on somebody's laptop: the context is not called as the cluster is in the fleet.
-    let told = rollback(bare.path(), &["--context", "medic-rbx-admin", "vault-opale"]);
+    let told = rollback(
+        bare.path(),
+        &["--context", "medic-rbx-admin", "vault-opale"],
+    );
     told.ends_with(0).says("back and healthy");
     assert_eq!(tags()[OPALE], "1.0.0");
     rollback(bare.path(), &["vault-borealis"]).ends_with(0);
@@ -80,7 +83,11 @@ fn what_differs_on_the_clusters_is_told_and_nothing_else() {
     let audits = CLUSTERS.map(Audit::from_now);
     assert_eq!(items(&diff(&[]).ends_with(0)), Vec::<String>::new());
     for audit in &audits {
-        assert_eq!(audit.dry_runs(), 0, "what is as recorded is not asked about");
+        assert_eq!(
+            audit.dry_runs(),
+            0,
+            "what is as recorded is not asked about"
+        );
     }
 
     kubectl(

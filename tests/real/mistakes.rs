@@ -36,7 +36,10 @@ fn a_way_that_leads_nowhere_or_elsewhere_is_told_and_nothing_is_written() {
 
     let swapped = with_kubeconfig(&fleet, |text| {
         text.replace("{cluster: metal-par,", "{cluster: medic-rbx,")
-            .replace("cluster: metal-par\n    user: metal-par\n", "cluster: medic-rbx\n    user: medic-rbx\n")
+            .replace(
+                "cluster: metal-par\n    user: metal-par\n",
+                "cluster: medic-rbx\n    user: medic-rbx\n",
+            )
     });
     swapped
         .ends_with(1)
@@ -47,7 +50,9 @@ fn a_way_that_leads_nowhere_or_elsewhere_is_told_and_nothing_is_written() {
     }
 
     // Not the hub: the others go on.
-    let one_is_away = with_kubeconfig(&fleet, |text| edited_user(text, "medic-rbx", "token: expired"));
+    let one_is_away = with_kubeconfig(&fleet, |text| {
+        edited_user(text, "medic-rbx", "token: expired")
+    });
     one_is_away
         .ends_with(6)
         .says("left out: vault-opale (cluster unreachable")
@@ -66,16 +71,25 @@ fn a_corrupt_record_or_bundle_is_told_and_its_tenant_left_alone() {
         rollout(&fleet).ends_with(0);
     }
     let record = |what: &[&str]| kubectl("medic-rbx", &[&["-n", "escale-system"], what].concat());
-    let sound = record(&["get", "configmap", OPALE, "-o", "jsonpath={.data.inventory}"]);
+    let sound = record(&[
+        "get",
+        "configmap",
+        OPALE,
+        "-o",
+        "jsonpath={.data.inventory}",
+    ]);
     let good = record(&["get", "configmap", OPALE, "-o", "jsonpath={.data.goods}"]);
     let goods: serde_json::Value = serde_json::from_str(&good).expect("goods are JSON");
     let digest = goods[0]["digest"].as_str().expect("a digest");
 
     break_bundle(&digest.replace(':', "-"));
     let audit = Audit::from_now("medic-rbx");
-    rollback(fleet.folder(), &["-e", "production", "vault-opale", "--to", digest])
-        .ends_with(7)
-        .says(digest);
+    rollback(
+        fleet.folder(),
+        &["-e", "production", "vault-opale", "--to", digest],
+    )
+    .ends_with(7)
+    .says(digest);
     assert_eq!(audit.changes(), BTreeMap::new());
 
     patch_inventory("{ not json");
@@ -118,8 +132,12 @@ fn edited_user(text: &str, name: &str, line: &str) -> String {
 
 /// kubectl writes the name of a cluster after it, and of a user before.
 fn edited_cluster(text: &str, name: &str, line: &str) -> String {
-    let end = text.find(&format!("\n  name: {name}\n")).expect("a cluster of that name");
-    let start = text[..end].rfind("    server:").expect("a cluster has a server");
+    let end = text
+        .find(&format!("\n  name: {name}\n"))
+        .expect("a cluster of that name");
+    let start = text[..end]
+        .rfind("    server:")
+        .expect("a cluster has a server");
     format!("{}    {line}{}", &text[..start], &text[end..])
 }
 
@@ -152,10 +170,20 @@ fn break_bundle(name: &str) {
     let part = format!("{name}.0");
     let text = kubectl(
         "medic-rbx",
-        &["-n", "escale-system", "get", "configmap", &part, "-o", "json"],
+        &[
+            "-n",
+            "escale-system",
+            "get",
+            "configmap",
+            &part,
+            "-o",
+            "json",
+        ],
     );
     let mut value: serde_json::Value = serde_json::from_str(&text).expect("kubectl prints JSON");
-    let data = value["binaryData"].as_object_mut().expect("a bundle is binary");
+    let data = value["binaryData"]
+        .as_object_mut()
+        .expect("a bundle is binary");
     for content in data.values_mut() {
         *content = "AAAA".into();
     }

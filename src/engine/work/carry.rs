@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::{Halt, Job, Open, claim, owner};
 use crate::apply::{self, ApplyStep, LiveObjects, Step};
 use crate::cluster::{Apply, CallError, FENCE_MANAGER, HAND_OVER_MANAGER, Writer};
-use crate::manifest::{Bundle, Live, ObjectRef};
+use crate::manifest::{Live, ObjectRef};
 
 /// An object that changes under our hands this often is somebody else's battlefield.
 const TRIES: usize = 4;
@@ -17,23 +17,18 @@ const NAP: Duration = Duration::from_millis(250);
 
 /// Writes one stage. Answers how many writes were accepted; remembers each outcome, also on
 /// failure.
-pub(super) async fn stage(
-    job: &Job,
-    open: &mut Open,
-    bundle: &Bundle,
-    steps: &[Step],
-) -> Result<usize, Halt> {
+pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Result<usize, Halt> {
     let cluster = job.cluster.writer();
     let carrier = Carrier {
         job,
         open,
-        bundle,
         writer: &cluster,
     };
-    let outcomes = join_all(steps.iter().map(|step| carrier.carry(step))).await;
+    let objects: Vec<ObjectRef> = steps.iter().map(|step| step.object().clone()).collect();
+    let outcomes = join_all(steps.into_iter().map(|step| carrier.carry(step))).await;
     let mut writes = 0;
     let mut troubles = Vec::new();
-    for (step, outcome) in steps.iter().zip(outcomes) {
+    for (object, outcome) in objects.iter().zip(outcomes) {
         let done = match outcome {
             Ok(done) => {
                 writes += usize::from(matches!(done, apply::Done::Applied(_)));
@@ -44,16 +39,16 @@ pub(super) async fn stage(
                     CallError::Unreachable(_) => apply::Done::Unknown,
                     _ => apply::Done::NotApplied,
                 };
-                troubles.push(format!("{}: {error}", step.object()));
+                troubles.push(format!("{object}: {error}"));
                 done
             }
         };
-        open.done.push((step.object().clone(), done));
+        open.done.push((object.clone(), done));
     }
     if !troubles.is_empty() {
         return Err(Halt::Refused(troubles.join("; ")));
     }
-    definitions_are_served(&cluster, steps).await?;
+    definitions_are_served(&cluster, &objects).await?;
     Ok(writes)
 }
 
@@ -61,7 +56,6 @@ pub(super) async fn stage(
 struct Carrier<'a> {
     job: &'a Job,
     open: &'a Open,
-    bundle: &'a Bundle,
     writer: &'a Writer,
 }
 
@@ -72,10 +66,10 @@ enum Again {
 }
 
 impl Carrier<'_> {
-    async fn carry(&self, step: &Step) -> Result<apply::Done, CallError> {
+    async fn carry(&self, step: Step) -> Result<apply::Done, CallError> {
         match step {
             Step::Skip { .. } => Ok(apply::Done::Skipped),
-            Step::Apply(step) => self.apply_step(step.clone()).await,
+            Step::Apply(step) => self.apply_step(step).await,
             Step::DryRun(step) => self.suspect(step).await,
             // Refused before the first write of the tenant.
             Step::NeedsRecreate { .. } | Step::Blocked { .. } => Ok(apply::Done::NotApplied),
@@ -83,9 +77,9 @@ impl Carrier<'_> {
     }
 
     /// The local test could not tell: the server says whether anything would change.
-    async fn suspect(&self, step: &ApplyStep) -> Result<apply::Done, CallError> {
+    async fn suspect(&self, step: ApplyStep) -> Result<apply::Done, CallError> {
         let Some(live) = self.writer.get(&step.object).await? else {
-            return self.apply_step(step.clone()).await;
+            return self.apply_step(step).await;
         };
         let options = Apply {
             force: step.force,
@@ -94,7 +88,7 @@ impl Carrier<'_> {
         };
         match self.writer.dry_run(&step.manifest, &options).await {
             Ok(answer) if !apply::dry_run_changes(&live, &answer) => Ok(apply::Done::Skipped),
-            _ => self.apply_step(step.clone()).await,
+            _ => self.apply_step(step).await,
         }
     }
 
@@ -140,12 +134,13 @@ impl Carrier<'_> {
 
     fn decide_again(&self, step: &ApplyStep, live: Option<&Live>) -> Again {
         let owner = owner(self.job);
+        let bundle = self.open.bundle.unpack();
         let wanted = apply::Wanted {
-            bundle: self.bundle,
+            bundle: &bundle,
             owner: &owner,
             epoch: self.open.claim.epoch,
         };
-        let Some(manifest) = self.bundle.find(&step.object) else {
+        let Some(manifest) = bundle.find(&step.object) else {
             return Again::Cannot;
         };
         match apply::plan_object(&wanted, manifest, Some(&self.open.stored.value), live) {
@@ -196,9 +191,9 @@ pub(super) async fn fence(job: &Job, open: &mut Open, live: &LiveObjects) -> Res
 }
 
 /// Kinds that a stage defines must be served before anything of them is written.
-async fn definitions_are_served(writer: &Writer, steps: &[Step]) -> Result<(), Halt> {
+async fn definitions_are_served(writer: &Writer, objects: &[ObjectRef]) -> Result<(), Halt> {
     let is_definition = |object: &&ObjectRef| object.kind == "CustomResourceDefinition";
-    for object in steps.iter().map(Step::object).filter(is_definition) {
+    for object in objects.iter().filter(is_definition) {
         established(writer, object).await?;
         writer.forget_kinds();
     }

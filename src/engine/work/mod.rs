@@ -82,6 +82,8 @@ pub struct Open {
 
 /// How a piece of work ended.
 pub enum Done {
+    /// We were told to stop before its turn came.
+    NotBegun,
     /// Every write was accepted.
     Written {
         open: Box<Open>,
@@ -204,12 +206,13 @@ async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
     .await?;
     carry::fence(job, open, &live).await?;
     let steps = decide(job, open, &bundle, &live)?;
-    drop(live);
+    // Trees are large: what is not sent goes now, what is sent as soon as it was.
+    drop((bundle, live));
     refuse_what_cannot_be(&steps)?;
     let mut writes = 0;
-    for stage in steps.stages() {
+    for stage in steps.into_stages() {
         claim::keep(job, open).await?;
-        writes += carry::stage(job, open, &bundle, stage).await?;
+        writes += carry::stage(job, open, stage).await?;
     }
     Ok(writes)
 }
