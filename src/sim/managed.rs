@@ -5,12 +5,22 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::pool::{Members, Pool, write_member};
+use super::routine::with;
+
+/// What a change does to the entry of its writer: a change of status that was seen before.
+#[derive(Clone, Debug)]
+pub struct Routine {
+    who: Arc<Members>,
+    /// What it owns of the status then; a word stands for the address of the pod.
+    status: Arc<Members>,
+    is_dated: bool,
+}
 
 /// The entries of one object, in pieces that many objects have in common.
 #[derive(Clone, Debug, Default)]
 pub struct Managed(Vec<Entry>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Entry {
     /// All its members but `fieldsV1` and `time`.
     who: Arc<Members>,
@@ -71,6 +81,87 @@ impl Managed {
         Some(touched.sorted())
     }
 
+    /// What a writer owns of the status, as it is written; nothing, if it has not written it yet. `None` if anybody else
+    /// owns parts of it.
+    pub fn owned_status(&self, by: (&str, Option<&str>)) -> Option<&str> {
+        let mut owners = self.0.iter().filter(|entry| entry.has("status"));
+        match (owners.next(), owners.next()) {
+            (None, _) => Some(""),
+            (Some(owner), None) if owner.is_of(by) => owner.status().map(text),
+            _ => None,
+        }
+    }
+
+    /// What a change did that led from `before` to this, if that is what it owns of the status and nothing else.
+    pub fn routine_since(
+        &self,
+        before: &Self,
+        by: (&str, Option<&str>),
+        address: (&str, &str),
+        time: &str,
+    ) -> Option<Routine> {
+        let split = |managed: &Self| -> (Vec<Entry>, Vec<Entry>) {
+            managed.0.iter().cloned().partition(|entry| entry.is_of(by))
+        };
+        let (own_after, others_after) = split(self);
+        let (own_before, others_before) = split(before);
+        let [after] = own_after.as_slice() else {
+            return None;
+        };
+        let (rest, time) = match own_before.as_slice() {
+            [] => (Vec::new(), None),
+            // Whether the time moved cannot be told.
+            [before] if before.time.as_deref() == Some(time) => return None,
+            [before] => (before.without_status(), before.time.clone()),
+            _ => return None,
+        };
+        let is_same =
+            others_after.iter().eq(others_before.iter()) && after.without_status() == rest;
+        let status = Members::of(with(text(after.status()?), address).as_bytes());
+        is_same.then(|| Routine {
+            who: after.who.clone(),
+            status: Arc::new(status),
+            is_dated: after.time != time,
+        })
+    }
+
+    /// The owners after a change of status that was seen before.
+    pub fn after(
+        &self,
+        routine: &Routine,
+        address: (&str, &str),
+        time: &str,
+        pool: &mut Pool,
+    ) -> Self {
+        let mut after = self.clone();
+        let status = pool.one(with(text(&routine.status), address).as_bytes().to_vec());
+        let own = after
+            .0
+            .iter()
+            .position(|entry| entry.who.json == routine.who.json);
+        let own = own.unwrap_or_else(|| {
+            after.0.push(Entry {
+                who: routine.who.clone(),
+                fields: Vec::new(),
+                time: None,
+            });
+            after.0.len() - 1
+        });
+        let entry = &mut after.0[own];
+        match entry
+            .fields
+            .iter()
+            .position(|field| is_member(&field.json, "status"))
+        {
+            Some(at) => entry.fields[at] = status,
+            None => entry.fields.push(status),
+        }
+        if routine.is_dated {
+            entry.time = Some(time.into());
+        }
+        after.sorted()
+    }
+
     /// In the order in which the server lists entries.
     pub fn sorted(mut self) -> Self {
         self.0.sort_by_cached_key(Entry::rank);
@@ -111,12 +202,18 @@ impl Entry {
     }
 
     fn has(&self, top: &str) -> bool {
-        let is_it = |json: &[u8]| {
-            let rest = json.strip_prefix(b"\"f:")?.strip_prefix(top.as_bytes())?;
-            Some(rest.starts_with(b"\":"))
-        };
+        self.fields.iter().any(|field| is_member(&field.json, top))
+    }
+
+    fn status(&self) -> Option<&Arc<Members>> {
         let mut fields = self.fields.iter();
-        fields.any(|field| is_it(&field.json) == Some(true))
+        fields.find(|field| is_member(&field.json, "status"))
+    }
+
+    fn without_status(&self) -> Vec<Arc<Members>> {
+        let others = self.fields.iter();
+        let others = others.filter(|field| !is_member(&field.json, "status"));
+        others.cloned().collect()
     }
 
     /// Appliers first, then by time and names.
@@ -155,4 +252,14 @@ impl Entry {
         }
         out.push(b'}');
     }
+}
+
+fn is_member(json: &[u8], top: &str) -> bool {
+    let rest = json.strip_prefix(b"\"f:").unwrap_or_default();
+    let rest = rest.strip_prefix(top.as_bytes());
+    rest.is_some_and(|rest| rest.starts_with(b"\":"))
+}
+
+fn text(members: &Arc<Members>) -> &str {
+    std::str::from_utf8(&members.json).expect("JSON is text")
 }

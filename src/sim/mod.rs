@@ -24,6 +24,7 @@ mod pool;
 mod random;
 mod refusal;
 mod request;
+mod routine;
 mod saved;
 #[cfg(test)]
 mod scale;

@@ -10,6 +10,9 @@ use super::managed::Managed;
 use super::refusal::Refusal;
 use super::state::written;
 
+/// Lists in the status of a pod that have one owner as a whole, whatever is in them.
+pub const ATOMIC: [&str; 2] = ["containerStatuses", "initContainerStatuses"];
+
 /// Notes in `managedFields` what a manager that does not apply has changed.
 pub fn updated(
     live: Option<&Value>,
@@ -78,7 +81,8 @@ fn is_same_shape(before: &Value, after: &Value) -> bool {
             let mut pairs = before.iter().zip(after);
             before.len() == after.len()
                 && pairs.all(|((key, before), (other, after))| {
-                    key == other && is_same_shape(before, after)
+                    let is_one = ATOMIC.contains(&key.as_str());
+                    key == other && (is_one || is_same_shape(before, after))
                 })
         }
         (Value::Array(before), Value::Array(after)) => {

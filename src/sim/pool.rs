@@ -13,6 +13,12 @@ pub struct Members {
     tree: OnceLock<Tree>,
 }
 
+impl PartialEq for Members {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
 pub type Tree = Arc<Map<String, Value>>;
 
 /// All members that anybody uses.
@@ -53,6 +59,13 @@ impl Pool {
 const MANY: usize = 16;
 
 impl Members {
+    pub fn of(json: &[u8]) -> Self {
+        Self {
+            json: Bytes::copy_from_slice(json),
+            tree: OnceLock::new(),
+        }
+    }
+
     pub fn tree(self: &Arc<Self>) -> Tree {
         if Arc::strong_count(self) < MANY {
             return self.tree.get().cloned().unwrap_or_else(|| self.read());

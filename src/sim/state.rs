@@ -16,9 +16,11 @@ use super::log::{RequestLog, Verb};
 use super::managed::Managed;
 use super::object::ObjectId;
 use super::ownership;
+use super::pool::Pool;
 use super::random;
 use super::refusal::Refusal;
 use super::request::Request;
+use super::routine::{Change, Routines};
 use super::service::Answer;
 use super::store::Store;
 use super::stored::Stored;
@@ -31,6 +33,8 @@ pub struct State {
     pub seed: u64,
     pub kinds: Kinds,
     pub store: Store,
+    /// What is known of changes of status.
+    routines: Routines,
     pub timers: Timers,
     pub faults: Faults,
     pub rules: Vec<Rule>,
@@ -63,6 +67,7 @@ impl State {
             seed: options.seed,
             kinds: Kinds::built_in(),
             store: Store::default(),
+            routines: Routines::default(),
             timers: Timers::default(),
             faults: Faults::default(),
             rules: Vec::new(),
@@ -167,20 +172,46 @@ impl State {
         };
         let mut object = object;
         let by = (manager, Some("status"));
-        let touched = ownership::touched(before.managed(), live, &object, by, now);
-        let mut from_scratch = || {
-            let entries = before.managed().values();
-            let owned = ownership::updated_status(live, &object, entries, manager, now);
-            Managed::of(&owned, self.store.pool()).sorted()
-        };
-        debug_assert!(
-            touched
-                .as_ref()
-                .is_none_or(|touched| touched.values() == from_scratch().values())
-        );
-        let owners = touched.unwrap_or_else(from_scratch);
+        let owners = self.owners_of_status(&before, live, &object, by, now);
         self.store.put_status(id, (&mut object, owners));
         controllers::changed(self, id, Some(&before), now);
+    }
+
+    fn owners_of_status(
+        &mut self,
+        before: &Stored,
+        live: &Value,
+        object: &Value,
+        by: (&str, Option<&str>),
+        now: Timestamp,
+    ) -> Managed {
+        let managed = before.managed();
+        let change = Change::of(managed, live, object, by);
+        let time = written(now);
+        let time = time.as_str().unwrap_or_default();
+        let pool = self.store.pool();
+        let known = ownership::touched(managed, live, object, by, now)
+            .or_else(|| self.routines.after(managed, change.as_ref()?, time, pool));
+        let from_scratch = |pool: &mut Pool| {
+            let entries = managed.values();
+            let owned = ownership::updated_status(live, object, entries, by.0, now);
+            Managed::of(&owned, pool).sorted()
+        };
+        #[cfg(debug_assertions)]
+        if let Some(known) = &known {
+            assert_eq!(
+                known.values(),
+                from_scratch(self.store.pool()).values(),
+                "{live} became {object}"
+            );
+        }
+        known.unwrap_or_else(|| {
+            let owners = from_scratch(self.store.pool());
+            if let Some(change) = change {
+                self.routines.keep(change, managed, &owners, time);
+            }
+            owners
+        })
     }
 
     /// Stores metadata and status of an object as somebody made them whose writes are nobody's: the garbage collector.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
@@ -46,29 +47,32 @@ struct Release {
 /// Tells it all; fails if anything goes otherwise than told.
 pub async fn tell(ui: &Ui, files: Files, seed: u64, start: Timestamp) -> anyhow::Result<Exit> {
     let clock = Clock::starting_at(start);
-    let first = release("a1a1a1a1", &files)?;
+    let good_files = fleet::with_version(&files, "web", "2026.11.23-1");
+    let bad_files = fleet::with_version(&files, "web", "2026.11.23-2-crash");
+    let next_files = fleet::with_version(&good_files, "realtime", "2026.11.23-1");
+    let first = Coming::new("a1a1a1a1", files).release()?;
     let theatre = Theatre::new(ui, &first.fleet, seed, clock);
     theatre.open(&first);
 
     theatre.act("Release A: the first rollout, everything is new");
+    let good = Coming::new("b2b2b2b2", good_files);
     let ended = theatre.roll_out(&first, "hotfix").await?;
     expect(&ended, &[Outcome::Succeeded])?;
     drop((first, ended));
     theatre.pass(SignedDuration::from_hours(3)).await;
 
     theatre.act("Release B: a good one, one image changed; canary first, then wave by wave");
-    let good_files = fleet::with_version(&files, "web", "2026.11.23-1");
-    let good = release("b2b2b2b2", &good_files)?;
+    let good = good.release()?;
+    let bad = Coming::new("c3c3c3c3", bad_files);
     let ended = theatre.roll_out(&good, "normal").await?;
     expect(&ended, &[Outcome::Succeeded])?;
     let Release { fleet: good, .. } = good;
+    drop(ended);
     theatre.pass(SignedDuration::from_hours(2)).await;
 
     theatre.act("Release C: a bad one, its web pods crash; the canary is there for that");
-    let bad = release(
-        "c3c3c3c3",
-        &fleet::with_version(&files, "web", "2026.11.23-2-crash"),
-    )?;
+    let bad = bad.release()?;
+    let next = Coming::new("d4d4d4d4", next_files);
     let ended = theatre.roll_out(&bad, "normal").await?;
     expect(&ended, &[Outcome::RolledBack])?;
     theatre.tell_untouched(&bad.fleet, &ended);
@@ -79,14 +83,24 @@ pub async fn tell(ui: &Ui, files: Files, seed: u64, start: Timestamp) -> anyhow:
     theatre.roll_back(&good).await?;
 
     theatre.act("The next rollout respects the hold");
-    let next = release(
-        "d4d4d4d4",
-        &fleet::with_version(&good_files, "realtime", "2026.11.23-1"),
-    )?;
-    let ended = theatre.roll_out(&next, "normal").await?;
+    let ended = theatre.roll_out(&next.release()?, "normal").await?;
     expect(&ended, &[Outcome::SucceededWithExceptions])?;
     theatre.close();
     Ok(Exit::Done)
+}
+
+/// A release that is rendered while the one before it rolls out.
+struct Coming(JoinHandle<anyhow::Result<Release>>);
+
+impl Coming {
+    fn new(id: &'static str, files: Files) -> Self {
+        Self(std::thread::spawn(move || release(id, &files)))
+    }
+
+    fn release(self) -> anyhow::Result<Release> {
+        let rendered = self.0.join();
+        rendered.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
 }
 
 fn release(id: &'static str, files: &Files) -> anyhow::Result<Release> {

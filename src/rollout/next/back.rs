@@ -14,17 +14,22 @@ impl Look<'_> {
             &self.strategy().spec.rollback.max_concurrency,
             Phase::is_going_back,
         );
+        let breached = self.breached_waves();
         self.tenants()
-            .filter_map(|(wave, planned, progress)| {
-                let why = self.reason_to_go_back(wave, progress)?;
+            .enumerate()
+            .filter_map(|(at, (wave, planned, progress))| {
+                let is_breached = breached
+                    .iter()
+                    .any(|breached| std::ptr::eq(*breached, wave));
+                let why = self.reason_to_go_back(progress, is_breached)?;
                 let decision = self.way_back(planned, why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
-                (!writes || slots.take(wave, planned)).then_some(decision)
+                (!writes || slots.take(at)).then_some(decision)
             })
             .collect()
     }
 
-    fn reason_to_go_back(&self, wave: &Wave, progress: &TenantProgress) -> Option<String> {
+    fn reason_to_go_back(&self, progress: &TenantProgress, is_breached: bool) -> Option<String> {
         let is_settled_forward = matches!(
             progress.phase,
             Phase::Settling { .. } | Phase::Succeeded { .. }
@@ -33,7 +38,7 @@ impl Look<'_> {
             (Phase::Failed { .. }, Some(failed)) => Some(failed.why.clone()),
             (Phase::Left { .. }, _) => None,
             _ if is_settled_forward => match &self.progress.state {
-                State::RollingBack { why } if self.goes_back_on_breach(wave) => Some(why.clone()),
+                State::RollingBack { why } if is_breached => Some(why.clone()),
                 _ => None,
             },
             _ => None,
@@ -41,19 +46,19 @@ impl Look<'_> {
     }
 
     /// A breach takes back the wave that runs and every wave with a failure, or all of them.
-    fn goes_back_on_breach(&self, wave: &Wave) -> bool {
-        match self.strategy().spec.rollback.scope {
-            RollbackScope::Rollout => true,
-            RollbackScope::Wave => {
-                let is_breached = self
-                    .progress
-                    .wave(&wave.name)
-                    .is_some_and(|wave| wave.state == WaveState::Breached);
-                is_breached
-                    || self
-                        .of_wave(wave)
-                        .any(|(_, progress)| progress.failure.is_some())
-            }
+    fn breached_waves(&self) -> Vec<&Wave> {
+        let is_breached = |wave: &&Wave| {
+            let recorded = self.progress.wave(&wave.name);
+            recorded.is_some_and(|wave| wave.state == WaveState::Breached)
+                || self
+                    .of_wave(wave)
+                    .any(|(_, progress)| progress.failure.is_some())
+        };
+        let waves = self.frozen.plan.waves.iter();
+        match (&self.progress.state, self.strategy().spec.rollback.scope) {
+            (State::RollingBack { .. }, RollbackScope::Rollout) => waves.collect(),
+            (State::RollingBack { .. }, RollbackScope::Wave) => waves.filter(is_breached).collect(),
+            _ => Vec::new(),
         }
     }
 

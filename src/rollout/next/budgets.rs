@@ -71,7 +71,7 @@ impl Look<'_> {
         if self.frozen.plan.waves.iter().any(|wave| canary(&wave)) {
             return Some(0);
         }
-        let total = self.frozen.totals.get(scope).copied().unwrap_or_default();
+        let total = self.frozen.total(scope);
         scope
             .limit(&self.strategy().spec.limits.max_failures.limits())
             .map(|limit| limit.of(total))

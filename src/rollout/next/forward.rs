@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::slots::Slots;
-use super::{Look, Next, Wait};
+use super::{Look, Next, Seen, Wait};
 use crate::rollout::event::What;
 use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::{Health, Outcome, Phase, TenantProgress, WaveState};
@@ -79,10 +79,14 @@ impl<'a> Look<'a> {
             &self.strategy().spec.limits.max_concurrency,
             Phase::is_in_flight,
         );
-        self.of_wave(wave)
-            .filter(|(_, progress)| progress.phase == Phase::Pending)
-            .filter_map(|(planned, _)| match self.predecessor(planned) {
-                Predecessor::Done => slots.take(wave, planned).then(|| What::TenantStarted {
+        let is_pending = |(_, (of, _, progress)): &(usize, Seen<'_>)| {
+            std::ptr::eq(*of, wave) && progress.phase == Phase::Pending
+        };
+        self.tenants()
+            .enumerate()
+            .filter(is_pending)
+            .filter_map(|(at, (_, planned, _))| match self.predecessor(planned) {
+                Predecessor::Done => slots.take(at).then(|| What::TenantStarted {
                     tenant: planned.place.tenant.clone(),
                 }),
                 Predecessor::Running => None,

@@ -11,8 +11,6 @@ mod settle;
 mod slots;
 mod verdicts;
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use super::event::What;
@@ -26,8 +24,12 @@ use super::strategy::Strategy;
 pub struct Frozen {
     pub plan: Plan,
     pub strategy: Strategy,
-    /// How many tenants of the plan each scope holds.
-    pub totals: BTreeMap<Scope, usize>,
+    /// Every scope, and how many tenants of the plan it holds.
+    scopes: Vec<(Scope, usize)>,
+    /// In the order of the plan: which scopes a tenant is in.
+    within: Vec<Vec<usize>>,
+    /// In the order of names: where a tenant stands in the plan.
+    by_name: Vec<usize>,
 }
 
 /// What the engine is told to do.
@@ -55,12 +57,34 @@ pub struct Wait {
 
 impl Frozen {
     pub fn new(plan: Plan, strategy: Strategy) -> Self {
-        let totals = plan.totals();
+        let scopes: Vec<(Scope, usize)> = plan.totals().into_iter().collect();
+        let index = |scope: &Scope| {
+            let found = scopes.binary_search_by(|(known, _)| known.cmp(scope));
+            found.expect("the totals have every scope of the plan")
+        };
+        let within = plan.tenants().map(|(wave, planned)| {
+            let scopes = planned.place.scopes(&wave.name);
+            scopes.iter().map(index).collect()
+        });
+        let within = within.collect();
+        let names: Vec<&str> = plan
+            .tenants()
+            .map(|(_, planned)| planned.place.tenant.as_str())
+            .collect();
+        let mut by_name: Vec<usize> = (0..names.len()).collect();
+        by_name.sort_by_key(|at| names[*at]);
         Self {
+            by_name,
+            within,
+            scopes,
             plan,
             strategy,
-            totals,
         }
+    }
+
+    fn total(&self, scope: &Scope) -> usize {
+        let found = self.scopes.binary_search_by(|(known, _)| known.cmp(scope));
+        found.map_or(0, |at| self.scopes[at].1)
     }
 
     /// What to do next.
@@ -99,14 +123,22 @@ type Seen<'a> = (&'a Wave, &'a Planned, &'a TenantProgress);
 
 impl<'a> Look<'a> {
     fn new(frozen: &'a Frozen, progress: &'a Progress, now: Timestamp) -> Self {
-        let seen = |(wave, planned): (&'a Wave, &'a Planned)| {
-            (wave, planned, &progress.tenants[&planned.place.tenant])
+        // Both are in the order of names, so nothing is looked up.
+        let in_order = frozen.by_name.iter().zip(progress.tenants.values());
+        let mut progresses = vec![None; frozen.by_name.len()];
+        for (at, progress) in in_order {
+            progresses[*at] = Some(progress);
+        }
+        let missing = "there is progress for every tenant of the plan, and for no other";
+        let seen = |((wave, planned), progress): (_, Option<&'a TenantProgress>)| {
+            (wave, planned, progress.expect(missing))
         };
+        let tenants = frozen.plan.tenants().zip(progresses).map(seen).collect();
         Self {
             frozen,
             progress,
             now,
-            tenants: frozen.plan.tenants().map(seen).collect(),
+            tenants,
         }
     }
 

@@ -1,0 +1,157 @@
+//! Changes of status that were seen before: thousands of pods go through the same few, and what each does to the
+//! fields that its writer owns is worked out once.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::managed::{Managed, Routine};
+use super::ownership::ATOMIC;
+use super::pool::{Pool, write_json};
+
+/// What is known by now.
+#[derive(Debug, Default)]
+pub struct Routines(BTreeMap<Vec<u8>, Routine>);
+
+/// With so many known it begins anew: there are only so many kinds of workloads.
+const MOST: usize = 4096;
+/// Stands for the address of a pod, which is a key in its status.
+const ADDRESS: &str = "@";
+
+/// A change of status and of nothing else, by the one who owned it.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// The writer, what it owned, and the shapes of the status before and after: all but what may differ from object
+    /// to object.
+    key: Vec<u8>,
+    by: (&'a str, Option<&'a str>),
+    address: &'a str,
+}
+
+impl Routines {
+    /// The owners after a change that was seen before.
+    pub fn after(
+        &self,
+        before: &Managed,
+        change: &Change<'_>,
+        time: &str,
+        pool: &mut Pool,
+    ) -> Option<Managed> {
+        let routine = self.0.get(&change.key)?;
+        Some(before.after(routine, (ADDRESS, change.address), time, pool))
+    }
+
+    /// Keeps what a change did, if it did it to its writer's fields of the status alone.
+    pub fn keep(&mut self, change: Change<'_>, before: &Managed, after: &Managed, time: &str) {
+        let address = (change.address, ADDRESS);
+        if let Some(routine) = after.routine_since(before, change.by, address, time) {
+            if self.0.len() == MOST {
+                self.0.clear();
+            }
+            self.0.insert(change.key, routine);
+        }
+    }
+}
+
+impl<'a> Change<'a> {
+    /// `None` if more than the status changed, or others own parts of it.
+    pub fn of(
+        before: &Managed,
+        live: &Value,
+        object: &'a Value,
+        by: (&'a str, Option<&'a str>),
+    ) -> Option<Self> {
+        let (old, new) = (live.as_object()?, object.as_object()?);
+        let of_others = |(key, _): &(&String, &Value)| *key != "status";
+        if !old
+            .iter()
+            .filter(of_others)
+            .eq(new.iter().filter(of_others))
+        {
+            return None;
+        }
+        let old = old.get("status").unwrap_or(&Value::Null);
+        let new = new.get("status")?;
+        let address = new["podIP"].as_str().unwrap_or_default();
+        let owned = before.owned_status(by)?;
+        let changes = if is_any_changed(old, new) { "1" } else { "0" };
+        let words = [
+            object["kind"].as_str()?,
+            by.0,
+            by.1.unwrap_or_default(),
+            changes,
+            &with(owned, (address, ADDRESS)),
+        ];
+        let mut key = words.join("\0").into_bytes();
+        let shape = Shape { address };
+        for status in [old, new] {
+            key.push(0);
+            shape.write(&mut key, status, false);
+        }
+        Some(Self { key, by, address })
+    }
+}
+
+/// The text with one word in place of another.
+pub fn with<'a>(text: &'a str, (word, instead): (&str, &str)) -> Cow<'a, str> {
+    if word.is_empty() || !text.contains(word) {
+        return text.into();
+    }
+    text.replace(word, instead).into()
+}
+
+/// Whether a value that is there before and after is another one then: only who gives or adds values owns them anew.
+fn is_any_changed(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => after.iter().any(|(key, after)| {
+            before
+                .get(key)
+                .is_some_and(|before| is_any_changed(before, after))
+        }),
+        _ => before != after,
+    }
+}
+
+/// A tree without its values, but for those that name elements of lists.
+struct Shape<'a> {
+    address: &'a str,
+}
+
+impl Shape<'_> {
+    fn write(&self, out: &mut Vec<u8>, value: &Value, is_name: bool) {
+        match value {
+            Value::Object(members) => {
+                out.push(b'{');
+                // Elements of lists are named by what they say; conditions by their type alone.
+                let is_condition = members.contains_key("type");
+                for (key, member) in members {
+                    out.extend_from_slice(key.as_bytes());
+                    out.push(b':');
+                    if !ATOMIC.contains(&key.as_str()) {
+                        self.write(out, member, is_name && (!is_condition || key == "type"));
+                    }
+                    out.push(b',');
+                }
+                out.push(b'}');
+            }
+            Value::Array(items) => {
+                out.push(b'[');
+                for item in items {
+                    self.write(out, item, true);
+                    out.push(b',');
+                }
+                out.push(b']');
+            }
+            Value::String(text) if is_name && !self.address.is_empty() && text == self.address => {
+                out.extend_from_slice(ADDRESS.as_bytes());
+            }
+            _ if is_name => write_json(out, value),
+            // What is nothing may be nobody's.
+            Value::Null | Value::Bool(false) => out.push(b'0'),
+            Value::String(text) if text.is_empty() => out.push(b'0'),
+            Value::Number(number) if number.as_f64() == Some(0.0) => out.push(b'0'),
+            Value::Bool(_) | Value::String(_) | Value::Number(_) => out.push(b'1'),
+        }
+    }
+}
