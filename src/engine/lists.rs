@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::observe::Watched;
 use crate::cluster::{CallError, Item, Kind, Page, Reader, Within};
 use crate::health;
+use crate::manifest::ObjectRef;
 
 /// Up to this many tenants, a list for each is cheaper than one of the whole cluster.
 const FEW: usize = 5;
@@ -28,6 +29,9 @@ impl Listed {
     }
 }
 
+/// A kind, and the namespaces that are asked for it.
+pub type Asked<'a> = (Kind, BTreeSet<&'a str>);
+
 /// The lists of one look.
 pub struct Lists {
     pub reader: Reader,
@@ -38,23 +42,18 @@ pub struct Lists {
 impl Lists {
     /// The objects that have a health of their own, by namespace.
     pub async fn of_wanted(&self, watched: &[Watched]) -> Result<Listed, CallError> {
-        let namespaces: BTreeSet<&str> = watched
-            .iter()
-            .map(|tenant| tenant.namespace.as_str())
-            .collect();
-        let kinds = kinds(&self.reader, watched).await?;
-        self.of_kinds(&namespaces, &kinds).await
+        let asked = asked(&self.reader, watched).await?;
+        self.of_kinds(&asked).await
     }
 
-    /// The objects of these kinds, by namespace.
-    pub async fn of_kinds(
-        &self,
-        namespaces: &BTreeSet<&str>,
-        kinds: &[Kind],
-    ) -> Result<Listed, CallError> {
-        let lists = kinds.iter().map(|kind| self.pages(namespaces, kind));
-        let pages = try_join_all(lists).await?.concat();
-        let items = pages.par_iter().map(|page| {
+    /// The objects of these kinds, each in its namespaces.
+    pub async fn of_kinds(&self, asked: &[Asked<'_>]) -> Result<Listed, CallError> {
+        let lists = asked.iter().map(|(kind, namespaces)| async move {
+            let pages = self.pages(namespaces, kind).await?;
+            Ok(pages.into_iter().map(move |page| (namespaces, page)))
+        });
+        let pages: Vec<_> = try_join_all(lists).await?.into_iter().flatten().collect();
+        let items = pages.par_iter().map(|(namespaces, page)| {
             let mut items = page.read()?;
             items.retain(|item| namespaces.contains(item.namespace().unwrap_or_default()));
             Ok(items)
@@ -92,19 +91,20 @@ impl Lists {
     }
 }
 
-async fn kinds(reader: &Reader, watched: &[Watched]) -> Result<Vec<Kind>, CallError> {
-    let wanted = watched.iter().flat_map(|tenant| tenant.wanted.iter());
-    let mut samples = BTreeMap::new();
-    for wanted in wanted.filter(|wanted| health::must_be_observed(&wanted.object)) {
-        let key = (
-            wanted.object.api_version.as_str(),
-            wanted.object.kind.as_str(),
-        );
-        samples.entry(key).or_insert(&wanted.object);
+/// Every kind of which something wanted has a health, with the namespaces that want it.
+async fn asked<'a>(reader: &Reader, watched: &'a [Watched]) -> Result<Vec<Asked<'a>>, CallError> {
+    let mut wanting: BTreeMap<(&str, &str), (&ObjectRef, BTreeSet<&str>)> = BTreeMap::new();
+    for tenant in watched {
+        let wanted = tenant.wanted.iter().map(|wanted| &wanted.object);
+        for object in wanted.filter(|object| health::must_be_observed(object)) {
+            let key = (object.api_version.as_str(), object.kind.as_str());
+            let (_, namespaces) = wanting.entry(key).or_insert((object, BTreeSet::new()));
+            namespaces.insert(&tenant.namespace);
+        }
     }
-    let mut kinds = Vec::new();
-    for object in samples.into_values() {
-        kinds.push(reader.kind_of(object).await?);
+    let mut asked = Vec::new();
+    for (object, namespaces) in wanting.into_values() {
+        asked.push((reader.kind_of(object).await?, namespaces));
     }
-    Ok(kinds)
+    Ok(asked)
 }

@@ -33,6 +33,7 @@ pub struct Watched {
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     well: Option<Well>,
+    focus: Option<Focus>,
     /// What was read of a tenant that is not well, by version.
     read: BTreeMap<String, Live>,
 }
@@ -44,6 +45,17 @@ struct Well {
     versions: String,
     headline: String,
 }
+
+/// What keeps a tenant from being well. As long as it does, the rest need not be looked at every time.
+#[derive(Clone, Debug)]
+struct Focus {
+    wanted: Arc<[Wanted]>,
+    /// How often nothing else was looked at.
+    looks: usize,
+}
+
+/// After so many looks at a part, the whole tenant is looked at: something else may be beyond hope by then.
+const NARROW: usize = 3;
 
 /// What was seen of one tenant.
 #[derive(Clone, Debug)]
@@ -62,7 +74,8 @@ pub struct Observed {
 }
 
 /// Looks at tenants of one cluster, which has `population` of them. Every verdict is of the moment
-/// when the lists were asked for.
+/// when the lists were asked for. Where it is known what keeps a tenant from being well, that is looked at
+/// first, and the rest only once that is well.
 pub async fn observe(
     writer: &Writer,
     watched: &[Watched],
@@ -73,6 +86,49 @@ pub async fn observe(
         reader: writer.reader().clone(),
         population,
     };
+    let (narrow, mut whole) = narrowed(watched);
+    let mut observed = look(writer, &lists, &narrow, clock).await?;
+    observed
+        .seen
+        .retain(|seen| seen.sample.health != Health::Healthy);
+    let ailing: BTreeSet<&str> = observed
+        .seen
+        .iter()
+        .map(|seen| seen.tenant.as_str())
+        .collect();
+    let healed = narrow
+        .iter()
+        .zip(watched.iter().filter(|tenant| tenant.focus().is_some()))
+        .filter(|(narrow, _)| !ailing.contains(narrow.tenant.as_str()));
+    whole.extend(healed.map(|(_, tenant)| tenant.clone()));
+    let rest = look(writer, &lists, &whole, clock).await?;
+    observed.seen.extend(rest.seen);
+    observed.pages += rest.pages;
+    Ok(observed)
+}
+
+/// Tenants of which a part is looked at first, with that part alone; and all others.
+fn narrowed(watched: &[Watched]) -> (Vec<Watched>, Vec<Watched>) {
+    let mut narrow = Vec::new();
+    let mut whole = Vec::new();
+    for tenant in watched {
+        match tenant.focus() {
+            Some(focus) => narrow.push(Watched {
+                wanted: Arc::clone(&focus.wanted),
+                ..tenant.clone()
+            }),
+            None => whole.push(tenant.clone()),
+        }
+    }
+    (narrow, whole)
+}
+
+async fn look(
+    writer: &Writer,
+    lists: &Lists,
+    watched: &[Watched],
+    clock: Clock,
+) -> Result<Observed, CallError> {
     let asked_at = clock.now();
     let found = lists.of_wanted(watched).await?;
     let glances = watched
@@ -90,11 +146,18 @@ pub async fn observe(
         }
     }
     if !ailing.is_empty() {
-        let closer = look_closer(writer, &lists, ailing, clock).await?;
+        let closer = look_closer(writer, lists, ailing, clock).await?;
         observed.seen.extend(closer.seen);
         observed.pages += closer.pages;
     }
     Ok(observed)
+}
+
+impl Watched {
+    fn focus(&self) -> Option<&Focus> {
+        let focus = self.before.focus.as_ref();
+        focus.filter(|focus| focus.looks < NARROW)
+    }
 }
 
 enum Glance<'a> {
@@ -149,18 +212,27 @@ async fn look_closer(
     clock: Clock,
 ) -> Result<Observed, CallError> {
     let asked_at = clock.now();
-    let namespaces: BTreeSet<&str> = ailing
-        .iter()
-        .map(|one| one.tenant.namespace.as_str())
-        .collect();
+    let tenants: Vec<&Watched> = ailing.iter().map(|one| one.tenant).collect();
+    let namespaces = |needs: fn(&Wanted) -> bool| -> BTreeSet<&str> {
+        let needing = tenants
+            .iter()
+            .filter(|tenant| tenant.wanted.iter().any(needs));
+        needing.map(|tenant| tenant.namespace.as_str()).collect()
+    };
     let replica_set = Kind::new("apps/v1", "ReplicaSet", "replicasets", true);
-    let kinds = [Kind::pod(), replica_set];
-    let found = lists.of_kinds(&namespaces, &kinds).await?;
+    let asked = [
+        (Kind::pod(), namespaces(|_| true)),
+        (
+            replica_set,
+            namespaces(|wanted| wanted.object.kind == "Deployment"),
+        ),
+    ];
+    let found = lists.of_kinds(&asked).await?;
     ailing.par_iter_mut().try_for_each(|one| {
         let below = one.tenant.before.read(found.of(&one.tenant.namespace))?;
         (one.pods, one.replica_sets) = below
             .into_iter()
-            .partition(|live| live.object().kind == kinds[0].kind);
+            .partition(|live| live.object().kind == "Pod");
         Ok::<_, CallError>(())
     })?;
     for one in ailing.iter().filter(|one| one.tenant.goes_back) {
@@ -217,11 +289,12 @@ impl Ailing<'_> {
                 health: reduced,
                 headline,
             },
-            known: self.known(),
+            known: self.known(health),
         }
     }
 
-    fn known(self) -> Known {
+    fn known(self, health: &TenantHealth) -> Known {
+        let focus = self.focus(health);
         let lists = [self.found, self.pods, self.replica_sets];
         let read = lists
             .into_iter()
@@ -229,7 +302,25 @@ impl Ailing<'_> {
             .map(|live| (live.resource_version().to_owned(), live));
         Known {
             well: None,
+            focus: Some(focus),
             read: read.collect(),
+        }
+    }
+
+    fn focus(&self, health: &TenantHealth) -> Focus {
+        let is_in_the_way = |wanted: &&Wanted| {
+            let mut ailing = health.objects.iter().filter(|object| {
+                !object.verdict.is_settled_well() || object.verdict == Verdict::Suspended
+            });
+            ailing.any(|object| object.object.is_same(&wanted.object))
+        };
+        let wanted = self.tenant.wanted.iter().filter(is_in_the_way);
+        Focus {
+            wanted: wanted.cloned().collect(),
+            looks: match self.tenant.focus() {
+                Some(focus) => focus.looks + 1,
+                None => 0,
+            },
         }
     }
 }
@@ -245,6 +336,7 @@ impl Seen {
             },
             known: Known {
                 well: Some(well),
+                focus: None,
                 read: BTreeMap::new(),
             },
         }
