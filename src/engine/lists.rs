@@ -74,13 +74,17 @@ impl Lists {
         Ok(listed)
     }
 
+    /// Whether so many namespaces are asked one by one.
+    pub fn is_few(&self, namespaces: usize) -> bool {
+        namespaces <= FEW || namespaces * PART < self.population
+    }
+
     async fn pages(
         &self,
         namespaces: &BTreeSet<&str>,
         kind: &Kind,
     ) -> Result<Vec<Page>, CallError> {
-        let is_few = namespaces.len() <= FEW || namespaces.len() * PART < self.population;
-        if !is_few {
+        if !self.is_few(namespaces.len()) {
             return self.reader.list_pages(kind, Within::Cluster, None).await;
         }
         let each = namespaces.iter().map(|namespace| {

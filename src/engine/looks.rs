@@ -18,9 +18,9 @@ use crate::rollout::{Frozen, Health, Phase, Progress, TenantProgress};
 
 /// How often a tenant that is not healthy yet, or not any more, is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// Every page that a look asks of a cluster puts its next look off by this: some 60 lists a second are what an API
+/// Every page that a look asks of a cluster puts its next look off by this: 40 lists a second are what an API
 /// server gives to one client without feeling it.
-const REST: Duration = Duration::from_millis(15);
+const REST: Duration = Duration::from_millis(25);
 /// A healthy tenant is looked at at least this often, and twice in a `maxSampleGap`.
 const CALM: Duration = Duration::from_secs(20);
 

@@ -54,6 +54,8 @@ struct Focus {
     looks: usize,
 }
 
+/// So many tenants are read at a time.
+const AT_A_TIME: usize = 16;
 /// After so many looks at a part, the whole tenant is looked at: something else may be beyond hope by then.
 const NARROW: usize = 3;
 
@@ -86,8 +88,29 @@ pub async fn observe(
         reader: writer.reader().clone(),
         population,
     };
+    // What is asked of one tenant after the other costs the same in small parts, and takes less memory.
+    let at_a_time = if lists.is_few(watched.len()) {
+        AT_A_TIME
+    } else {
+        watched.len().max(1)
+    };
+    let mut observed = Observed::default();
+    for part in watched.chunks(at_a_time) {
+        let some = observe_some(writer, &lists, part, clock).await?;
+        observed.seen.extend(some.seen);
+        observed.pages += some.pages;
+    }
+    Ok(observed)
+}
+
+async fn observe_some(
+    writer: &Writer,
+    lists: &Lists,
+    watched: &[Watched],
+    clock: Clock,
+) -> Result<Observed, CallError> {
     let (narrow, mut whole) = narrowed(watched);
-    let mut observed = look(writer, &lists, &narrow, clock).await?;
+    let mut observed = look(writer, lists, &narrow, clock).await?;
     observed
         .seen
         .retain(|seen| seen.sample.health != Health::Healthy);
@@ -96,12 +119,11 @@ pub async fn observe(
         .iter()
         .map(|seen| seen.tenant.as_str())
         .collect();
-    let healed = narrow
+    let healed = watched
         .iter()
-        .zip(watched.iter().filter(|tenant| tenant.focus().is_some()))
-        .filter(|(narrow, _)| !ailing.contains(narrow.tenant.as_str()));
-    whole.extend(healed.map(|(_, tenant)| tenant.clone()));
-    let rest = look(writer, &lists, &whole, clock).await?;
+        .filter(|tenant| tenant.focus().is_some() && !ailing.contains(tenant.tenant.as_str()));
+    whole.extend(healed.cloned());
+    let rest = look(writer, lists, &whole, clock).await?;
     observed.seen.extend(rest.seen);
     observed.pages += rest.pages;
     Ok(observed)
@@ -295,10 +317,14 @@ impl Ailing<'_> {
 
     fn known(self, health: &TenantHealth) -> Known {
         let focus = self.focus(health);
-        let lists = [self.found, self.pods, self.replica_sets];
-        let read = lists
-            .into_iter()
-            .flatten()
+        let in_focus = Arc::clone(&focus.wanted);
+        let is_in_focus = |live: &Live| {
+            let mut wanted = in_focus.iter();
+            wanted.any(|wanted| wanted.object.is_same(live.object()))
+        };
+        let found = self.found.into_iter().filter(is_in_focus);
+        let read = found
+            .chain(self.pods)
             .map(|live| (live.resource_version().to_owned(), live));
         Known {
             well: None,

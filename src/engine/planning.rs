@@ -71,6 +71,17 @@ impl Records {
         readable.filter(|stored| stored.value.environment == self.environment)
     }
 
+    /// What [`iter`](Self::iter) goes over, by tenant; nothing is copied.
+    pub fn into_tenants(self) -> BTreeMap<String, Stored<TenantRecord>> {
+        let environment = self.environment;
+        let answered = self.clusters.into_values().flatten();
+        let readable = answered.flat_map(BTreeMap::into_values).flatten();
+        readable
+            .filter(|stored| stored.value.environment == environment)
+            .map(|stored| (stored.value.tenant.clone(), stored))
+            .collect()
+    }
+
     /// Clusters that did not answer, and why.
     pub fn unreachable(&self) -> impl Iterator<Item = (&str, &str)> {
         self.clusters.iter().filter_map(|(name, answer)| {

@@ -23,9 +23,7 @@ use super::work::Terms;
 use crate::error::UserError;
 use crate::fleet::Fleet;
 use crate::manifest::Digest;
-use crate::record::{
-    self, Action, NAMESPACE, PackedBundle, RolloutRecord, RolloutState, Stored, TenantRecord,
-};
+use crate::record::{self, Action, NAMESPACE, PackedBundle, RolloutRecord, RolloutState, Stored};
 use crate::rollout::{Event, Frozen, Plan, Progress, Strategy};
 
 /// What is to be rolled out, where, and on whose word.
@@ -359,7 +357,7 @@ async fn conduct(
             .map(|tenant| (tenant.clone(), order.release.clone()))
             .collect(),
         bundles,
-        records: by_tenant(&survey.records),
+        records: survey.records.into_tenants(),
         clusters: world.clusters,
         clock: world.clock,
         frozen,
@@ -396,13 +394,6 @@ fn rendered(bundles: &Bundles) -> BTreeMap<String, PackedBundle> {
         .iter()
         .filter_map(|(tenant, bundle)| Some((tenant.clone(), bundle.as_ref().ok()?.clone())));
     rendered.collect()
-}
-
-fn by_tenant(records: &Records) -> BTreeMap<String, Stored<TenantRecord>> {
-    records
-        .iter()
-        .map(|stored| (stored.value.tenant.clone(), stored.clone()))
-        .collect()
 }
 
 /// How much history `records.keep` of an environment keeps.

@@ -66,7 +66,7 @@ impl Frozen {
             let scopes = planned.place.scopes(&wave.name);
             scopes.iter().map(index).collect()
         });
-        let within = within.collect();
+        let within: Vec<Vec<usize>> = within.collect();
         let names: Vec<&str> = plan
             .tenants()
             .map(|(_, planned)| planned.place.tenant.as_str())
@@ -74,11 +74,11 @@ impl Frozen {
         let mut by_name: Vec<usize> = (0..names.len()).collect();
         by_name.sort_by_key(|at| names[*at]);
         Self {
-            by_name,
-            within,
-            scopes,
             plan,
             strategy,
+            scopes,
+            within,
+            by_name,
         }
     }
 
