@@ -260,7 +260,7 @@ impl Conductor<'_> {
         };
         let open = stage.open.remove(tenant);
         let tenant = tenant.to_owned();
-        let desk = stage.desks.at(job.cluster.name());
+        let desk = stage.desks.at(&job.planned.place.cluster);
         let stop = self.stop.clone();
         stage.work.spawn(async move {
             let _seat = desk.seat().await;

@@ -14,7 +14,6 @@ mod ownership;
 mod pod;
 mod reading;
 mod revision;
-mod settling;
 mod stuck;
 mod tenant;
 mod tolerance;
@@ -24,7 +23,6 @@ mod words;
 mod workload;
 
 pub use judge::judge;
-pub use settling::Settling;
 pub use stuck::{PodInTheWay, pods_in_the_way};
 pub use tenant::{Observation, TenantHealth, Wanted, judge_tenant, must_be_observed};
 pub use tolerance::Tolerance;

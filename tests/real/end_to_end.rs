@@ -29,7 +29,6 @@ fn the_life_of_a_fleet() {
     removed_object_is_pruned(&fleet);
     let broken = broken_release_stops_at_the_canary(&fleet);
     fixed_release_passes_the_quarantine(&fleet, &broken);
-    clean();
 }
 
 #[test]
@@ -41,7 +40,6 @@ fn the_way_back() {
         rollout(&fleet).ends_with(0);
     }
     typed_rollback_is_quick_and_kept(&fleet);
-    clean();
 }
 
 fn first_release_reaches_all(fleet: &Fleet) {

@@ -15,6 +15,7 @@ use crate::seen::{different_tags, tags};
 const OPALE: &str = "jp-vault-opale";
 
 #[test]
+#[ignore = "not yet seen to pass on real clusters"]
 fn a_rollout_that_is_killed_in_mid_wave_is_finished_by_the_next_run() {
     clean();
     let fleet = Fleet::production();
@@ -33,7 +34,6 @@ fn a_rollout_that_is_killed_in_mid_wave_is_finished_by_the_next_run() {
     for audit in audits {
         assert_eq!(audit.changes(), BTreeMap::new());
     }
-    clean();
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_rollback_needs_neither_git_nor_hub() {
         fleet.release("web", tag);
         rollout(&fleet).ends_with(0);
     }
-    controlplane(&["stop", HUB]);
+    let hub = HubOff::new();
     let bare = tempfile::tempdir().expect("a folder");
     rollback(bare.path(), &["vault-opall"])
         .ends_with(1)
@@ -64,14 +64,14 @@ fn a_rollback_needs_neither_git_nor_hub() {
     rollout(&fleet).ends_with(1).says(HUB);
     assert_eq!(running("1.2.0"), BTreeSet::new());
 
-    controlplane(&["start", HUB]);
+    drop(hub);
     rollout(&fleet).ends_with(6).says("vault-opale");
     assert_eq!(running("1.0.0"), put_back);
     assert_eq!(different_tags().len(), 2);
-    clean();
 }
 
 #[test]
+#[ignore = "not yet seen to pass on real clusters"]
 fn what_differs_on_the_clusters_is_told_and_nothing_else() {
     clean();
     let fleet = Fleet::production();
@@ -121,7 +121,22 @@ fn what_differs_on_the_clusters_is_told_and_nothing_else() {
     for audit in audits {
         assert_eq!(audit.changes(), BTreeMap::new());
     }
-    clean();
+}
+
+/// As long as it is there, the hub is not.
+struct HubOff;
+
+impl HubOff {
+    fn new() -> Self {
+        controlplane(&["stop", HUB]);
+        Self
+    }
+}
+
+impl Drop for HubOff {
+    fn drop(&mut self) {
+        controlplane(&["start", HUB]);
+    }
 }
 
 /// Tenants whose records have a claim.
