@@ -15,7 +15,6 @@ use crate::seen::{different_tags, tags};
 const OPALE: &str = "jp-vault-opale";
 
 #[test]
-#[ignore = "not yet seen to pass on real clusters"]
 fn a_rollout_that_is_killed_in_mid_wave_is_finished_by_the_next_run() {
     clean();
     let fleet = Fleet::production();
@@ -71,7 +70,6 @@ fn a_rollback_needs_neither_git_nor_hub() {
 }
 
 #[test]
-#[ignore = "not yet seen to pass on real clusters"]
 fn what_differs_on_the_clusters_is_told_and_nothing_else() {
     clean();
     let fleet = Fleet::production();
@@ -106,7 +104,7 @@ fn what_differs_on_the_clusters_is_told_and_nothing_else() {
     let edited = diff(&[]).ends_with(2);
     assert_eq!(items(&edited), ["vault-opale update ConfigMap/platforms"]);
     let paths: Vec<String> = fields(&edited);
-    assert_eq!(paths, ["metadata.labels[app.kubernetes.io/part-of]"]);
+    assert_eq!(paths, [r#".metadata.labels["app.kubernetes.io/part-of"]"#]);
 
     fleet.release("web", "2.0.0");
     let audits = CLUSTERS.map(Audit::from_now);
