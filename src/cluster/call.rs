@@ -1,6 +1,6 @@
 //! One request to an API server: bounded, in time and in number, and sent again when that is safe.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ pub(super) struct Caller {
     client: kube::Client,
     limits: Limits,
     permits: Semaphore,
+    /// Whether the cluster answered the last call. One that never did, or was given up, is not
+    /// waited for as long as one that just vanished.
+    answers: AtomicBool,
     /// Counts retries, so that each takes another pause.
     turn: AtomicU64,
     reads: AtomicU64,
@@ -112,6 +115,7 @@ impl Caller {
             client,
             limits,
             permits: Semaphore::new(limits.max_requests.max(1)),
+            answers: AtomicBool::new(false),
             turn: AtomicU64::new(0),
             reads: AtomicU64::new(0),
             dry_runs: AtomicU64::new(0),
@@ -153,23 +157,43 @@ impl Caller {
     }
 
     async fn call_until(&self, call: &Call, longest: Duration) -> Result<Bytes, CallError> {
-        let mut end = None;
+        let mut began = None;
         let mut attempts = 0;
         loop {
             let permit = self.permits.acquire().await;
-            let end = *end.get_or_insert_with(|| Instant::now() + longest.min(self.limits.call));
+            let began = *began.get_or_insert_with(Instant::now);
+            let end = began + longest.min(self.limits.call);
             let outcome = self.attempt(call, end).await;
             drop(permit);
             let failure = match outcome {
-                Ok(body) => return Ok(body),
+                Ok(body) => {
+                    self.answers.store(true, Ordering::Relaxed);
+                    return Ok(body);
+                }
                 Err(failure) => failure,
             };
+            if !failure.again || failure.retry_after.is_some() {
+                self.answers.store(true, Ordering::Relaxed);
+            }
             attempts += 1;
             let pause = self.pause(attempts, failure.retry_after);
-            if !failure.again || end <= Instant::now() + pause {
+            if !failure.again {
+                return Err(failure.error);
+            }
+            if self.patience(began, end) <= Instant::now() + pause {
+                self.answers.store(false, Ordering::Relaxed);
                 return Err(failure.error);
             }
             sleep(pause).await;
+        }
+    }
+
+    /// Until when a call is sent again.
+    fn patience(&self, began: Instant, end: Instant) -> Instant {
+        if self.answers.load(Ordering::Relaxed) {
+            end
+        } else {
+            end.min(began + self.limits.first_answer)
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Limits {
     pub attempt: Duration,
     /// One call may take so long, with all its retries.
     pub call: Duration,
+    /// A cluster that has not answered yet, or was given up, is asked again for so long only.
+    pub first_answer: Duration,
     /// Seed of the jitter between retries.
     pub seed: u64,
 }
@@ -56,6 +58,7 @@ impl Default for Limits {
             // The API server gives up after 60 s itself; who has not answered in 30 s is ill.
             attempt: Duration::from_secs(30),
             call: Duration::from_secs(90),
+            first_answer: Duration::from_secs(10),
             seed: 0,
         }
     }

@@ -331,6 +331,35 @@ fn nobody_is_waited_for_longer_than_the_limits_say() {
 }
 
 #[test]
+fn who_never_answered_or_was_given_up_is_not_waited_for_long() {
+    simulated(async |sim, known| {
+        let limits = Limits::default();
+        let unknown = Cluster::from_client("gra", sim.client(), limits);
+        let waited = async |cluster: &Cluster| {
+            let begun = Instant::now();
+            cluster.identity().await.unwrap_err();
+            begun.elapsed()
+        };
+        sim.tell(Fault::Unreachable {
+            from: Timestamp::UNIX_EPOCH,
+            until: None,
+        });
+        assert!(waited(&unknown).await <= limits.first_answer);
+        let until_given_up = waited(&known).await;
+        assert!(limits.first_answer * 2 < until_given_up, "{until_given_up:?}");
+        assert!(waited(&known).await <= limits.first_answer);
+
+        sim.tell(Fault::Nothing);
+        unknown.identity().await.unwrap();
+        sim.tell(Fault::Unreachable {
+            from: Timestamp::UNIX_EPOCH,
+            until: None,
+        });
+        assert!(limits.first_answer * 2 < waited(&unknown).await);
+    });
+}
+
+#[test]
 fn a_write_does_not_outlive_its_claim() {
     simulated(async |sim, cluster| {
         sim.tell(Fault::Requests(RequestFaults {
