@@ -346,7 +346,10 @@ fn who_never_answered_or_was_given_up_is_not_waited_for_long() {
         });
         assert!(waited(&unknown).await <= limits.first_answer);
         let until_given_up = waited(&known).await;
-        assert!(limits.first_answer * 2 < until_given_up, "{until_given_up:?}");
+        assert!(
+            limits.first_answer * 2 < until_given_up,
+            "{until_given_up:?}"
+        );
         assert!(waited(&known).await <= limits.first_answer);
 
         sim.tell(Fault::Nothing);

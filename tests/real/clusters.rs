@@ -67,6 +67,16 @@ pub fn controlplane(arguments: &[&str]) -> String {
 
 /// Removes what earlier tests left: tenants' namespaces and records.
 pub fn clean() {
+    std::thread::scope(|scope| {
+        for cluster in CLUSTERS.into_iter().chain([HUB]) {
+            scope.spawn(move || clean_one(cluster));
+        }
+    });
+}
+
+/// What a namespace would wait for goes first: it is looked at again only many seconds later while pods take time
+/// to end or volumes are in use.
+fn clean_one(cluster: &str) {
     const KEPT: [&str; 5] = [
         "default",
         "escale-system",
@@ -74,35 +84,17 @@ pub fn clean() {
         "kube-public",
         "kube-system",
     ];
-    for cluster in CLUSTERS.into_iter().chain([HUB]) {
-        let names = kubectl(
-            cluster,
-            &[
-                "get",
-                "namespaces",
-                "-o",
-                "jsonpath={.items[*].metadata.name}",
-            ],
-        );
-        let left: Vec<&str> = names
-            .split(' ')
-            .filter(|name| !KEPT.contains(name))
-            .collect();
-        if !left.is_empty() {
-            kubectl(
-                cluster,
-                &[&["delete", "namespaces", "--timeout=120s"], left.as_slice()].concat(),
-            );
-        }
-        kubectl(
-            cluster,
-            &[
-                "-n",
-                "escale-system",
-                "delete",
-                "configmaps,leases",
-                "--all",
-            ],
-        );
+    let delete = |what: &[&str]| kubectl(cluster, &[&["delete"], what].concat());
+    let names = "jsonpath={.items[*].metadata.name}";
+    let names = kubectl(cluster, &["get", "namespaces", "-o", names]);
+    let all = names.split(' ').filter(|name| !KEPT.contains(name));
+    let left: Vec<&str> = all.collect();
+    if !left.is_empty() {
+        let workloads = "deployments,replicasets,statefulsets,cronjobs,jobs";
+        delete(&[workloads, "-A", "--all", "--wait=false"]);
+        delete(&["pods", "-A", "--all", "--force", "--wait=false"]);
+        delete(&["persistentvolumeclaims", "-A", "--all", "--wait=false"]);
+        delete(&[&["namespaces", "--timeout=120s"], left.as_slice()].concat());
     }
+    delete(&["-n", "escale-system", "configmaps,leases", "--all"]);
 }
