@@ -94,7 +94,13 @@ fn clean_one(cluster: &str) {
         delete(&[workloads, "-A", "--all", "--wait=false"]);
         delete(&["pods", "-A", "--all", "--force", "--wait=false"]);
         delete(&["persistentvolumeclaims", "-A", "--all", "--wait=false"]);
-        delete(&[&["namespaces", "--timeout=120s"], left.as_slice()].concat());
+        delete(
+            &[
+                &["namespaces", "--ignore-not-found", "--timeout=120s"],
+                left.as_slice(),
+            ]
+            .concat(),
+        );
     }
     delete(&["-n", "escale-system", "configmaps,leases", "--all"]);
 }
