@@ -30,11 +30,16 @@ pub struct Pool {
 }
 
 const FEW: usize = 1024;
+/// What is larger belongs to one object alone: records and bundles, of which every write makes another.
+const LARGE: usize = 4096;
 
 impl Pool {
     pub fn one(&mut self, json: Vec<u8>) -> Arc<Members> {
         if let Some(known) = self.known.get(json.as_slice()) {
             return known.clone();
+        }
+        if LARGE < json.len() {
+            return Arc::new(Members::of(&json));
         }
         self.sweep();
         // Without what a growing vector keeps in reserve.
@@ -50,7 +55,7 @@ impl Pool {
     fn sweep(&mut self) {
         if self.sweep_at.max(FEW) <= self.known.len() {
             self.known.retain(|_, one| 1 < Arc::strong_count(one));
-            self.sweep_at = 2 * self.known.len();
+            self.sweep_at = self.known.len() + self.known.len() / 2;
         }
     }
 }
@@ -104,5 +109,8 @@ mod tests {
         }
         assert!(pool.known.len() <= FEW + 1, "{}", pool.known.len());
         assert!(Arc::ptr_eq(&one, &pool.one(b"\"a\":1".to_vec())));
+        let known = pool.known.len();
+        let large = pool.one(vec![b'1'; 2 * LARGE]);
+        assert_eq!((large.json.len(), pool.known.len()), (2 * LARGE, known));
     }
 }
