@@ -172,14 +172,15 @@ impl Caller {
                 }
                 Err(failure) => failure,
             };
+            // Who says no, or when to come back, is there.
             if !failure.again || failure.retry_after.is_some() {
                 self.answers.store(true, Ordering::Relaxed);
             }
-            attempts += 1;
-            let pause = self.pause(attempts, failure.retry_after);
             if !failure.again {
                 return Err(failure.error);
             }
+            attempts += 1;
+            let pause = self.pause(attempts, failure.retry_after);
             if self.patience(began, end) <= Instant::now() + pause {
                 self.answers.store(false, Ordering::Relaxed);
                 return Err(failure.error);

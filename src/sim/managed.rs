@@ -117,7 +117,11 @@ impl Managed {
         };
         let is_same =
             others_after.iter().eq(others_before.iter()) && after.without_status() == rest;
-        let status = Members::of(with(text(after.status()?), address).as_bytes());
+        let status = Members::of(
+            with(text(after.status()?), address)
+                .into_owned()
+                .into_bytes(),
+        );
         is_same.then(|| Routine {
             who: after.who.clone(),
             status: Arc::new(status),
@@ -134,7 +138,11 @@ impl Managed {
         pool: &mut Pool,
     ) -> Self {
         let mut after = self.clone();
-        let status = pool.one(with(text(&routine.status), address).as_bytes().to_vec());
+        let status = pool.one(
+            with(text(&routine.status), address)
+                .into_owned()
+                .into_bytes(),
+        );
         let own = after
             .0
             .iter()

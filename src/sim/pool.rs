@@ -30,7 +30,7 @@ pub struct Pool {
 }
 
 const FEW: usize = 1024;
-/// What is larger belongs to one object alone: records and bundles, of which every write makes another.
+/// Records and bundles are larger; every write of them makes another that no other object has in common.
 const LARGE: usize = 4096;
 
 impl Pool {
@@ -38,18 +38,19 @@ impl Pool {
         if let Some(known) = self.known.get(json.as_slice()) {
             return known.clone();
         }
-        if LARGE < json.len() {
-            return Arc::new(Members::of(&json));
-        }
         self.sweep();
-        // Without what a growing vector keeps in reserve.
-        let json = Bytes::from(json.into_boxed_slice());
-        let one = Arc::new(Members {
-            json: json.clone(),
-            tree: OnceLock::new(),
-        });
-        self.known.insert(json, one.clone());
+        let one = Arc::new(Members::of(json));
+        self.known.insert(one.json.clone(), one.clone());
         one
+    }
+
+    /// Of an object that may be a record or a bundle: large ones are kept apart.
+    pub fn one_unless_large(&mut self, json: Vec<u8>) -> Arc<Members> {
+        if LARGE < json.len() {
+            Arc::new(Members::of(json))
+        } else {
+            self.one(json)
+        }
     }
 
     fn sweep(&mut self) {
@@ -64,9 +65,10 @@ impl Pool {
 const MANY: usize = 16;
 
 impl Members {
-    pub fn of(json: &[u8]) -> Self {
+    pub fn of(json: Vec<u8>) -> Self {
         Self {
-            json: Bytes::copy_from_slice(json),
+            // Without what a growing vector keeps in reserve.
+            json: json.into_boxed_slice().into(),
             tree: OnceLock::new(),
         }
     }
@@ -110,7 +112,7 @@ mod tests {
         assert!(pool.known.len() <= FEW + 1, "{}", pool.known.len());
         assert!(Arc::ptr_eq(&one, &pool.one(b"\"a\":1".to_vec())));
         let known = pool.known.len();
-        let large = pool.one(vec![b'1'; 2 * LARGE]);
+        let large = pool.one_unless_large(vec![b'1'; 2 * LARGE]);
         assert_eq!((large.json.len(), pool.known.len()), (2 * LARGE, known));
     }
 }

@@ -185,7 +185,8 @@ impl Rest {
             }
         }
         Self {
-            members: pool.one(members),
+            members: pool.one_unless_large(members),
+            // Its workload and all its pods have it in common, however large it is.
             pod: pool.one(pod),
             depth: path.len(),
         }

@@ -23,6 +23,12 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 /// Runs on a clock that jumps to the next timer whenever all wait.
+/// The cluster is gone, for good.
+const AWAY: Fault = Fault::Unreachable {
+    from: Timestamp::UNIX_EPOCH,
+    until: None,
+};
+
 fn simulated<F: Future>(test: impl FnOnce(SimCluster, Cluster) -> F) -> F::Output {
     simulated_with(Limits::default(), 7, test)
 }
@@ -340,10 +346,7 @@ fn who_never_answered_or_was_given_up_is_not_waited_for_long() {
             cluster.identity().await.unwrap_err();
             begun.elapsed()
         };
-        sim.tell(Fault::Unreachable {
-            from: Timestamp::UNIX_EPOCH,
-            until: None,
-        });
+        sim.tell(AWAY);
         assert!(waited(&unknown).await <= limits.first_answer);
         let until_given_up = waited(&known).await;
         assert!(
@@ -354,10 +357,7 @@ fn who_never_answered_or_was_given_up_is_not_waited_for_long() {
 
         sim.tell(Fault::Nothing);
         unknown.identity().await.unwrap();
-        sim.tell(Fault::Unreachable {
-            from: Timestamp::UNIX_EPOCH,
-            until: None,
-        });
+        sim.tell(AWAY);
         assert!(limits.first_answer * 2 < waited(&unknown).await);
     });
 }
@@ -383,10 +383,7 @@ fn a_write_does_not_outlive_its_claim() {
 #[test]
 fn a_cluster_that_is_away_is_told_with_a_hint() {
     simulated(async |sim, cluster| {
-        sim.tell(Fault::Unreachable {
-            from: Timestamp::UNIX_EPOCH,
-            until: None,
-        });
+        sim.tell(AWAY);
         let error = cluster.identity().await.unwrap_err();
         assert!(error.is_of_the_cluster());
         let advice = error.advise("gra");
