@@ -1,0 +1,180 @@
+//! Claims and holds: who may write to a tenant, and what that leaves in its record.
+
+use super::*;
+
+#[test]
+fn a_claim_counts_the_epoch_and_stores_the_union_before_any_write() {
+    let taken = take_claim(&record(), taking("C"), at(20)).unwrap();
+    assert_eq!(taken.took_over, None);
+    assert_eq!(taken.record.epoch, 3);
+    let names: Vec<String> = taken
+        .record
+        .inventory
+        .lines()
+        .map(|line| line.object.to_string())
+        .collect();
+    assert_eq!(names, ["ConfigMap/sites", "Service/web"]);
+    assert_eq!(taken.record.digest, Some(digest("B")), "nothing moved yet");
+}
+
+#[test]
+fn the_next_claim_folds_in_what_has_proved_good() {
+    let by_clock = take_claim(&record(), taking("C"), at(20)).unwrap().record;
+    assert_eq!(
+        by_clock.goods,
+        [
+            Good {
+                at: at(10),
+                ..good("B", 0)
+            },
+            good("A", 0)
+        ]
+    );
+    let early = take_claim(&record(), taking("C"), at(14)).unwrap().record;
+    assert_eq!(early.goods, [good("A", 0)], "its soak was not over");
+    let breached = Taking {
+        soak: Soak::NotPassed,
+        ..taking("C")
+    };
+    let breached = take_claim(&record(), breached, at(20)).unwrap().record;
+    assert_eq!(breached.goods, [good("A", 0)]);
+    let failed = TenantRecord {
+        state: Outcome::Failed,
+        ..record()
+    };
+    let failed = take_claim(&failed, taking("C"), at(20)).unwrap().record;
+    assert_eq!(failed.goods, [good("A", 0)]);
+}
+
+#[test]
+fn a_live_claim_and_a_hold_refuse() {
+    let claimed = take_claim(&record(), taking("C"), at(20)).unwrap().record;
+    let refused = take_claim(&claimed, taking("D"), at(60)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "`ci-4711` is writing to it until 2026-11-22T02:00:00Z (rollout, Ada)"
+    );
+    let kept = hold(&record(), held());
+    let refused = take_claim(&kept, taking("C"), at(20)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "it is held: audit week (Grace) until 2026-11-22 02:40 UTC"
+    );
+    let passing = Taking {
+        pass_hold: PassHold::Yes,
+        ..taking("C")
+    };
+    assert!(take_claim(&kept, passing, at(20)).is_ok());
+    assert!(
+        take_claim(&kept, taking("C"), at(100)).is_ok(),
+        "it expired"
+    );
+}
+
+#[test]
+fn a_claim_that_was_left_open_is_taken_over_after_its_deadline_and_a_margin() {
+    let claimed = take_claim(&record(), taking("C"), at(20)).unwrap().record;
+    let just_before = at(60) + CLAIM_MARGIN;
+    assert!(take_claim(&claimed, taking("D"), just_before).is_err());
+    let later = just_before + SignedDuration::from_secs(1);
+    let taken = take_claim(&claimed, taking("D"), later).unwrap();
+    assert_eq!(taken.took_over, claimed.claim);
+    let after = taken.record;
+    assert_eq!(after.epoch, 4);
+    assert_eq!(after.state, Outcome::Interrupted);
+    assert_eq!(after.history[0].action, Action::TakeOver);
+    assert_eq!(
+        after.previous_good().map(|good| &good.digest),
+        Some(&digest("B")),
+        "a typed rollback goes back to what ran before the interrupted claim"
+    );
+}
+
+#[test]
+fn closing_a_claim_notes_who_went_where_and_how_it_ended() {
+    let claimed = take_claim(&record(), taking("C"), at(20)).unwrap().record;
+    let closed = close_claim(&claimed, closing(&claimed, Outcome::Succeeded)).unwrap();
+    assert_eq!(closed.claim, None);
+    assert_eq!(closed.digest, Some(digest("C")));
+    assert_eq!(closed.rollout.as_deref(), Some("r-3"));
+    assert_eq!(
+        closed.history,
+        [Entry {
+            at: at(30),
+            who: "Ada".to_owned(),
+            why: "merge of !42".to_owned(),
+            action: Action::Rollout,
+            rollout: Some("r-3".to_owned()),
+            from: Some(digest("B")),
+            to: Some(digest("C")),
+            release: Some("commit-C".to_owned()),
+            outcome: Some(Outcome::Succeeded),
+        }]
+    );
+    assert_eq!(closed.last_good().unwrap().digest, digest("B"));
+    assert_eq!(closed.previous_good().unwrap().digest, digest("B"));
+}
+
+#[test]
+fn who_lost_a_claim_can_neither_close_nor_renew_it() {
+    let mine = take_claim(&record(), taking("C"), at(20)).unwrap().record;
+    let claim = mine.claim.clone().unwrap();
+    let theirs = Taking {
+        holder: "laptop".to_owned(),
+        ..taking("D")
+    };
+    let taken = take_claim(&mine, theirs, at(90)).unwrap().record;
+    let lost = close_claim(&taken, closing(&mine, Outcome::Succeeded)).unwrap_err();
+    assert_eq!(
+        lost.to_string(),
+        "the claim was taken over by `laptop` (epoch 4)"
+    );
+    assert!(renew_claim(&taken, &claim, Vec::new(), at(120)).is_err());
+    let closed = close_claim(&mine, closing(&mine, Outcome::Failed)).unwrap();
+    let lost = renew_claim(&closed, &claim, Vec::new(), at(120)).unwrap_err();
+    assert_eq!(lost.to_string(), "the claim is closed");
+}
+
+#[test]
+fn a_hold_survives_the_claim_that_runs_meanwhile() {
+    let claimed = take_claim(&record(), taking("C"), at(20)).unwrap().record;
+    let kept = hold(&claimed, held());
+    let closed = close_claim(&kept, closing(&kept, Outcome::Succeeded)).unwrap();
+    assert_eq!(closed.hold, Some(held()));
+    let change = HoldChange {
+        who: "Grace".to_owned(),
+        why: "audit over".to_owned(),
+        at: at(50),
+    };
+    let released = release_hold(&closed, change.clone()).unwrap();
+    assert_eq!(released.hold, None);
+    let actions: Vec<Action> = released.history.iter().map(|entry| entry.action).collect();
+    assert_eq!(
+        actions,
+        [Action::ReleaseHold, Action::Rollout, Action::Hold]
+    );
+    assert_eq!(release_hold(&released, change), Err(Refused::NotHeld));
+}
+
+#[test]
+fn history_and_goods_do_not_grow_without_end() {
+    let mut record = record();
+    for round in 0..200 {
+        let minute = 100_000 * (round + 1);
+        let taking = Taking {
+            deadline: at(minute + 5),
+            keep: Keep {
+                releases: 3,
+                days: 0,
+            },
+            soak: Soak::Passed,
+            ..taking(&format!("v{round}"))
+        };
+        record = take_claim(&record, taking, at(minute)).unwrap().record;
+        record = close_claim(&record, closing(&record, Outcome::Succeeded)).unwrap();
+    }
+    assert_eq!(record.history.len(), 60);
+    assert_eq!(record.goods.len(), 3);
+    let size = encode_tenant(&record, None).to_string().len();
+    assert!(size < 64 * 1024, "{size}");
+}
