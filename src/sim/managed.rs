@@ -1,5 +1,6 @@
 //! `managedFields` of a stored object: who owns what, and since when.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -168,6 +169,20 @@ impl Managed {
             entry.time = Some(time.into());
         }
         after.sorted()
+    }
+
+    /// The same of an object that is new now, with one word in place of another.
+    pub fn like(&self, words: (&str, &str), time: &str, pool: &mut Pool) -> Self {
+        let mut like = self.clone();
+        for entry in &mut like.0 {
+            entry.time = Some(time.into());
+            for field in &mut entry.fields {
+                if let Cow::Owned(text) = with(text(field), words) {
+                    *field = pool.one(text.into_bytes());
+                }
+            }
+        }
+        like
     }
 
     /// In the order in which the server lists entries.

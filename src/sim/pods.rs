@@ -18,7 +18,7 @@ use super::view::View;
 
 use course::Course;
 
-pub use schedule::nodes;
+pub use schedule::{Nodes, nodes};
 
 /// How long the scheduler takes.
 pub const BINDING: Duration = Duration::from_millis(100);

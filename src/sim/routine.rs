@@ -1,10 +1,12 @@
-//! Changes of status that were seen before: thousands of pods go through the same few, and what each does to the
-//! fields that its writer owns is worked out once.
+//! Writes of controllers that were seen before: thousands of pods are made and go through the same few changes of
+//! status, and what each does to the fields that its writer owns is worked out once.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
+use crate::fields::outline;
 
 use super::managed::{Managed, Routine};
 use super::ownership::ATOMIC;
@@ -12,11 +14,16 @@ use super::pool::{Pool, write_json};
 
 /// What is known by now.
 #[derive(Debug, Default)]
-pub struct Routines(BTreeMap<Vec<u8>, Routine>);
+pub struct Routines {
+    changes: BTreeMap<Vec<u8>, Routine>,
+    /// The owners of new objects, by manager and outline.
+    new: BTreeMap<String, Managed>,
+}
 
 /// With so many known it begins anew: there are only so many kinds of workloads.
 const MOST: usize = 4096;
-/// Stands for the address of a pod, which is a key in its status.
+/// Stands for the address of a pod, which is a key in its status; for the uid of an owner, which is one in the
+/// metadata of what it owns.
 const ADDRESS: &str = "@";
 
 /// A change of status and of nothing else, by the one who owned it.
@@ -38,7 +45,7 @@ impl Routines {
         time: &str,
         pool: &mut Pool,
     ) -> Option<Managed> {
-        let routine = self.0.get(&change.key)?;
+        let routine = self.changes.get(&change.key)?;
         Some(before.after(routine, (ADDRESS, change.address), time, pool))
     }
 
@@ -46,11 +53,25 @@ impl Routines {
     pub fn keep(&mut self, change: Change<'_>, before: &Managed, after: &Managed, time: &str) {
         let address = (change.address, ADDRESS);
         if let Some(routine) = after.routine_since(before, change.by, address, time) {
-            if self.0.len() == MOST {
-                self.0.clear();
+            if self.changes.len() == MOST {
+                self.changes.clear();
             }
-            self.0.insert(change.key, routine);
+            self.changes.insert(change.key, routine);
         }
+    }
+
+    /// The owners of a new object of which one like it was seen before.
+    pub fn of_new(&self, new: &New<'_>, time: &str, pool: &mut Pool) -> Option<Managed> {
+        let like = self.new.get(&new.key)?;
+        Some(like.like((ADDRESS, new.owner), time, pool))
+    }
+
+    pub fn keep_new(&mut self, new: New<'_>, owners: &Managed, time: &str, pool: &mut Pool) {
+        if self.new.len() == MOST {
+            self.new.clear();
+        }
+        let like = owners.like((new.owner, ADDRESS), time, pool);
+        self.new.insert(new.key, like);
     }
 }
 
@@ -90,6 +111,24 @@ impl<'a> Change<'a> {
             shape.write(&mut key, status, false);
         }
         Some(Self { key, by, address })
+    }
+}
+
+/// A new object, as its creator sends it.
+#[derive(Debug)]
+pub struct New<'a> {
+    key: String,
+    /// The uid of the one object that owns it, if any does.
+    owner: &'a str,
+}
+
+impl<'a> New<'a> {
+    pub fn of(object: &'a Value, manager: &str) -> Self {
+        let owner = object.pointer("/metadata/ownerReferences/0/uid");
+        let owner = owner.and_then(Value::as_str).unwrap_or_default();
+        let outline = outline(object);
+        let key = format!("{manager}\0{}", with(&outline, (owner, ADDRESS)));
+        Self { key, owner }
     }
 }
 

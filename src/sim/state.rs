@@ -16,11 +16,12 @@ use super::log::{RequestLog, Verb};
 use super::managed::Managed;
 use super::object::ObjectId;
 use super::ownership;
+use super::pods::Nodes;
 use super::pool::Pool;
 use super::random;
 use super::refusal::Refusal;
 use super::request::Request;
-use super::routine::{Change, Routines};
+use super::routine::{Change, New, Routines};
 use super::service::Answer;
 use super::store::Store;
 use super::stored::Stored;
@@ -35,6 +36,8 @@ pub struct State {
     pub store: Store,
     /// What is known of changes of status.
     routines: Routines,
+    /// What the scheduler knows of the nodes.
+    pub nodes: Nodes,
     pub timers: Timers,
     pub faults: Faults,
     pub rules: Vec<Rule>,
@@ -68,6 +71,7 @@ impl State {
             kinds: Kinds::built_in(),
             store: Store::default(),
             routines: Routines::default(),
+            nodes: Nodes::default(),
             timers: Timers::default(),
             faults: Faults::default(),
             rules: Vec::new(),
@@ -155,6 +159,33 @@ impl State {
         let stored = self.store.put(id, value, created);
         controllers::changed(self, id, before.as_deref(), now);
         stored
+    }
+
+    /// Stores a new object, complete, that a controller made; tells the controllers.
+    pub fn commit_new(&mut self, id: &ObjectId, mut object: Value, manager: &str, now: Timestamp) {
+        let owners = self.owners_of_new(&object, manager, now);
+        self.store.put_owned(id, (&mut object, owners), now);
+        controllers::changed(self, id, None, now);
+    }
+
+    fn owners_of_new(&mut self, object: &Value, manager: &str, now: Timestamp) -> Managed {
+        let new = New::of(object, manager);
+        let time = written(now);
+        let time = time.as_str().unwrap_or_default();
+        let pool = self.store.pool();
+        let from_scratch = |pool: &mut Pool| {
+            let owned = ownership::updated(None, object, manager, None, now);
+            #[cfg(debug_assertions)]
+            assert_eq!(object["spec"], owned["spec"], "it is spelled as answered");
+            Managed::of(&owned, pool)
+        };
+        if let Some(known) = self.routines.of_new(&new, time, pool) {
+            debug_assert_eq!(known.values(), from_scratch(pool).values(), "{object}");
+            return known;
+        }
+        let owners = from_scratch(pool);
+        self.routines.keep_new(new, &owners, time, pool);
+        owners
     }
 
     /// Stores what a controller or kubelet made of the metadata and the status of an object, and who owns it; tells

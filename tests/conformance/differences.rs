@@ -34,22 +34,6 @@ pub const ALLOWED: &[Allowed] = &[
     allowed(["job-life", "jobs", "/details/causes/*/message"], WORDING),
     allowed(
         [
-            "deployment-life",
-            "replicasets",
-            "/items/*/metadata/generation",
-        ],
-        STEPS,
-    ),
-    allowed(
-        [
-            "deployment-life",
-            "replicasets",
-            "/items/*/status/observedGeneration",
-        ],
-        STEPS,
-    ),
-    allowed(
-        [
             "definition-then-object",
             "boats",
             "/metadata/managedFields/*/fieldsV1/f:spec/.",
@@ -123,8 +107,6 @@ pub const ALLOWED: &[Allowed] = &[
 
 const DRY_RUN_UID: &str = "A dry-run that would create an object shows the uid that the object then gets; a real server makes up another.";
 const WORDING: &str = "The words of some refusals differ (they print Go structures); code, reason and fields are the same.";
-const STEPS: &str =
-    "A rolling update takes a step more or less, so the generation of a ReplicaSet differs.";
 const CUSTOM: &str = "Custom resources have no schema but what is sent: a server that knows it does not list `spec` itself among the owned fields, and keeps the definition's status under another name.";
 const KUBELET: &str = "What only a kubelet or its container runtime knows: image ids, addresses of nodes, its own field ownership and the words of a waiting container.";
 const CUSTOM_UNKNOWN: &str =

@@ -35,8 +35,10 @@ pub fn sync(state: &mut State, id: &ObjectId, now: Timestamp) {
     } else {
         current.clamp(bound("minReplicas"), bound("maxReplicas"))
     };
-    let scale = |object: &mut Value| object["spec"]["replicas"] = json!(desired);
-    owned::update(state, &target, Some("scale"), scale, now);
+    if replicas != Some(desired) {
+        let scale = |object: &mut Value| object["spec"]["replicas"] = json!(desired);
+        owned::update(state, &target, Some("scale"), scale, now);
+    }
     write_status(state, id, (current, desired), now);
 }
 

@@ -95,7 +95,7 @@ fn choose_set(
 ) -> Option<&'static str> {
     let newest = sets.iter().map(Set::revision).max().unwrap_or_default();
     let Some(known) = sets.iter().find(|set| set.hash() == hash) else {
-        create_set(state, id, deployment, hash, newest + 1, now);
+        create_set(state, id, deployment, (sets, hash, newest + 1), now);
         return Some("NewReplicaSetCreated");
     };
     if known.revision() == newest {
@@ -112,8 +112,7 @@ fn create_set(
     state: &mut State,
     id: &ObjectId,
     deployment: &View,
-    hash: &str,
-    revision: i64,
+    (old, hash, revision): (&[Set], &str, i64),
     now: Timestamp,
 ) {
     let kind = state.built_in("replicasets.apps");
@@ -124,11 +123,11 @@ fn create_set(
     selector["matchLabels"]["pod-template-hash"] = json!(hash);
     let mut annotations = deployment["metadata"]["annotations"].clone();
     annotations[REVISION] = json!(revision.to_string());
-    let mut spec = json!({"replicas": 0, "selector": selector, "template": template});
+    let mut spec = json!({"selector": selector, "template": template});
     if let least @ Value::Number(_) = &deployment["spec"]["minReadySeconds"] {
         spec["minReadySeconds"] = least.clone();
     }
-    let object = json!({
+    let mut object = json!({
         "apiVersion": "apps/v1", "kind": "ReplicaSet",
         "metadata": {
             "name": name, "namespace": id.namespace(), "labels": spec["template"]["metadata"]["labels"],
@@ -136,6 +135,7 @@ fn create_set(
         },
         "spec": spec,
     });
+    rolling::size_first(&mut object, deployment, old, now);
     owned::create(state, &id.beside(kind, &name), object, now);
 }
 

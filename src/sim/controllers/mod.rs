@@ -89,6 +89,7 @@ pub fn changed(state: &mut State, id: &ObjectId, before: Option<&Stored>, now: T
             );
         }
         "DaemonSet" | "Job" | "PodDisruptionBudget" if is_news => state.at(soon, What::Sync, id),
+        "Node" => state.nodes.clear(),
         "HorizontalPodAutoscaler" => state.at(later(now, INTERVAL), What::Sync, id),
         "Namespace"
         | "PersistentVolumeClaim"
@@ -124,7 +125,11 @@ pub fn removed(state: &mut State, id: &ObjectId, gone: &Head, now: Timestamp) {
             state.at(soon, What::Sync, &namespace);
         }
     }
-    if state.kind(id).is("", "pods") {
+    let kind = state.kind(id);
+    if kind.is("", "nodes") {
+        state.nodes.clear();
+    }
+    if kind.is("", "pods") {
         wake_all(
             state,
             "poddisruptionbudgets.policy",

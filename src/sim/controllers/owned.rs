@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::sim::object::{Head, ObjectId, Phase};
-use crate::sim::ownership;
 use crate::sim::random;
 use crate::sim::state::{State, later};
 use crate::sim::stored::Stored;
@@ -125,8 +124,7 @@ pub fn create(state: &mut State, id: &ObjectId, object: Value, now: Timestamp) -
     let Ok(object) = state.completed(id, object, now) else {
         return false;
     };
-    let mut object = ownership::updated(None, &object, CONTROLLER, None, now);
-    state.commit(id, &mut object, now);
+    state.commit_new(id, object, CONTROLLER, now);
     true
 }
 

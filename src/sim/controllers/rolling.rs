@@ -65,26 +65,28 @@ pub fn step(
         return false;
     };
     let old: Vec<&Set> = sets.iter().filter(|set| !is_new(set)).collect();
-    let plan = Plan {
-        wanted: deployment["spec"]["replicas"].as_i64().unwrap_or(1),
-        bounds: Bounds::of(deployment),
-        least: owned::min_ready(deployment),
-        now,
-    };
-    let scales = if deployment["spec"]["strategy"]["type"] == "Recreate" {
-        plan.recreate(new, &old)
-    } else {
-        plan.roll(new, &old)
-    };
+    let plan = Plan::of(deployment, now);
+    let mut scales = plan.shrunk(new, &old);
+    scales.push((new, plan.size_of_new(new.wanted(), &old)));
     let any_change = scales.iter().any(|(set, size)| set.wanted() != *size);
     for (set, size) in scales {
-        scale(state, set, size, &plan, now);
+        if set.wanted() != size {
+            owned::update(state, &set.id, None, |set| plan.size(set, size), now);
+        }
     }
     any_change
 }
 
+/// Gives a ReplicaSet that is about to be created its size.
+pub fn size_first(set: &mut Value, deployment: &View, old: &[Set], now: Timestamp) {
+    let old: Vec<&Set> = old.iter().collect();
+    let plan = Plan::of(deployment, now);
+    plan.size(set, plan.size_of_new(0, &old));
+}
+
 /// What a step is decided from.
 struct Plan {
+    recreates: bool,
     wanted: i64,
     bounds: Bounds,
     least: SignedDuration,
@@ -92,26 +94,34 @@ struct Plan {
 }
 
 impl Plan {
-    /// Old pods go first; new ones come when the last has gone.
-    fn recreate<'a>(&self, new: &'a Set, old: &[&'a Set]) -> Vec<(&'a Set, i64)> {
-        let still_there = old.iter().any(|set| !set.pods.is_empty());
-        let size = if still_there {
-            new.wanted()
-        } else {
-            self.wanted
-        };
-        let mut scales: Vec<(&Set, i64)> = old.iter().map(|set| (*set, 0)).collect();
-        scales.push((new, size));
-        scales
+    fn of(deployment: &View, now: Timestamp) -> Self {
+        Self {
+            recreates: deployment["spec"]["strategy"]["type"] == "Recreate",
+            wanted: deployment["spec"]["replicas"].as_i64().unwrap_or(1),
+            bounds: Bounds::of(deployment),
+            least: owned::min_ready(deployment),
+            now,
+        }
     }
 
-    fn roll<'a>(&self, new: &'a Set, old: &[&'a Set]) -> Vec<(&'a Set, i64)> {
-        let total: i64 = old.iter().map(|set| set.wanted()).sum::<i64>() + new.wanted();
+    /// The size of the new set, which has `size` so far.
+    fn size_of_new(&self, size: i64, old: &[&Set]) -> i64 {
+        if self.recreates {
+            // New pods come when the last old one has gone.
+            let still_there = old.iter().any(|set| !set.pods.is_empty());
+            return if still_there { size } else { self.wanted };
+        }
+        let total = old.iter().map(|set| set.wanted()).sum::<i64>() + size;
         let room = (self.wanted + self.bounds.surge - total).max(0);
-        let size = new.wanted() + room.min((self.wanted - new.wanted()).max(0));
-        let mut scales = self.shrink(new, old, total);
-        scales.push((new, size.min(self.wanted)));
-        scales
+        (size + room.min((self.wanted - size).max(0))).min(self.wanted)
+    }
+
+    fn shrunk<'a>(&self, new: &Set, old: &[&'a Set]) -> Vec<(&'a Set, i64)> {
+        if self.recreates {
+            return old.iter().map(|set| (*set, 0)).collect();
+        }
+        let total = old.iter().map(|set| set.wanted()).sum::<i64>() + new.wanted();
+        self.shrink(new, old, total)
     }
 
     /// Takes old replicas away as far as enough pods stay available: those first that are not available anyway.
@@ -139,18 +149,14 @@ impl Plan {
         }
         sizes
     }
-}
 
-fn scale(state: &mut State, set: &Set, size: i64, plan: &Plan, now: Timestamp) {
-    let most = plan.wanted + plan.bounds.surge;
-    let change = |object: &mut Value| {
-        object["spec"]["replicas"] = json!(size);
-        let annotations = &mut object["metadata"]["annotations"];
-        annotations["deployment.kubernetes.io/desired-replicas"] = json!(plan.wanted.to_string());
+    /// Writes the size of a set, and what it was decided from.
+    fn size(&self, set: &mut Value, size: i64) {
+        let most = self.wanted + self.bounds.surge;
+        set["spec"]["replicas"] = json!(size);
+        let annotations = &mut set["metadata"]["annotations"];
+        annotations["deployment.kubernetes.io/desired-replicas"] = json!(self.wanted.to_string());
         annotations["deployment.kubernetes.io/max-replicas"] = json!(most.to_string());
-    };
-    if set.wanted() != size {
-        owned::update(state, &set.id, None, change, now);
     }
 }
 

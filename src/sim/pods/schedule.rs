@@ -1,5 +1,8 @@
 //! The scheduler: which node a pod goes to.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -29,7 +32,7 @@ pub fn bind(
         .as_object()
         .cloned()
         .unwrap_or_default();
-    let mut nodes = nodes(state, &wanted);
+    let nodes = known_nodes(state, &wanted);
     if nodes.is_empty() {
         grow(state, wanted, now);
         return Err("0 nodes are available: no node matches Pod's node affinity/selector.");
@@ -37,7 +40,7 @@ pub fn bind(
     let number = random::number(state.seed, &["node", id.key()]);
     let count = u64::try_from(nodes.len()).unwrap_or(1);
     let index = usize::try_from(number % count).unwrap_or_default();
-    let node = nodes.swap_remove(index);
+    let node = &nodes[index];
     if let Some(stored) = state.store.find(id).cloned() {
         let mut bound = pod.clone().into_tree();
         bound["spec"]["nodeName"] = json!(node);
@@ -45,6 +48,19 @@ pub fn bind(
         state.commit_as_owned(id, bound, stored.managed().clone(), now);
     }
     Ok(())
+}
+
+/// Nodes by selector, as far as they were looked for since any node changed.
+pub type Nodes = BTreeMap<String, Arc<[String]>>;
+
+fn known_nodes(state: &mut State, wanted: &Map<String, Value>) -> Arc<[String]> {
+    let selector = Value::from(wanted.clone()).to_string();
+    if let Some(known) = state.nodes.get(&selector) {
+        return known.clone();
+    }
+    let found: Arc<[String]> = nodes(state, wanted).into();
+    state.nodes.insert(selector, found.clone());
+    found
 }
 
 /// The names of the nodes that have these labels. Nodes that are somebody's own take nobody else.
