@@ -30,6 +30,11 @@ pub struct Reader {
 pub enum Within<'a> {
     Cluster,
     Namespace(&'a str),
+    /// One object of a namespace. The API server reads nothing else for it; none is an answer too.
+    Object {
+        namespace: &'a str,
+        name: &'a str,
+    },
 }
 
 /// Which lines of which container's log.
@@ -147,8 +152,18 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
     ) -> Result<Vec<Live>, CallError> {
-        let pages = self.all_pages(kind, within, selector, METADATA).await?;
+        let pages = self.list_metadata_pages(kind, within, selector).await?;
         items(&pages)?.iter().map(Item::read).collect()
+    }
+
+    /// As [`list_pages`](Self::list_pages), of the metadata of each object alone.
+    pub async fn list_metadata_pages(
+        &self,
+        kind: &Kind,
+        within: Within<'_>,
+        selector: Option<&str>,
+    ) -> Result<Vec<Page>, CallError> {
+        self.all_pages(kind, within, selector, METADATA).await
     }
 
     /// Asks the server what an apply would lead to.
@@ -244,11 +259,15 @@ fn items(pages: &[Page]) -> Result<Vec<Item>, CallError> {
 }
 
 fn page_call(kind: &Kind, within: Within<'_>, selector: Option<&str>, token: &str) -> Call {
-    let namespace = match within {
-        Within::Cluster => None,
-        Within::Namespace(namespace) => Some(namespace),
+    let (namespace, name) = match within {
+        Within::Cluster => (None, None),
+        Within::Namespace(namespace) => (Some(namespace), None),
+        Within::Object { namespace, name } => (Some(namespace), Some(name)),
     };
     let mut call = Call::get(kind.path(namespace)).query("limit", PAGE.to_string());
+    if let Some(name) = name {
+        call = call.query("fieldSelector", format!("metadata.name={name}"));
+    }
     if let Some(selector) = selector {
         call = call.query("labelSelector", selector);
     }

@@ -1,6 +1,6 @@
 //! The lists of one look at a cluster: as few as serve it, of no more than it needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
 use rayon::prelude::*;
@@ -29,8 +29,26 @@ impl Listed {
     }
 }
 
-/// A kind, and the namespaces that are asked for it.
-pub type Asked<'a> = (Kind, BTreeSet<&'a str>);
+/// A kind, and what is asked for of it, by namespace.
+pub type Asked<'a> = (Kind, Namespaces<'a>);
+
+type Namespaces<'a> = BTreeMap<&'a str, Which<'a>>;
+
+/// Which objects of a kind in a namespace are asked for. More may come.
+#[derive(Clone, Debug)]
+pub enum Which<'a> {
+    All,
+    Named(&'a str),
+    /// By a label selector.
+    Labelled(String),
+}
+
+/// How much of each object comes over the wire.
+#[derive(Clone, Copy)]
+enum Depth {
+    Whole,
+    Metadata,
+}
 
 /// The lists of one look.
 pub struct Lists {
@@ -41,21 +59,31 @@ pub struct Lists {
 
 impl Lists {
     /// The objects that have a health of their own, by namespace.
-    pub async fn of_wanted(&self, watched: &[Watched]) -> Result<Listed, CallError> {
+    pub async fn of_wanted(&self, watched: &[&Watched]) -> Result<Listed, CallError> {
         let asked = asked(&self.reader, watched).await?;
         self.of_kinds(&asked).await
     }
 
+    /// The same objects, but nothing of them that does not name or date them.
+    pub async fn versions_of_wanted(&self, watched: &[&Watched]) -> Result<Listed, CallError> {
+        let asked = asked(&self.reader, watched).await?;
+        self.listed(&asked, Depth::Metadata).await
+    }
+
     /// The objects of these kinds, each in its namespaces.
     pub async fn of_kinds(&self, asked: &[Asked<'_>]) -> Result<Listed, CallError> {
+        self.listed(asked, Depth::Whole).await
+    }
+
+    async fn listed(&self, asked: &[Asked<'_>], depth: Depth) -> Result<Listed, CallError> {
         let lists = asked.iter().map(|(kind, namespaces)| async move {
-            let pages = self.pages(namespaces, kind).await?;
+            let pages = self.pages(kind, namespaces, depth).await?;
             Ok(pages.into_iter().map(move |page| (namespaces, page)))
         });
         let pages: Vec<_> = try_join_all(lists).await?.into_iter().flatten().collect();
         let items = pages.par_iter().map(|(namespaces, page)| {
             let mut items = page.read()?;
-            items.retain(|item| namespaces.contains(item.namespace().unwrap_or_default()));
+            items.retain(|item| namespaces.contains_key(item.namespace().unwrap_or_default()));
             Ok(items)
         });
         let mut listed = Listed {
@@ -81,29 +109,53 @@ impl Lists {
 
     async fn pages(
         &self,
-        namespaces: &BTreeSet<&str>,
         kind: &Kind,
+        namespaces: &Namespaces<'_>,
+        depth: Depth,
     ) -> Result<Vec<Page>, CallError> {
         if !self.is_few(namespaces.len()) {
-            return self.reader.list_pages(kind, Within::Cluster, None).await;
+            return self.list(kind, Within::Cluster, None, depth).await;
         }
-        let each = namespaces.iter().map(|namespace| {
-            self.reader
-                .list_pages(kind, Within::Namespace(namespace), None)
+        let each = namespaces.iter().map(|(namespace, which)| {
+            let (within, selector) = match which {
+                Which::All => (Within::Namespace(namespace), None),
+                Which::Named(name) => (Within::Object { namespace, name }, None),
+                Which::Labelled(selector) => {
+                    (Within::Namespace(namespace), Some(selector.as_str()))
+                }
+            };
+            self.list(kind, within, selector, depth)
         });
         Ok(try_join_all(each).await?.concat())
+    }
+
+    async fn list(
+        &self,
+        kind: &Kind,
+        within: Within<'_>,
+        selector: Option<&str>,
+        depth: Depth,
+    ) -> Result<Vec<Page>, CallError> {
+        let reader = &self.reader;
+        match depth {
+            Depth::Whole => reader.list_pages(kind, within, selector).await,
+            Depth::Metadata => reader.list_metadata_pages(kind, within, selector).await,
+        }
     }
 }
 
 /// Every kind of which something wanted has a health, with the namespaces that want it.
-async fn asked<'a>(reader: &Reader, watched: &'a [Watched]) -> Result<Vec<Asked<'a>>, CallError> {
-    let mut wanting: BTreeMap<(&str, &str), (&ObjectRef, BTreeSet<&str>)> = BTreeMap::new();
+async fn asked<'a>(reader: &Reader, watched: &[&'a Watched]) -> Result<Vec<Asked<'a>>, CallError> {
+    let mut wanting: BTreeMap<(&str, &str), (&ObjectRef, Namespaces)> = BTreeMap::new();
     for tenant in watched {
         let wanted = tenant.wanted.iter().map(|wanted| &wanted.object);
         for object in wanted.filter(|object| health::must_be_observed(object)) {
             let key = (object.api_version.as_str(), object.kind.as_str());
-            let (_, namespaces) = wanting.entry(key).or_insert((object, BTreeSet::new()));
-            namespaces.insert(&tenant.namespace);
+            let (_, namespaces) = wanting.entry(key).or_insert((object, BTreeMap::new()));
+            let which = namespaces.entry(&tenant.namespace);
+            which
+                .and_modify(|which| *which = Which::All)
+                .or_insert(Which::Named(&object.name));
         }
     }
     let mut asked = Vec::new();

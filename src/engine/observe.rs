@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rayon::prelude::*;
+use serde_json::Value;
 
 use super::clock::Clock;
-use super::lists::Lists;
+use super::lists::{Asked, Lists, Which};
 use crate::cluster::{CallError, Item, Kind, Preconditions, Writer};
 use crate::health::{self, Observation, Surroundings, TenantHealth, Tolerance, Verdict, Wanted};
-use crate::manifest::Live;
+use crate::manifest::{Live, ObjectRef};
 use crate::rollout::{Health, Sample};
 
 /// A delete that the server has not taken by then is tried again at the next look.
@@ -96,9 +97,7 @@ pub async fn observe(
     };
     let mut observed = Observed::default();
     for part in watched.chunks(at_a_time) {
-        let some = observe_some(writer, &lists, part, clock).await?;
-        observed.seen.extend(some.seen);
-        observed.pages += some.pages;
+        observed = observed.and(observe_some(writer, &lists, part, clock).await?);
     }
     Ok(observed)
 }
@@ -109,37 +108,61 @@ async fn observe_some(
     watched: &[Watched],
     clock: Clock,
 ) -> Result<Observed, CallError> {
-    let (narrow, mut whole) = narrowed(watched);
-    let mut observed = look(writer, lists, &narrow, clock).await?;
-    observed
-        .seen
-        .retain(|seen| seen.sample.health != Health::Healthy);
-    let ailing: BTreeSet<&str> = observed
+    let is_well = |tenant: &&Watched| tenant.before.well.is_some();
+    let (well, others): (Vec<&Watched>, Vec<&Watched>) = watched.iter().partition(is_well);
+    let (still_well, changed) = look_at_versions(lists, &well, clock).await?;
+    let (narrow, mut whole) = narrowed(&others);
+    let narrow: Vec<&Watched> = narrow.iter().collect();
+    let mut seen_narrow = look(writer, lists, &narrow, clock).await?;
+    let is_ailing = |seen: &Seen| seen.sample.health != Health::Healthy;
+    seen_narrow.seen.retain(is_ailing);
+    let ailing: BTreeSet<&str> = seen_narrow
         .seen
         .iter()
         .map(|seen| seen.tenant.as_str())
         .collect();
-    let healed = watched
-        .iter()
-        .filter(|tenant| tenant.focus().is_some() && !ailing.contains(tenant.tenant.as_str()));
-    whole.extend(healed.cloned());
-    let rest = look(writer, lists, &whole, clock).await?;
-    observed.seen.extend(rest.seen);
-    observed.pages += rest.pages;
-    Ok(observed)
+    let is_healed =
+        |tenant: &&Watched| tenant.focus().is_some() && !ailing.contains(tenant.tenant.as_str());
+    whole.extend(others.into_iter().filter(is_healed));
+    whole.extend(changed);
+    let seen_whole = look(writer, lists, &whole, clock).await?;
+    Ok(still_well.and(seen_narrow).and(seen_whole))
+}
+
+/// Tenants that were well: those of which no version has changed still are; the others, to be looked at.
+async fn look_at_versions<'a>(
+    lists: &Lists,
+    watched: &[&'a Watched],
+    clock: Clock,
+) -> Result<(Observed, Vec<&'a Watched>), CallError> {
+    let asked_at = clock.now();
+    let found = lists.versions_of_wanted(watched).await?;
+    let mut changed = Vec::new();
+    let mut seen = Vec::new();
+    for tenant in watched {
+        let versions = versions(found.of(&tenant.namespace));
+        match &tenant.before.well {
+            Some(well) if well.versions == versions => {
+                seen.push(Seen::well(tenant, well.clone(), asked_at));
+            }
+            _ => changed.push(*tenant),
+        }
+    }
+    let pages = found.pages;
+    Ok((Observed { seen, pages }, changed))
 }
 
 /// Tenants of which a part is looked at first, with that part alone; and all others.
-fn narrowed(watched: &[Watched]) -> (Vec<Watched>, Vec<Watched>) {
+fn narrowed<'a>(watched: &[&'a Watched]) -> (Vec<Watched>, Vec<&'a Watched>) {
     let mut narrow = Vec::new();
     let mut whole = Vec::new();
-    for tenant in watched {
+    for tenant in watched.iter().copied() {
         match tenant.focus() {
             Some(focus) => narrow.push(Watched {
                 wanted: Arc::clone(&focus.wanted),
                 ..tenant.clone()
             }),
-            None => whole.push(tenant.clone()),
+            None => whole.push(tenant),
         }
     }
     (narrow, whole)
@@ -148,7 +171,7 @@ fn narrowed(watched: &[Watched]) -> (Vec<Watched>, Vec<Watched>) {
 async fn look(
     writer: &Writer,
     lists: &Lists,
-    watched: &[Watched],
+    watched: &[&Watched],
     clock: Clock,
 ) -> Result<Observed, CallError> {
     let asked_at = clock.now();
@@ -168,11 +191,17 @@ async fn look(
         }
     }
     if !ailing.is_empty() {
-        let closer = look_closer(writer, lists, ailing, clock).await?;
-        observed.seen.extend(closer.seen);
-        observed.pages += closer.pages;
+        observed = observed.and(look_closer(writer, lists, ailing, clock).await?);
     }
     Ok(observed)
+}
+
+impl Observed {
+    fn and(mut self, other: Self) -> Self {
+        self.seen.extend(other.seen);
+        self.pages += other.pages;
+        self
+    }
 }
 
 impl Watched {
@@ -192,6 +221,8 @@ struct Ailing<'a> {
     tenant: &'a Watched,
     versions: String,
     found: Vec<Live>,
+    /// What is not well of it.
+    parts: Vec<ObjectRef>,
     pods: Vec<Live>,
     replica_sets: Vec<Live>,
 }
@@ -201,23 +232,18 @@ fn glance<'a>(
     items: &[Item],
     asked_at: Timestamp,
 ) -> Result<Glance<'a>, CallError> {
-    let versions = versions(items);
-    let before = &tenant.before;
-    if let Some(well) = before
-        .well
-        .as_ref()
-        .filter(|well| well.versions == versions)
-    {
-        return Ok(Glance::Enough(Seen::well(tenant, well.clone(), asked_at)));
-    }
-    let ailing = Ailing {
+    let mut ailing = Ailing {
         tenant,
-        versions,
-        found: before.read(items)?,
+        versions: versions(items),
+        found: tenant.before.read(items)?,
+        parts: Vec::new(),
         pods: Vec::new(),
         replica_sets: Vec::new(),
     };
     let health = ailing.judge(asked_at);
+    let parts = health.objects.iter();
+    let parts = parts.filter(|part| !part.verdict.is_settled_well());
+    ailing.parts = parts.map(|part| part.object.clone()).collect();
     Ok(if health.verdict.is_settled_well() {
         Glance::Enough(ailing.told(&health, asked_at))
     } else {
@@ -234,22 +260,7 @@ async fn look_closer(
     clock: Clock,
 ) -> Result<Observed, CallError> {
     let asked_at = clock.now();
-    let tenants: Vec<&Watched> = ailing.iter().map(|one| one.tenant).collect();
-    let namespaces = |needs: fn(&Wanted) -> bool| -> BTreeSet<&str> {
-        let needing = tenants
-            .iter()
-            .filter(|tenant| tenant.wanted.iter().any(needs));
-        needing.map(|tenant| tenant.namespace.as_str()).collect()
-    };
-    let replica_set = Kind::new("apps/v1", "ReplicaSet", "replicasets", true);
-    let asked = [
-        (Kind::pod(), namespaces(|_| true)),
-        (
-            replica_set,
-            namespaces(|wanted| wanted.object.kind == "Deployment"),
-        ),
-    ];
-    let found = lists.of_kinds(&asked).await?;
+    let found = lists.of_kinds(&below(&ailing)).await?;
     ailing.par_iter_mut().try_for_each(|one| {
         let below = one.tenant.before.read(found.of(&one.tenant.namespace))?;
         (one.pods, one.replica_sets) = below
@@ -270,6 +281,21 @@ async fn look_closer(
     })
 }
 
+/// What may tell more of what is not well: where that is one workload, its pods and replica sets alone.
+fn below<'a>(ailing: &[Ailing<'a>]) -> [Asked<'a>; 2] {
+    let (mut pods, mut replica_sets) = (BTreeMap::new(), BTreeMap::new());
+    for one in ailing {
+        let namespace = one.tenant.namespace.as_str();
+        let which = one.selector().map_or(Which::All, Which::Labelled);
+        if one.parts.iter().any(|part| part.kind == "Deployment") {
+            replica_sets.insert(namespace, which.clone());
+        }
+        pods.insert(namespace, which);
+    }
+    let replica_set = Kind::new("apps/v1", "ReplicaSet", "replicasets", true);
+    [(Kind::pod(), pods), (replica_set, replica_sets)]
+}
+
 impl Known {
     fn read(&self, items: &[Item]) -> Result<Vec<Live>, CallError> {
         let read = |item: &Item| match self.read.get(item.resource_version()) {
@@ -281,6 +307,22 @@ impl Known {
 }
 
 impl Ailing<'_> {
+    /// The label selector of the one workload that is not well.
+    fn selector(&self) -> Option<String> {
+        let [part] = self.parts.as_slice() else {
+            return None;
+        };
+        let live = self.found.iter().find(|live| live.object().is_same(part))?;
+        let selector = &live.value()["spec"]["selector"];
+        let labels = selector["matchLabels"].as_object()?;
+        if labels.is_empty() || !selector["matchExpressions"].is_null() {
+            return None;
+        }
+        let label = |(key, value): (&String, &Value)| Some(format!("{key}={}", value.as_str()?));
+        let labels: Option<Vec<String>> = labels.iter().map(label).collect();
+        Some(labels?.join(","))
+    }
+
     fn judge(&self, now: Timestamp) -> TenantHealth {
         health::judge_tenant(&Observation {
             wanted: &self.tenant.wanted,

@@ -236,6 +236,27 @@ fn a_list_of_many_pages_is_whole() {
     });
 }
 
+#[test]
+fn a_list_of_one_object_has_it_or_nothing() {
+    simulated(async |_, cluster| {
+        let writer = cluster.writer();
+        for name in ["one", "other"] {
+            let value = config(name, "x");
+            writer.apply(&value, &Apply::default()).await.unwrap();
+        }
+        for (name, count) in [("other", 1), ("third", 0)] {
+            let within = Within::Object {
+                namespace: "jp",
+                name,
+            };
+            let found = writer.list(&Kind::config_map(), within, None).await;
+            let found = found.unwrap();
+            assert_eq!(found.len(), count);
+            assert!(found.iter().all(|live| live.object().name == name));
+        }
+    });
+}
+
 fn rough() -> RequestFaults {
     RequestFaults {
         latency: Duration::from_millis(5)..Duration::from_millis(50),
