@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::error::UserError;
@@ -37,7 +38,7 @@ pub fn plan_tenant(
     live: &LiveObjects,
 ) -> Result<TenantSteps, UserError> {
     admit(wanted.bundle, wanted.owner)?;
-    let manifests = wanted.bundle.manifests().iter();
+    let manifests = wanted.bundle.manifests().par_iter();
     let steps = manifests
         .map(|manifest| plan_object(wanted, manifest, record, live.get(manifest.object())))
         .collect();

@@ -117,7 +117,7 @@ fn manifests(bundle: Option<&Bundle>) -> &[Manifest] {
 }
 
 fn meant(object: &Value) -> Value {
-    let mut meant = without_marks(object);
+    let mut meant = without_marks(object).into_owned();
     if let Some(fields) = meant.as_object_mut() {
         fields.remove("status");
     }

@@ -1,6 +1,7 @@
 //! A bundle, rendered: the manifests of one tenant, in the order of applying.
 
-use super::canonical::Digest;
+use super::canonical::{Digest, canonical_json};
+use super::marks::without_marks;
 use super::object::{Manifest, ObjectRef, Origin};
 
 /// The manifests of one tenant, each object once, sorted by stage, kind and name.
@@ -61,7 +62,16 @@ impl Bundle {
     }
 
     pub fn digest(&self) -> Digest {
-        Digest::of_bundle(self.manifests.iter().map(Manifest::value))
+        Digest::of_bundle(&self.canonical())
+    }
+
+    /// The canonical form of each object, our marks left out.
+    pub fn canonical(&self) -> Vec<Vec<u8>> {
+        let bare = self
+            .manifests
+            .iter()
+            .map(|manifest| without_marks(manifest.value()));
+        bare.map(|bare| canonical_json(&bare)).collect()
     }
 }
 

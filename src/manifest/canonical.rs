@@ -25,11 +25,11 @@ impl Digest {
         Self::new("o1", &canonical_json(&without_marks(value)))
     }
 
-    /// Digest of a bundle: of the canonical forms of its objects, one a line, in the order given.
-    pub fn of_bundle<'a>(values: impl Iterator<Item = &'a Value>) -> Self {
+    /// Digest of a bundle: of the canonical forms of its objects without our marks, one a line, in the order given.
+    pub fn of_bundle(canonical: &[Vec<u8>]) -> Self {
         let mut bytes = Vec::new();
-        for value in values {
-            bytes.extend_from_slice(&canonical_json(&without_marks(value)));
+        for object in canonical {
+            bytes.extend_from_slice(object);
             bytes.push(b'\n');
         }
         Self::new("b1", &bytes)

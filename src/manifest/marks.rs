@@ -1,5 +1,7 @@
 //! The marks that we put on objects, and those that templates put there for us.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// Everything of ours begins so.
@@ -24,27 +26,28 @@ pub const IRREVERSIBLE: &str = "escale.dev/irreversible";
 /// Annotation of a template's author: may be deleted and made again on an immutable change.
 pub const RECREATE: &str = "escale.dev/recreate";
 
+/// In which maps of the metadata our marks stand.
+const MARKS: [(&str, &[&str]); 2] = [("annotations", &[OWNER, EPOCH]), ("labels", &[PART_OF])];
+
 /// The object without what we add on applying. Digests and diffs are made of this.
-pub fn without_marks(value: &Value) -> Value {
-    let mut bare = value.clone();
-    let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) else {
-        return bare;
+pub fn without_marks(value: &Value) -> Cow<'_, Value> {
+    let has_any = |(map, keys): &(&str, &[&str])| {
+        let entries = value["metadata"][*map].as_object();
+        entries.is_some_and(|entries| keys.iter().any(|key| entries.contains_key(*key)))
     };
-    for (map, keys) in [
-        ("annotations", &[OWNER, EPOCH][..]),
-        ("labels", &[PART_OF][..]),
-    ] {
-        let Some(entries) = metadata.get_mut(map).and_then(Value::as_object_mut) else {
-            continue;
-        };
-        let had_marks = keys
-            .iter()
-            .filter(|key| entries.remove(**key).is_some())
-            .count()
-            > 0;
-        if had_marks && entries.is_empty() {
-            metadata.remove(map);
+    if !MARKS.iter().any(has_any) {
+        return Cow::Borrowed(value);
+    }
+    let mut bare = value.clone();
+    for (map, keys) in MARKS.iter().filter(|marks| has_any(marks)) {
+        let metadata = bare["metadata"].as_object_mut();
+        let metadata = metadata.expect("there are marks in it");
+        let entries = metadata[*map].as_object_mut();
+        let entries = entries.expect("there are marks in it");
+        entries.retain(|key, _| !keys.contains(&key.as_str()));
+        if entries.is_empty() {
+            metadata.remove(*map);
         }
     }
-    bare
+    Cow::Owned(bare)
 }

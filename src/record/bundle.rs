@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::UserError;
-use crate::manifest::{Bundle, Digest, Manifest, ObjectRef, canonical_json, without_marks};
+use crate::manifest::{Bundle, Digest, Manifest, ObjectRef};
 
 use super::object::{Reader, Writer, pack, selector, unpack};
 
@@ -49,15 +49,12 @@ pub fn bundle_of_part(name: &str) -> Option<Digest> {
 impl PackedBundle {
     /// Packs a bundle, our marks left out.
     pub fn of(bundle: &Bundle) -> Self {
-        let manifests = bundle.manifests();
-        let objects = manifests.iter().map(|manifest| manifest.object().clone());
-        let values = manifests
-            .iter()
-            .map(|manifest| without_marks(manifest.value()));
+        let canonical = bundle.canonical();
+        let list = [b"[".as_slice(), &canonical.join(&b','), b"]"].concat();
         Self {
-            digest: bundle.digest(),
-            objects: objects.collect(),
-            packed: pack(&canonical_json(&Value::Array(values.collect()))).into(),
+            digest: Digest::of_bundle(&canonical),
+            objects: bundle.objects().cloned().collect(),
+            packed: pack(&list).into(),
         }
     }
 

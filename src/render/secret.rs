@@ -91,23 +91,20 @@ pub fn misplaced(object: &Value) -> Option<String> {
     fields
         .iter()
         .filter(|(name, _)| !(is_secret && (*name == "data" || *name == "stringData")))
-        .find_map(|(name, value)| found(value, &format!("/{name}")))
+        .find_map(|(name, value)| Some(format!("/{name}{}", found(value)?)))
 }
 
-fn found(value: &Value, pointer: &str) -> Option<String> {
+/// The way to the first token in a value.
+fn found(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => has_token(text).then(|| pointer.to_owned()),
+        Value::String(text) => has_token(text).then(String::new),
         Value::Array(items) => {
             let mut items = items.iter().enumerate();
-            items.find_map(|(index, item)| found(item, &format!("{pointer}/{index}")))
+            items.find_map(|(index, item)| Some(format!("/{index}{}", found(item)?)))
         }
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-            let here = format!("{pointer}/{name}");
-            if has_token(name) {
-                Some(here)
-            } else {
-                found(value, &here)
-            }
+            let below = has_token(name).then(String::new);
+            Some(format!("/{name}{}", below.or_else(|| found(value))?))
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }

@@ -46,7 +46,10 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("saphyr_parser::", &["yaml/"]),
     ("serde_saphyr::", &["yaml/"]),
     ("minijinja::", &["render/"]),
-    ("rayon::", &["render/", "fleet/", "sim/", "engine/", "cli/"]),
+    (
+        "rayon::",
+        &["apply/", "render/", "fleet/", "sim/", "engine/", "cli/"],
+    ),
     ("similar::", &["diff/"]),
     ("schemars::", &["fleet/"]),
     ("jsonschema::", &["fleet/"]),

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
+use rayon::prelude::*;
 
 use crate::apply::LiveObjects;
-use crate::cluster::{CallError, Reader, Within};
+use crate::cluster::{CallError, Item, Reader, Within};
 use crate::manifest::{Bundle, Live, ObjectRef};
 use crate::record::Inventory;
 
@@ -72,29 +73,33 @@ async fn list_kinds(
     let lists = kinds.into_values().map(|objects| async move {
         let found = match reader.kind_of(objects[0]).await {
             Ok(kind) => {
-                reader
-                    .list(&kind, Within::Namespace(namespace), None)
-                    .await?
+                let within = Within::Namespace(namespace);
+                reader.list_items(&kind, within, None).await?
             }
             // The definition of the kind comes with this very bundle.
             Err(CallError::NotServed(_)) => Vec::new(),
             Err(error) => return Err(error),
         };
-        Ok::<_, CallError>((objects, found))
+        Ok::<_, CallError>(wanted_of(objects, found))
     });
-    let mut live = LiveObjects::new();
-    for (objects, found) in try_join_all(lists).await? {
-        let mut by_name: BTreeMap<String, Live> = found
-            .into_iter()
-            .map(|live| (live.object().name.clone(), live))
-            .collect();
-        live.extend(
-            objects
-                .into_iter()
-                .filter_map(|object| Some((object.clone(), by_name.remove(&object.name)?))),
-        );
-    }
-    Ok(live)
+    let found = try_join_all(lists).await?.concat();
+    let read = found.into_par_iter().map(|(object, item)| {
+        let live = item.read()?;
+        Ok((object.clone(), live))
+    });
+    read.collect()
+}
+
+/// What is asked for, of all that there is of its kind.
+fn wanted_of(objects: Vec<&ObjectRef>, found: Vec<Item>) -> Vec<(&ObjectRef, Item)> {
+    let mut by_name: BTreeMap<String, Item> = found
+        .into_iter()
+        .map(|item| (item.name().to_owned(), item))
+        .collect();
+    let wanted = objects.into_iter();
+    wanted
+        .filter_map(|object| Some((object, by_name.remove(&object.name)?)))
+        .collect()
 }
 
 fn served(found: Result<Option<Live>, CallError>) -> Result<Option<Live>, CallError> {

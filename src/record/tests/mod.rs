@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::manifest::{Bundle, Digest, Manifest, ObjectRef};
+use crate::manifest::{Bundle, Digest, Manifest, ObjectRef, canonical_json};
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn at(minute: i64) -> Timestamp {
 }
 
 fn digest(name: &str) -> Digest {
-    Digest::of_bundle([json!({ "metadata": { "name": name } })].iter())
+    Digest::of_bundle(&[canonical_json(&json!({ "metadata": { "name": name } }))])
 }
 
 fn object(kind: &str, name: &str) -> ObjectRef {
