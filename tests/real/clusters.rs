@@ -67,16 +67,40 @@ pub fn controlplane(arguments: &[&str]) -> String {
 
 /// Removes what earlier tests left: tenants' namespaces and records.
 pub fn clean() {
+    on_each(|cluster| {
+        remove_namespaces(cluster);
+        remove_records(cluster);
+    });
+}
+
+/// Removes what escale knows of earlier tests, and leaves what runs: a first rollout over it takes half as long as
+/// [`clean`] and a rollout of everything anew.
+pub fn forget() {
+    on_each(remove_records);
+}
+
+fn on_each(act: fn(&str)) {
     std::thread::scope(|scope| {
         for cluster in CLUSTERS.into_iter().chain([HUB]) {
-            scope.spawn(move || clean_one(cluster));
+            scope.spawn(move || act(cluster));
         }
     });
 }
 
+fn remove_records(cluster: &str) {
+    let records = [
+        "delete",
+        "-n",
+        "escale-system",
+        "configmaps,leases",
+        "--all",
+    ];
+    kubectl(cluster, &records);
+}
+
 /// What a namespace would wait for goes first: it is looked at again only many seconds later while pods take time
 /// to end or volumes are in use.
-fn clean_one(cluster: &str) {
+fn remove_namespaces(cluster: &str) {
     const KEPT: [&str; 5] = [
         "default",
         "escale-system",
@@ -102,5 +126,4 @@ fn clean_one(cluster: &str) {
             .concat(),
         );
     }
-    delete(&["-n", "escale-system", "configmaps,leases", "--all"]);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::Audit;
 use crate::binary::{escale, rollback, rollout};
-use crate::clusters::{CLUSTERS, HUB, clean, kubectl};
+use crate::clusters::{CLUSTERS, HUB, clean, forget, kubectl};
 use crate::fleet::Fleet;
 use crate::seen::{different_tags, pods, tags};
 
@@ -33,8 +33,8 @@ fn the_life_of_a_fleet() {
 
 #[test]
 fn the_way_back() {
-    clean();
-    let fleet = Fleet::production();
+    forget();
+    let fleet = Fleet::in_a_hurry();
     for tag in ["1.1.0", "1.2.1"] {
         fleet.release("web", tag);
         rollout(&fleet).ends_with(0);

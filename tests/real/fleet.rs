@@ -7,6 +7,16 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// As `normal` in the repository, at the pace of a test.
+const NORMAL: &str = "
+    - {name: canary, role: canary, select: {ring: canary}, soak: 2s, onBreach: rollback}
+    - {name: early, select: {ring: early}, soak: 1s, onBreach: rollback}
+    - {name: rest, soak: 1s, onBreach: pause}
+";
+/// For tests that are not about waves.
+const HASTY: &str = "
+    - {name: canary, role: canary, select: {ring: canary}, soak: 0s, onBreach: rollback}
+    - {name: rest, soak: 0s, onBreach: pause}
+";
 const STRATEGY: &str = "\
 apiVersion: escale.dev/v1alpha1
 kind: Strategy
@@ -17,13 +27,9 @@ spec:
     maxConcurrency: {all: 200, cluster: 40}
     maxUnavailable: {all: 100%, cluster: 100%}
     maxFailures: {all: 10%, cluster: 50%, mode: soft}
-  waves:
-    - {name: canary, role: canary, select: {ring: canary}, soak: 2s, onBreach: rollback}
-    - {name: early, select: {ring: early}, soak: 1s, onBreach: rollback}
-    - {name: rest, soak: 1s, onBreach: pause}
   rollback: {maxConcurrency: {all: 100%, cluster: 80}, scope: wave}
   brake: {deletes: 50, ofTenant: 30%, ofTenants: 100%}
-";
+  waves:";
 
 pub struct Fleet {
     folder: TempDir,
@@ -32,6 +38,15 @@ pub struct Fleet {
 impl Fleet {
     /// The production fleet of this repository, as its first commit.
     pub fn production() -> Self {
+        Self::with_waves(NORMAL)
+    }
+
+    /// The same with as few waves as there can be, and no soak.
+    pub fn in_a_hurry() -> Self {
+        Self::with_waves(HASTY)
+    }
+
+    fn with_waves(waves: &str) -> Self {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         let fleet = Self {
             folder: tempfile::tempdir().expect("a folder"),
@@ -39,7 +54,8 @@ impl Fleet {
         for part in ["environments", "templates"] {
             copy(&project.join(part), &fleet.folder.path().join(part));
         }
-        fleet.write("environments/production/strategy.yaml", STRATEGY);
+        let strategy = format!("{STRATEGY}{waves}");
+        fleet.write("environments/production/strategy.yaml", &strategy);
         fleet.git(&["init", "--quiet", "--initial-branch", "main"]);
         fleet.commit("The fleet");
         fleet

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::audit::Audit;
 use crate::binary::{Told, escale_with, rollback, rollout};
-use crate::clusters::{CLUSTERS, HUB, clean, kubeconfig, kubectl};
+use crate::clusters::{CLUSTERS, HUB, forget, kubeconfig, kubectl};
 use crate::fleet::Fleet;
 use crate::seen::{different_tags, tags};
 
@@ -14,8 +14,8 @@ const OPALE: &str = "jp-vault-opale";
 
 #[test]
 fn a_way_that_leads_nowhere_or_elsewhere_is_told_and_nothing_is_written() {
-    clean();
-    let fleet = Fleet::production();
+    forget();
+    let fleet = Fleet::in_a_hurry();
     rollout(&fleet).ends_with(0);
     fleet.release("web", "1.1.0");
     let audits = CLUSTERS.map(Audit::from_now);
@@ -63,8 +63,8 @@ fn a_way_that_leads_nowhere_or_elsewhere_is_told_and_nothing_is_written() {
 
 #[test]
 fn a_corrupt_record_or_bundle_is_told_and_its_tenant_left_alone() {
-    clean();
-    let fleet = Fleet::production();
+    forget();
+    let fleet = Fleet::in_a_hurry();
     for tag in ["1.0.0", "1.1.0"] {
         fleet.release("web", tag);
         rollout(&fleet).ends_with(0);
