@@ -17,6 +17,7 @@ use super::desks::Desks;
 use super::lease::Lease;
 use super::ledger::Ledger;
 use super::looks::Looks;
+use super::stop::Stop;
 use super::store;
 use super::words;
 use super::work::{self, Aim, Done, Job, Open};
@@ -46,14 +47,6 @@ pub struct Conductor<'a> {
     pub wait_limit: Option<Duration>,
     /// Hears every event, with the progress after it.
     pub audience: &'a mut (dyn FnMut(&Event, &Progress, &Frozen) + Send),
-}
-
-/// What whoever started the process wants of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    GoOn,
-    /// Finish the writes that are under way, then leave.
-    Gently,
 }
 
 /// How a run of the conductor ended; the rollout may go on later.

@@ -22,6 +22,7 @@ mod resume;
 mod rollbacks;
 mod rollouts;
 mod soaks;
+mod stop;
 pub mod store;
 pub mod sweep;
 mod words;
@@ -30,7 +31,7 @@ mod work;
 pub use brake::deletes;
 pub use clock::Clock;
 pub use clusters::Clusters;
-pub use conductor::{Ending, Stop};
+pub use conductor::Ending;
 pub use live_diff::{LiveChanges, live_changes};
 pub use planning::{Bundles, Records};
 pub use rollbacks::{Destination, Return, RollbackOrder, destination, roll_back};
@@ -38,3 +39,4 @@ pub use rollouts::{
     Carried, Ended, Order, Survey, Who, World, conductor_of, keep, latest_rollout, plan, roll_out,
     survey,
 };
+pub use stop::Stop;

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::conductor::Conductor;
 use super::rollouts::{Ended, Who, World};
 use super::soaks::Soaks;
+use super::stop::unless_stopped;
 use super::store;
 use super::work::Terms;
 use crate::cluster::Cluster;
@@ -104,7 +105,7 @@ fn goods(record: &TenantRecord) -> String {
 
 /// Carries a rollback out.
 pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result<Ended> {
-    let bundles = load(&order, &world).await?;
+    let bundles = unless_stopped(&world.stop, load(&order, &world)).await??;
     let now = world.clock.now();
     let plan = plan(&order);
     let conductor = Conductor {

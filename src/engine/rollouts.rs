@@ -10,13 +10,14 @@ use tokio::sync::watch;
 use super::brake;
 use super::clock::Clock;
 use super::clusters::Clusters;
-use super::conductor::{Conductor, Ending, Stop};
+use super::conductor::{Conductor, Ending};
 use super::identity::{self, Newcomers};
 use super::lease::{Asked, Lease};
 use super::ledger::{Ledger, Opening};
 use super::planning::{self, Bundles, Circumstances, Records};
 use super::resume;
 use super::soaks::Soaks;
+use super::stop::{Stop, unless_stopped};
 use super::store;
 use super::sweep;
 use super::work::Terms;
@@ -199,12 +200,11 @@ pub async fn roll_out(order: &Order<'_>, world: World<'_>) -> anyhow::Result<Car
     let hub = world.clusters.hub()?.clone();
     let environment = order.fleet.environment.name.as_str();
     let writer = hub.writer();
-    writer
-        .ensure_namespace(NAMESPACE)
-        .await
-        .map_err(|error| error.advise(hub.name()))?;
-    let asked = Lease::acquire(&writer, environment, &order.who.holder, world.clock).await;
-    let lease = match asked.map_err(|error| error.advise(hub.name()))? {
+    let asked = unless_stopped(&world.stop, async {
+        writer.ensure_namespace(NAMESPACE).await?;
+        Lease::acquire(&writer, environment, &order.who.holder, world.clock).await
+    });
+    let lease = match asked.await?.map_err(|error| error.advise(hub.name()))? {
         Asked::Held(lease) => lease,
         Asked::Taken { by } => return Ok(Carried::Taken { by }),
     };
@@ -239,7 +239,8 @@ async fn prepare(
     hub: &crate::cluster::Writer,
 ) -> anyhow::Result<Prepared> {
     let now = world.clock.now();
-    let survey = survey(&world.clusters, &order.fleet.environment.name, now).await?;
+    let survey = survey(&world.clusters, &order.fleet.environment.name, now);
+    let survey = unless_stopped(&world.stop, survey).await??;
     let name = world.clusters.hub()?.name().to_owned();
     let open = survey
         .rollouts

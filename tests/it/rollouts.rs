@@ -11,6 +11,7 @@ use escale::engine::{
     self, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Order, Records, Return,
     RollbackOrder, Stop, Who, World, holds, store,
 };
+use escale::error::{Exit, exit_code};
 use escale::fleet::{Files, Fleet, load};
 use escale::manifest::Digest;
 use escale::record::{Hold, Outcome, PackedBundle, Scope, TenantRecord, Verb, Word};
@@ -77,6 +78,25 @@ struct Release {
     bundles: Bundles,
 }
 
+impl Release {
+    fn order(&self, holder: &str) -> Order<'_> {
+        let (name, spec) = self.fleet.strategy(None).unwrap();
+        Order {
+            fleet: &self.fleet,
+            bundles: &self.bundles,
+            release: self.id.clone(),
+            strategy: Strategy {
+                name,
+                spec,
+                max_sample_gap: SignedDuration::from_secs(60),
+            },
+            selected: None,
+            who: who(holder),
+            allowed_deletes: None,
+        }
+    }
+}
+
 impl Scene {
     fn new() -> Self {
         let clock = Clock::starting_at("2026-11-23T08:00:00Z".parse().unwrap());
@@ -140,22 +160,8 @@ impl Scene {
     }
 
     async fn try_roll_out(&self, release: &Release, holder: &str) -> anyhow::Result<Carried> {
-        let (name, spec) = release.fleet.strategy(None).unwrap();
-        let order = Order {
-            fleet: &release.fleet,
-            bundles: &release.bundles,
-            release: release.id.clone(),
-            strategy: Strategy {
-                name,
-                spec,
-                max_sample_gap: SignedDuration::from_secs(60),
-            },
-            selected: None,
-            who: who(holder),
-            allowed_deletes: None,
-        };
         let mut deaf = |_: &_, _: &_, _: &_| {};
-        engine::roll_out(&order, self.world(&mut deaf)).await
+        engine::roll_out(&release.order(holder), self.world(&mut deaf)).await
     }
 
     async fn roll_back(&self, tenant: &str) -> anyhow::Result<Ended> {
@@ -440,6 +446,32 @@ fn what_was_killed_at_any_time_is_finished_by_the_next_run() {
             assert_eq!(scene.writes(), Vec::<String>::new());
         });
     }
+}
+
+#[test]
+fn who_is_told_to_stop_before_the_first_write_stops_at_once() {
+    simulated(|scene| async move {
+        scene.sims["hub"].tell(Fault::Unreachable {
+            from: scene.clock.now(),
+            until: None,
+        });
+        let began = tokio::time::Instant::now();
+        let (sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
+        let mut deaf = |_: &_, _: &_, _: &_| {};
+        let world = World {
+            stop,
+            ..scene.world(&mut deaf)
+        };
+        let release = scene.release("aaaa", "1");
+        let order = release.order("job 1");
+        let (carried, ()) = tokio::join!(engine::roll_out(&order, world), async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            sender.send_replace(Stop::Gently);
+        });
+        let error = carried.err().unwrap();
+        assert_eq!(exit_code(&error), Exit::NotFinished, "{error:#}");
+        assert_eq!(began.elapsed().as_secs(), 2);
+    });
 }
 
 #[test]
