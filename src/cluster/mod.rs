@@ -25,7 +25,7 @@ pub use call::Requests;
 pub use connect::{Connection, contexts};
 pub use item::{Item, Page};
 pub use kind::{Kind, Kinds};
-pub use reader::{LogQuery, Reader, Within};
+pub use reader::{Depth, LogQuery, Reader, Within};
 pub use trouble::{CallError, FieldConflict};
 pub use writer::{Apply, Deletion, FENCE_MANAGER, HAND_OVER_MANAGER, Preconditions, Writer};
 

@@ -37,6 +37,13 @@ pub enum Within<'a> {
     },
 }
 
+/// How much of each object of a list comes over the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    Whole,
+    Metadata,
+}
+
 /// Which lines of which container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogQuery<'a> {
@@ -131,18 +138,8 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
     ) -> Result<Vec<Item>, CallError> {
-        let pages = self.list_pages(kind, within, selector).await?;
-        items(&pages)
-    }
-
-    /// As [`list_items`](Self::list_items), but even the pages are still to be read.
-    pub async fn list_pages(
-        &self,
-        kind: &Kind,
-        within: Within<'_>,
-        selector: Option<&str>,
-    ) -> Result<Vec<Page>, CallError> {
-        self.all_pages(kind, within, selector, JSON).await
+        let pages = self.list_pages(kind, within, selector, Depth::Whole);
+        items(&pages.await?)
     }
 
     /// As [`list`](Self::list), but only the metadata of each object comes over the wire.
@@ -152,18 +149,8 @@ impl Reader {
         within: Within<'_>,
         selector: Option<&str>,
     ) -> Result<Vec<Live>, CallError> {
-        let pages = self.list_metadata_pages(kind, within, selector).await?;
-        items(&pages)?.iter().map(Item::read).collect()
-    }
-
-    /// As [`list_pages`](Self::list_pages), of the metadata of each object alone.
-    pub async fn list_metadata_pages(
-        &self,
-        kind: &Kind,
-        within: Within<'_>,
-        selector: Option<&str>,
-    ) -> Result<Vec<Page>, CallError> {
-        self.all_pages(kind, within, selector, METADATA).await
+        let pages = self.list_pages(kind, within, selector, Depth::Metadata);
+        items(&pages.await?)?.iter().map(Item::read).collect()
     }
 
     /// Asks the server what an apply would lead to.
@@ -208,14 +195,18 @@ impl Reader {
         }
     }
 
-    /// Every page of a list. One whose later pages have expired on the server begins again.
-    async fn all_pages(
+    /// Every page of a list, still to be read. One whose later pages have expired on the server begins again.
+    pub async fn list_pages(
         &self,
         kind: &Kind,
         within: Within<'_>,
         selector: Option<&str>,
-        accept: &'static str,
+        depth: Depth,
     ) -> Result<Vec<Page>, CallError> {
+        let accept = match depth {
+            Depth::Whole => JSON,
+            Depth::Metadata => METADATA,
+        };
         let kind = Arc::new(kind.clone());
         let mut restarts = 0;
         loop {

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use rayon::prelude::*;
 
 use super::observe::Watched;
-use crate::cluster::{CallError, Item, Kind, Page, Reader, Within};
+use crate::cluster::{CallError, Depth, Item, Kind, Page, Reader, Within};
 use crate::health;
 use crate::manifest::ObjectRef;
 
@@ -41,13 +41,6 @@ pub enum Which<'a> {
     Named(&'a str),
     /// By a label selector.
     Labelled(String),
-}
-
-/// How much of each object comes over the wire.
-#[derive(Clone, Copy)]
-enum Depth {
-    Whole,
-    Metadata,
 }
 
 /// The lists of one look.
@@ -113,8 +106,9 @@ impl Lists {
         namespaces: &Namespaces<'_>,
         depth: Depth,
     ) -> Result<Vec<Page>, CallError> {
+        let reader = &self.reader;
         if !self.is_few(namespaces.len()) {
-            return self.list(kind, Within::Cluster, None, depth).await;
+            return reader.list_pages(kind, Within::Cluster, None, depth).await;
         }
         let each = namespaces.iter().map(|(namespace, which)| {
             let (within, selector) = match which {
@@ -124,23 +118,9 @@ impl Lists {
                     (Within::Namespace(namespace), Some(selector.as_str()))
                 }
             };
-            self.list(kind, within, selector, depth)
+            reader.list_pages(kind, within, selector, depth)
         });
         Ok(try_join_all(each).await?.concat())
-    }
-
-    async fn list(
-        &self,
-        kind: &Kind,
-        within: Within<'_>,
-        selector: Option<&str>,
-        depth: Depth,
-    ) -> Result<Vec<Page>, CallError> {
-        let reader = &self.reader;
-        match depth {
-            Depth::Whole => reader.list_pages(kind, within, selector).await,
-            Depth::Metadata => reader.list_metadata_pages(kind, within, selector).await,
-        }
     }
 }
 

@@ -23,7 +23,7 @@ mod value;
 
 pub use compare::{FieldChange, compare};
 pub use noop::{NoOp, would_change};
-pub use outline::outline;
+pub use outline::{is_nothing, outline};
 pub use path::{Path, PathElement};
 pub use schema::{Schema, TypeRef, schema};
 pub use server::{Applied, ApplyError, ApplyRequest, Conflict, server_apply, server_update};

@@ -56,7 +56,7 @@ fn write_item(list: &List, item: &Value, out: &mut String) {
 }
 
 /// What Go writes where nobody set anything may be nobody's.
-fn is_nothing(value: &Value) -> bool {
+pub fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,

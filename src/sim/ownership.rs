@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::fields::{Conflict, schema, server_update, unknown_fields};
+use crate::fields::{Conflict, is_nothing, schema, server_update, unknown_fields};
 
 use super::kinds::Kind;
 use super::managed::Managed;
@@ -92,8 +92,7 @@ fn is_same_shape(before: &Value, after: &Value) -> bool {
         }
         (Value::Object(_) | Value::Array(_) | Value::Null, _)
         | (_, Value::Object(_) | Value::Array(_) | Value::Null) => before == after,
-        // What was nothing so far may be nobody's.
-        _ => before == after || ![json!(0), json!(""), json!(false)].contains(before),
+        _ => before == after || !is_nothing(before),
     }
 }
 

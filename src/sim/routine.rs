@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::fields::outline;
+use crate::fields::{is_nothing, outline};
 
 use super::managed::{Managed, Routine};
 use super::ownership::ATOMIC;
@@ -53,10 +53,7 @@ impl Routines {
     pub fn keep(&mut self, change: Change<'_>, before: &Managed, after: &Managed, time: &str) {
         let address = (change.address, ADDRESS);
         if let Some(routine) = after.routine_since(before, change.by, address, time) {
-            if self.changes.len() == MOST {
-                self.changes.clear();
-            }
-            self.changes.insert(change.key, routine);
+            remember(&mut self.changes, change.key, routine);
         }
     }
 
@@ -67,11 +64,8 @@ impl Routines {
     }
 
     pub fn keep_new(&mut self, new: New<'_>, owners: &Managed, time: &str, pool: &mut Pool) {
-        if self.new.len() == MOST {
-            self.new.clear();
-        }
         let like = owners.like((new.owner, ADDRESS), time, pool);
-        self.new.insert(new.key, like);
+        remember(&mut self.new, new.key, like);
     }
 }
 
@@ -112,6 +106,13 @@ impl<'a> Change<'a> {
         }
         Some(Self { key, by, address })
     }
+}
+
+fn remember<K: Ord, V>(known: &mut BTreeMap<K, V>, key: K, value: V) {
+    if known.len() == MOST {
+        known.clear();
+    }
+    known.insert(key, value);
 }
 
 /// A new object, as its creator sends it.
@@ -186,11 +187,7 @@ impl Shape<'_> {
                 out.extend_from_slice(ADDRESS.as_bytes());
             }
             _ if is_name => write_json(out, value),
-            // What is nothing may be nobody's.
-            Value::Null | Value::Bool(false) => out.push(b'0'),
-            Value::String(text) if text.is_empty() => out.push(b'0'),
-            Value::Number(number) if number.as_f64() == Some(0.0) => out.push(b'0'),
-            Value::Bool(_) | Value::String(_) | Value::Number(_) => out.push(b'1'),
+            _ => out.push(if is_nothing(value) { b'0' } else { b'1' }),
         }
     }
 }

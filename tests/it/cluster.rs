@@ -22,13 +22,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-/// Runs on a clock that jumps to the next timer whenever all wait.
 /// The cluster is gone, for good.
 const AWAY: Fault = Fault::Unreachable {
     from: Timestamp::UNIX_EPOCH,
     until: None,
 };
 
+/// Runs on a clock that jumps to the next timer whenever all wait.
 fn simulated<F: Future>(test: impl FnOnce(SimCluster, Cluster) -> F) -> F::Output {
     simulated_with(Limits::default(), 7, test)
 }

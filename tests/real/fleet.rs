@@ -6,17 +6,18 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// As `normal` in the repository, at the pace of a test.
+/// The waves of `normal` in the repository.
 const NORMAL: &str = "
     - {name: canary, role: canary, select: {ring: canary}, soak: 2s, onBreach: rollback}
     - {name: early, select: {ring: early}, soak: 1s, onBreach: rollback}
     - {name: rest, soak: 1s, onBreach: pause}
 ";
-/// For tests that are not about waves.
+/// Those of tests that are not about waves.
 const HASTY: &str = "
     - {name: canary, role: canary, select: {ring: canary}, soak: 0s, onBreach: rollback}
     - {name: rest, soak: 0s, onBreach: pause}
 ";
+/// As `normal` in the repository, at the pace of a test; its waves come last.
 const STRATEGY: &str = "\
 apiVersion: escale.dev/v1alpha1
 kind: Strategy

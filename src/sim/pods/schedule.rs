@@ -54,7 +54,7 @@ pub fn bind(
 pub type Nodes = BTreeMap<String, Arc<[String]>>;
 
 fn known_nodes(state: &mut State, wanted: &Map<String, Value>) -> Arc<[String]> {
-    let selector = Value::from(wanted.clone()).to_string();
+    let selector = serde_json::to_string(wanted).expect("a JSON tree is written to memory");
     if let Some(known) = state.nodes.get(&selector) {
         return known.clone();
     }
