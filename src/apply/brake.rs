@@ -1,14 +1,8 @@
 //! The fleet brake: a plan that deletes too much stops before its first write.
 
 use crate::error::UserError;
+use crate::fleet::config::Brake;
 use crate::manifest::ObjectRef;
-
-/// How much one plan may delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Brake {
-    /// Objects, over all tenants.
-    pub deletes: usize,
-}
 
 /// What a plan deletes of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,32 +14,18 @@ pub struct TenantDeletes {
     pub has: usize,
 }
 
-/// Refuses a plan that deletes a whole tenant or too many objects, unless the override names
-/// exactly these deletes.
+/// Refuses a plan that deletes whole tenants or too much, unless the override names exactly these
+/// deletes. `fleet`: how many tenants the plan is about, also those that it leaves alone.
 pub fn check_brake(
-    brake: Brake,
+    brake: &Brake,
+    fleet: usize,
     deletes: &[TenantDeletes],
     allowed: Option<&str>,
 ) -> Result<(), UserError> {
-    let total: usize = deletes.iter().map(|tenant| tenant.objects.len()).sum();
-    let emptied: Vec<&str> = deletes
-        .iter()
-        .filter(|tenant| 0 < tenant.has && tenant.has <= tenant.objects.len())
-        .map(|tenant| tenant.tenant.as_str())
-        .collect();
-    let problem = match emptied.as_slice() {
-        [] if total <= brake.deletes => return Ok(()),
-        [] => format!(
-            "the plan deletes {total} objects, more than the {} of `brake.deletes`",
-            brake.deletes
-        ),
-        [tenant] => format!("the plan deletes every object of tenant `{tenant}`"),
-        [first, ..] => format!(
-            "the plan deletes every object of {} tenants, the first is `{first}`",
-            emptied.len()
-        ),
+    let Some(problem) = too_much(brake, fleet, deletes) else {
+        return Ok(());
     };
-    let token = override_token(deletes, total);
+    let token = override_token(deletes);
     if allowed == Some(token.as_str()) {
         return Ok(());
     }
@@ -59,8 +39,51 @@ pub fn check_brake(
         .hint(format!("if it is meant so: `--allow-deletes {token}`")))
 }
 
+/// The first rule that the deletes break, the gravest first.
+fn too_much(brake: &Brake, fleet: usize, deletes: &[TenantDeletes]) -> Option<String> {
+    let total = total(deletes);
+    let losing = || deletes.iter().filter(|tenant| !tenant.objects.is_empty());
+    let emptied = losing().filter(|tenant| tenant.has <= tenant.objects.len());
+    let gutted = losing().filter(|tenant| brake.of_tenant.of(tenant.has) < tenant.objects.len());
+    if let Some(tenants) = named(emptied) {
+        return Some(format!("the plan deletes every object of {tenants}"));
+    }
+    if (brake.deletes as usize) < total {
+        return Some(format!(
+            "the plan deletes {total} objects, more than the {} of `brake.deletes`",
+            brake.deletes
+        ));
+    }
+    if let Some(tenants) = named(gutted) {
+        return Some(format!(
+            "the plan deletes more than the {} of `brake.ofTenant` of the objects of {tenants}",
+            brake.of_tenant
+        ));
+    }
+    let (losing, allowed) = (losing().count(), brake.of_tenants.of(fleet));
+    (allowed < losing).then(|| {
+        format!(
+            "the plan deletes objects of {losing} of {fleet} tenants, more than the {} of \
+             `brake.ofTenants` ({allowed})",
+            brake.of_tenants
+        )
+    })
+}
+
+fn total(deletes: &[TenantDeletes]) -> usize {
+    deletes.iter().map(|tenant| tenant.objects.len()).sum()
+}
+
+fn named<'a>(mut tenants: impl Iterator<Item = &'a TenantDeletes>) -> Option<String> {
+    let first = &tenants.next()?.tenant;
+    Some(match tenants.count() {
+        0 => format!("tenant `{first}`"),
+        more => format!("{} tenants, the first is `{first}`", more + 1),
+    })
+}
+
 /// Names exactly these deletes: their number and a hash of the list.
-fn override_token(deletes: &[TenantDeletes], total: usize) -> String {
+fn override_token(deletes: &[TenantDeletes]) -> String {
     /// Enough to tell plans apart, short enough to type.
     const DIGITS: usize = 8;
     let mut lines: Vec<String> = deletes
@@ -74,7 +97,7 @@ fn override_token(deletes: &[TenantDeletes], total: usize) -> String {
         .collect();
     lines.sort();
     let hash = blake3::hash(lines.join("\n").as_bytes()).to_hex();
-    format!("{total}-{}", &hash[..DIGITS])
+    format!("{}-{}", total(deletes), &hash[..DIGITS])
 }
 
 fn biggest(deletes: &[TenantDeletes]) -> String {

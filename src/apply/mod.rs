@@ -19,7 +19,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use brake::{Brake, TenantDeletes, check_brake};
+pub use brake::{TenantDeletes, check_brake};
 pub use fence::{fence_stamp, fence_unstamp};
 pub use finish::{Done, final_inventory};
 pub use immutable::immutable_changes;

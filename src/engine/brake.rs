@@ -2,17 +2,15 @@
 
 use super::planning::Records;
 use super::rollouts::Order;
-use crate::apply::{self, Brake, TenantDeletes};
+use crate::apply::{self, TenantDeletes};
 use crate::error::UserError;
 use crate::rollout::Plan;
 
 /// Refuses a plan that deletes too much, before its first write.
 pub fn check(order: &Order<'_>, plan: &Plan, records: &Records) -> Result<(), UserError> {
-    let brake = Brake {
-        deletes: order.strategy.spec.brake.deletes as usize,
-    };
     apply::check_brake(
-        brake,
+        &order.strategy.spec.brake,
+        plan.tenants().count() + plan.excluded.len(),
         &deletes(order, plan, records),
         order.allowed_deletes.as_deref(),
     )

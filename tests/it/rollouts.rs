@@ -61,7 +61,7 @@ spec:
   waves:
     - {name: canary, role: canary, select: {ring: canary}, soak: 30s, onBreach: rollback}
     - {name: rest, soak: 30s, onBreach: pause}
-  brake: {deletes: 3}
+  brake: {deletes: 3, ofTenant: 50%, ofTenants: 100%}
 ";
 
 /// A hub and two clusters with six tenants, and the files they are made of.

@@ -1,6 +1,7 @@
 //! What is deleted, what is kept, and the brake.
 
 use super::*;
+use crate::fleet::config::{Brake, Limit};
 
 /// What prune decides about one object that the bundle no longer has.
 fn prune_of(live: Option<Live>, recorded: &Live, ask: &Ask) -> PruneDecision {
@@ -238,13 +239,27 @@ fn deletes(tenant: &str, objects: usize, has: usize) -> TenantDeletes {
     }
 }
 
+fn brake(deletes: u32, of_tenant: u32, of_tenants: u32) -> Brake {
+    Brake {
+        deletes,
+        of_tenant: Limit::percent(of_tenant),
+        of_tenants: Limit::percent(of_tenants),
+    }
+}
+
+/// What the brake says of these deletes in a fleet of a hundred.
+fn stopped(brake: &Brake, deletes: &[TenantDeletes]) -> String {
+    let error = check_brake(brake, 100, deletes, None).unwrap_err();
+    error.to_string()
+}
+
 #[test]
 fn the_brake_stops_mass_deletes_and_names_the_override_for_exactly_this_plan() {
-    let brake = Brake { deletes: 5 };
+    let brake = brake(5, 100, 100);
     let few = [deletes("a", 2, 15), deletes("b", 3, 15)];
-    assert_eq!(check_brake(brake, &few, None), Ok(()));
+    assert_eq!(check_brake(&brake, 100, &few, None), Ok(()));
     let many = [deletes("a", 2, 15), deletes("b", 4, 15)];
-    let error = check_brake(brake, &many, None).unwrap_err();
+    let error = check_brake(&brake, 100, &many, None).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the plan deletes 6 objects, more than the 5 of `brake.deletes`: nothing was written"
@@ -255,17 +270,55 @@ fn the_brake_stops_mass_deletes_and_names_the_override_for_exactly_this_plan() {
         .next()
         .unwrap()
         .trim_end_matches('`');
-    assert_eq!(check_brake(brake, &many, Some(token)), Ok(()));
+    assert_eq!(check_brake(&brake, 100, &many, Some(token)), Ok(()));
     let others = [deletes("a", 2, 15), deletes("c", 4, 15)];
-    assert!(check_brake(brake, &others, Some(token)).is_err());
+    assert!(check_brake(&brake, 100, &others, Some(token)).is_err());
 }
 
 #[test]
 fn the_brake_stops_when_a_whole_tenant_would_go() {
-    let brake = Brake { deletes: 50 };
-    let error = check_brake(brake, &[deletes("a", 15, 15)], None).unwrap_err();
     assert_eq!(
-        error.to_string(),
+        stopped(&brake(50, 100, 100), &[deletes("a", 15, 15)]),
         "the plan deletes every object of tenant `a`: nothing was written"
+    );
+    assert_eq!(
+        stopped(
+            &brake(50, 100, 100),
+            &[deletes("a", 1, 1), deletes("b", 1, 15), deletes("c", 2, 2)]
+        ),
+        "the plan deletes every object of 2 tenants, the first is `a`: nothing was written"
+    );
+}
+
+#[test]
+fn the_brake_stops_when_too_much_of_one_tenant_would_go() {
+    let brake = brake(50, 30, 100);
+    let fits = [deletes("a", 3, 10), deletes("b", 5, 15), deletes("c", 0, 0)];
+    assert_eq!(check_brake(&brake, 100, &fits, None), Ok(()));
+    assert_eq!(
+        stopped(&brake, &[deletes("a", 3, 10), deletes("b", 6, 15)]),
+        "the plan deletes more than the 30% of `brake.ofTenant` of the objects of tenant `b`: \
+         nothing was written"
+    );
+}
+
+#[test]
+fn the_brake_stops_when_too_many_tenants_would_lose_something() {
+    let brake = brake(50, 30, 2);
+    let two = [
+        deletes("a", 1, 15),
+        deletes("b", 1, 15),
+        deletes("c", 0, 15),
+    ];
+    assert_eq!(check_brake(&brake, 100, &two, None), Ok(()));
+    let three = [
+        deletes("a", 1, 15),
+        deletes("b", 1, 15),
+        deletes("c", 1, 15),
+    ];
+    assert_eq!(
+        stopped(&brake, &three),
+        "the plan deletes objects of 3 of 100 tenants, more than the 2% of `brake.ofTenants` (2): \
+         nothing was written"
     );
 }
