@@ -64,6 +64,7 @@ impl Rollback {
             who: self.who.who("rolled back by hand"),
             hold_until: Some(now + self.hold_for.to_signed()),
             keep: found.keep,
+            tenant: found.tenant,
         };
         let exit = conduct(ui, &stage, order).await?;
         if exit == Exit::Done {

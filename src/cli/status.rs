@@ -59,9 +59,12 @@ impl Status {
             let rollout = engine::latest_rollout(&stage.clusters, environment).await;
             match self.output {
                 Output::Text => {
-                    let conductor = engine::conductor_of(&stage.clusters, environment).await;
                     match &rollout {
-                        Ok(Some(rollout)) => ui.data(&rollout_text(rollout, conductor.as_deref())),
+                        Ok(Some(rollout)) => {
+                            let conductor =
+                                engine::conductor_of(&stage.clusters, environment).await;
+                            ui.data(&rollout_text(rollout, conductor.as_deref()));
+                        }
                         Ok(None) => ui.data("no rollout yet\n"),
                         Err(error) => ui.say(format!(
                             "the hub does not answer, so rollouts are not known: {error}"

@@ -10,6 +10,7 @@ use crate::cli::ui::Ui;
 use crate::cluster;
 use crate::engine;
 use crate::error::UserError;
+use crate::fleet::config::TenantStrategy;
 use crate::fleet::{Fleet, Selection, load};
 use crate::record::{Keep, Stored, TenantRecord};
 
@@ -33,6 +34,8 @@ pub struct Found {
     pub stage: Stage,
     pub tenants: Vec<Stored<TenantRecord>>,
     pub keep: Keep,
+    /// As the strategy says that a rollout takes without being told; the built-in one without fleet files.
+    pub tenant: TenantStrategy,
 }
 
 impl TargetArgs {
@@ -99,6 +102,10 @@ impl TargetArgs {
             stage,
             tenants,
             keep: engine::keep(fleet),
+            tenant: fleet
+                .strategy(None)
+                .map(|(_, spec)| spec.tenant)
+                .unwrap_or_default(),
         })
     }
 
@@ -115,6 +122,7 @@ impl TargetArgs {
             stage: stage.with(clusters),
             tenants,
             keep: Keep::default(),
+            tenant: TenantStrategy::default(),
         })
     }
 }

@@ -14,7 +14,7 @@ use super::store;
 use super::work::Terms;
 use crate::cluster::Cluster;
 use crate::error::{Exit, UserError};
-use crate::fleet::config::{Limit, LimitSet, OnBreach, OnFailure, StrategySpec};
+use crate::fleet::config::{Limit, LimitSet, OnBreach, OnFailure, StrategySpec, TenantStrategy};
 use crate::manifest::Digest;
 use crate::record::{Action, Good, Hold, Keep, PackedBundle, Stored, TenantRecord};
 use crate::rollout::{Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
@@ -45,6 +45,8 @@ pub struct RollbackOrder {
     /// The hold that named tenants get, so that the next rollout leaves them alone.
     pub hold_until: Option<Timestamp>,
     pub keep: Keep,
+    /// When a tenant counts as healthy, and how long it may take.
+    pub tenant: TenantStrategy,
 }
 
 /// Says where a tenant would go; equal to what runs is an error, never "done".
@@ -108,6 +110,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
     let bundles = unless_stopped(&world.stop, load(&order, &world)).await??;
     let now = world.clock.now();
     let plan = plan(&order);
+    let strategy = strategy(order.tenant);
     let conductor = Conductor {
         terms: Terms {
             holder: order.who.holder.clone(),
@@ -143,7 +146,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
             .collect(),
         clusters: world.clusters,
         clock: world.clock,
-        frozen: Frozen::new(plan, strategy()),
+        frozen: Frozen::new(plan, strategy),
         ledger: None,
         lease: None,
         stop: world.stop,
@@ -210,8 +213,11 @@ fn plan(order: &RollbackOrder) -> Plan {
 }
 
 /// All at once, no soak; a tenant that does not get well is left for the person who typed.
-fn strategy() -> Strategy {
-    let mut spec = StrategySpec::default();
+fn strategy(tenant: TenantStrategy) -> Strategy {
+    let mut spec = StrategySpec {
+        tenant,
+        ..StrategySpec::default()
+    };
     spec.tenant.on_failure = OnFailure::Leave;
     spec.limits.max_concurrency = LimitSet {
         all: Some(Limit::Count(80)),

@@ -26,8 +26,6 @@ mod refusal;
 mod request;
 mod routine;
 mod saved;
-#[cfg(test)]
-mod scale;
 mod selector;
 mod service;
 mod state;

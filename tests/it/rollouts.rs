@@ -177,6 +177,7 @@ impl Scene {
             who: who("ana"),
             hold_until: Some(self.clock.now() + SignedDuration::from_hours(1)),
             keep: escale::record::Keep::default(),
+            tenant: escale::fleet::config::TenantStrategy::default(),
         };
         let mut deaf = |_: &_, _: &_, _: &_| {};
         engine::roll_back(order, self.world(&mut deaf)).await
