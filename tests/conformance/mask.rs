@@ -27,6 +27,7 @@ impl Mask {
         if let Some(items) = value.get_mut("items").and_then(Value::as_array_mut) {
             self.put_in_order(items);
         }
+        put_managers_in_order(&mut value);
         self.learn(&value);
         self.renamed(&value)
     }
@@ -144,6 +145,22 @@ impl Mask {
         known.map_or("VERSION".to_owned(), |index| {
             format!("VERSION-{}", index + 1)
         })
+    }
+}
+
+/// Servers list who owns fields by the second of their last write, then by name: which of two writes fell into another
+/// second is chance. Here all go by name.
+pub fn put_managers_in_order(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.iter_mut().for_each(|(key, child)| match child {
+            Value::Array(entries) if key == "managedFields" => entries.sort_by_key(|entry| {
+                let word = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+                (word("operation"), word("manager"), word("subresource"))
+            }),
+            child => put_managers_in_order(child),
+        }),
+        Value::Array(list) => list.iter_mut().for_each(put_managers_in_order),
+        _ => {}
     }
 }
 
