@@ -90,20 +90,18 @@ impl<'a> Change<'a> {
         let new = new.get("status")?;
         let address = new["podIP"].as_str().unwrap_or_default();
         let owned = before.owned_status(by)?;
-        let changes = if is_any_changed(old, new) { "1" } else { "0" };
         let words = [
             object["kind"].as_str()?,
             by.0,
             by.1.unwrap_or_default(),
-            changes,
             &with(owned, (address, ADDRESS)),
         ];
         let mut key = words.join("\0").into_bytes();
         let shape = Shape { address };
-        for status in [old, new] {
-            key.push(0);
-            shape.write(&mut key, status, false);
-        }
+        key.push(0);
+        shape.write(&mut key, old, None, false);
+        key.push(0);
+        shape.write(&mut key, new, Some(old), false);
         Some(Self { key, by, address })
     }
 }
@@ -141,35 +139,28 @@ pub fn with<'a>(text: &'a str, (word, instead): (&str, &str)) -> Cow<'a, str> {
     text.replace(word, instead).into()
 }
 
-/// Whether a value that is there before and after is another one then: only who gives or adds values owns them anew.
-fn is_any_changed(before: &Value, after: &Value) -> bool {
-    match (before, after) {
-        (Value::Object(before), Value::Object(after)) => after.iter().any(|(key, after)| {
-            before
-                .get(key)
-                .is_some_and(|before| is_any_changed(before, after))
-        }),
-        _ => before != after,
-    }
-}
-
 /// A tree without its values, but for those that name elements of lists.
 struct Shape<'a> {
     address: &'a str,
 }
 
 impl Shape<'_> {
-    fn write(&self, out: &mut Vec<u8>, value: &Value, is_name: bool) {
+    /// `before`: what stood there. Who gives another value owns it anew, so that a changed leaf is a shape of its own.
+    fn write(&self, out: &mut Vec<u8>, value: &Value, before: Option<&Value>, is_name: bool) {
         match value {
             Value::Object(members) => {
                 out.push(b'{');
                 // Elements of lists are named by what they say; conditions by their type alone.
                 let is_condition = members.contains_key("type");
                 for (key, member) in members {
+                    let before = before.and_then(|before| before.get(key));
                     out.extend_from_slice(key.as_bytes());
                     out.push(b':');
-                    if !ATOMIC.contains(&key.as_str()) {
-                        self.write(out, member, is_name && (!is_condition || key == "type"));
+                    if ATOMIC.contains(&key.as_str()) {
+                        out.push(change(member, before));
+                    } else {
+                        let is_name = is_name && (!is_condition || key == "type");
+                        self.write(out, member, before, is_name);
                     }
                     out.push(b',');
                 }
@@ -178,7 +169,8 @@ impl Shape<'_> {
             Value::Array(items) => {
                 out.push(b'[');
                 for item in items {
-                    self.write(out, item, true);
+                    let before = before.and_then(|before| same_element(before, item));
+                    self.write(out, item, before, true);
                     out.push(b',');
                 }
                 out.push(b']');
@@ -187,7 +179,27 @@ impl Shape<'_> {
                 out.extend_from_slice(ADDRESS.as_bytes());
             }
             _ if is_name => write_json(out, value),
-            _ => out.push(if is_nothing(value) { b'0' } else { b'1' }),
+            _ => {
+                out.push(if is_nothing(value) { b'0' } else { b'1' });
+                out.push(change(value, before));
+            }
         }
     }
+}
+
+fn change(value: &Value, before: Option<&Value>) -> u8 {
+    match before {
+        None => b'+',
+        Some(before) if before == value => b'=',
+        Some(_) => b'~',
+    }
+}
+
+/// Conditions are told apart by their type, all others by all that they say.
+fn same_element<'a>(before: &'a Value, item: &Value) -> Option<&'a Value> {
+    let is_same = |other: &&Value| match item.get("type") {
+        Some(name) => other.get("type") == Some(name),
+        None => *other == item,
+    };
+    before.as_array()?.iter().find(is_same)
 }
