@@ -12,7 +12,7 @@ impl Look<'_> {
         let mut slots = Slots::new(
             self,
             &self.strategy().spec.rollback.max_concurrency,
-            Phase::is_going_back,
+            |progress| progress.phase.is_going_back(),
         );
         let breached = self.breached_waves();
         self.tenants()

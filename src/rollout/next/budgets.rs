@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Look;
-use crate::fleet::config::{OnBreach, OnFailure};
+use super::slots::Slots;
+use crate::fleet::config::{FailureMode, OnBreach, OnFailure};
 use crate::rollout::event::What;
 use crate::rollout::limits::Scope;
 use crate::rollout::plan::Wave;
@@ -19,7 +20,10 @@ impl Look<'_> {
         let Some(wave) = self.current_wave() else {
             return Vec::new();
         };
-        let breach = self.breach().map(|why| (wave.on_breach, why));
+        let on_breach = self
+            .failed_canary()
+            .map_or(wave.on_breach, |canary| canary.on_breach);
+        let breach = self.breach().map(|why| (on_breach, why));
         let breach = breach.or_else(|| self.pausing_failure().map(|why| (OnBreach::Pause, why)));
         let breached = breach.map(|(action, why)| What::WaveBreached {
             wave: wave.name.clone(),
@@ -27,6 +31,14 @@ impl Look<'_> {
             why,
         });
         breached.into_iter().collect()
+    }
+
+    /// The canary wave that has a failure, if one has: it says what happens, also when a later wave runs by then.
+    fn failed_canary(&self) -> Option<&Wave> {
+        let (wave, ..) = self
+            .tenants()
+            .find(|(wave, _, progress)| wave.role == Role::Canary && counts(progress))?;
+        Some(wave)
     }
 
     /// `onFailure: pause`: any failure stops the rollout for a person.
@@ -63,6 +75,17 @@ impl Look<'_> {
                 )
             })
         })
+    }
+
+    /// `mode: strict`: who is in flight counts as if it failed, so that at most one more fails than may.
+    pub(super) fn room_for_failures(&self) -> Option<Slots<'_>> {
+        let places = |scope: &Scope, total: usize| match self.allowed_failures(scope) {
+            Some(allowed) => allowed + 1,
+            None => total,
+        };
+        let is_used = |progress: &TenantProgress| progress.phase.is_in_flight() || counts(progress);
+        let is_strict = self.strategy().spec.limits.max_failures.mode == FailureMode::Strict;
+        is_strict.then(|| Slots::under(self, places, is_used))
     }
 
     fn allowed_failures(&self, scope: &Scope) -> Option<usize> {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::slots::Slots;
 use super::{Look, Next, Seen, Wait};
+use crate::fleet::config::OnBreach;
 use crate::rollout::event::What;
 use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::{Health, Outcome, Phase, TenantProgress, WaveState};
@@ -59,15 +60,35 @@ impl<'a> Look<'a> {
             return Next::Wait(self.wait_for_tenants(wave));
         }
         let has_evidence = has(|phase| matches!(phase, Phase::Succeeded { .. }));
-        let name = wave.name.clone();
         Next::Do(vec![if has_evidence {
-            What::SoakStarted { wave: name }
-        } else {
-            What::WaveSkipped {
-                wave: name,
-                why: "none of its tenants succeeded".to_owned(),
+            What::SoakStarted {
+                wave: wave.name.clone(),
             }
+        } else {
+            self.without_evidence(wave)
         }])
+    }
+
+    /// Nothing in the wave succeeded, or nothing that did is ours any more. A canary that proves nothing is no canary
+    /// (I13): a person decides.
+    fn without_evidence(&self, wave: &Wave) -> What {
+        let is_excused = self
+            .progress
+            .wave(&wave.name)
+            .is_some_and(|wave| wave.is_excused);
+        let name = wave.name.clone();
+        if wave.role == Role::Canary && !is_excused {
+            return What::WaveBreached {
+                wave: name,
+                action: OnBreach::Pause,
+                why: "no tenant of the canary succeeded and is still ours: it proves nothing"
+                    .to_owned(),
+            };
+        }
+        What::WaveSkipped {
+            wave: name,
+            why: "none of its tenants succeeded".to_owned(),
+        }
     }
 
     fn starts(&self, wave: &Wave) -> Vec<What> {
@@ -77,8 +98,9 @@ impl<'a> Look<'a> {
         let mut slots = Slots::new(
             self,
             &self.strategy().spec.limits.max_concurrency,
-            Phase::is_in_flight,
+            |progress| progress.phase.is_in_flight(),
         );
+        let mut failures = self.room_for_failures();
         let is_pending = |(_, (of, _, progress)): &(usize, Seen<'_>)| {
             std::ptr::eq(*of, wave) && progress.phase == Phase::Pending
         };
@@ -86,9 +108,16 @@ impl<'a> Look<'a> {
             .enumerate()
             .filter(is_pending)
             .filter_map(|(at, (_, planned, _))| match self.predecessor(planned) {
-                Predecessor::Done => slots.take(at).then(|| What::TenantStarted {
-                    tenant: planned.place.tenant.clone(),
-                }),
+                Predecessor::Done => {
+                    let is_free =
+                        failures.as_mut().is_none_or(|failures| failures.has(at)) && slots.take(at);
+                    if is_free && let Some(failures) = &mut failures {
+                        failures.take(at);
+                    }
+                    is_free.then(|| What::TenantStarted {
+                        tenant: planned.place.tenant.clone(),
+                    })
+                }
                 Predecessor::Running => None,
                 Predecessor::Failed(why) => Some(What::TenantDeferred {
                     tenant: planned.place.tenant.clone(),
@@ -148,6 +177,11 @@ impl<'a> Look<'a> {
     }
 
     fn soak(&self, wave: &Wave, since: Timestamp) -> Next {
+        let is_counted =
+            |(_, progress): (_, &TenantProgress)| matches!(progress.phase, Phase::Succeeded { .. });
+        if !self.of_wave(wave).any(is_counted) {
+            return Next::Do(vec![self.without_evidence(wave)]);
+        }
         if wave.soak.is_zero() {
             return Next::Do(vec![What::WaveAdvanced {
                 wave: wave.name.clone(),
@@ -176,7 +210,8 @@ impl<'a> Look<'a> {
             format!("wave `{}` to soak until {}", wave.name, clock_time(until)),
         );
         Next::Wait(Wait {
-            until: Some(until),
+            // A time that has passed wakes nobody: what is left to wait for is being seen.
+            until: (self.now < until).then_some(until),
             on,
             person: None,
         })

@@ -1,9 +1,9 @@
-//! Free places under limits on concurrency.
+//! Free places under limits on how many tenants may be in flight.
 
 use super::Look;
 use crate::fleet::config::LimitSet;
 use crate::rollout::limits::Scope;
-use crate::rollout::progress::Phase;
+use crate::rollout::progress::TenantProgress;
 
 /// Free places in every scope, counted down as they are given out.
 pub(super) struct Slots<'a> {
@@ -13,17 +13,32 @@ pub(super) struct Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
-    pub(super) fn new(look: &Look<'a>, limits: &LimitSet, is_used: fn(&Phase) -> bool) -> Self {
-        let limit = |(scope, total): &(Scope, usize)| match (scope.limit(limits), scope) {
-            (Some(limit), _) => limit.of(*total),
+    /// Under limits on concurrency.
+    pub(super) fn new(
+        look: &Look<'a>,
+        limits: &LimitSet,
+        is_used: fn(&TenantProgress) -> bool,
+    ) -> Self {
+        let limit = |scope: &Scope, total: usize| match (scope.limit(limits), scope) {
+            (Some(limit), _) => limit.of(total),
             // Tenants of one group serve one client together: never two at once.
             (None, Scope::Group(_)) => 1,
-            (None, _) => *total,
+            (None, _) => total,
         };
+        Self::under(look, limit, is_used)
+    }
+
+    /// Under limits of any kind: how many places a scope of so many tenants has.
+    pub(super) fn under(
+        look: &Look<'a>,
+        places: impl Fn(&Scope, usize) -> usize,
+        is_used: impl Fn(&TenantProgress) -> bool,
+    ) -> Self {
         let within = look.frozen.within.as_slice();
-        let mut free: Vec<usize> = look.frozen.scopes.iter().map(limit).collect();
+        let scopes = look.frozen.scopes.iter();
+        let mut free: Vec<usize> = scopes.map(|(scope, total)| places(scope, *total)).collect();
         for ((.., progress), scopes) in look.tenants().zip(within) {
-            if is_used(&progress.phase) {
+            if is_used(progress) {
                 for scope in scopes {
                     free[*scope] = free[*scope].saturating_sub(1);
                 }
@@ -32,15 +47,19 @@ impl<'a> Slots<'a> {
         Self { within, free }
     }
 
-    /// Takes a place for the tenant that stands there in the plan; `false` if there is none.
+    /// Whether there is a place for the tenant that stands there in the plan.
+    pub(super) fn has(&self, at: usize) -> bool {
+        self.within[at].iter().all(|scope| 0 < self.free[*scope])
+    }
+
+    /// Takes a place for it; `false` if there is none.
     pub(super) fn take(&mut self, at: usize) -> bool {
-        let scopes = &self.within[at];
-        if scopes.iter().any(|scope| self.free[*scope] == 0) {
-            return false;
+        let has_place = self.has(at);
+        if has_place {
+            for scope in &self.within[at] {
+                self.free[*scope] -= 1;
+            }
         }
-        for scope in scopes {
-            self.free[*scope] -= 1;
-        }
-        true
+        has_place
     }
 }

@@ -1,5 +1,6 @@
 //! Whole rollouts in virtual time: a script says how tenants behave, the trace says what was decided.
 
+mod budgets;
 mod script;
 
 use jiff::Timestamp;
