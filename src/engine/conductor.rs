@@ -19,6 +19,7 @@ use super::ledger::Ledger;
 use super::looks::Looks;
 use super::stop::Stop;
 use super::store;
+use super::taken;
 use super::words;
 use super::work::{self, Aim, Done, Job, Open};
 use crate::record::{self, PackedBundle, Stored, TenantRecord, Verb, Word};
@@ -100,6 +101,9 @@ impl Conductor<'_> {
             }
             self.listen(&mut stage).await?;
             match self.frozen.next(&stage.progress, self.clock.now()) {
+                Next::Do(decisions)
+                    if decisions.iter().any(is_the_end)
+                        && self.lose_taken_by_now(&mut stage).await? => {}
                 Next::Do(decisions) => {
                     stage.idle_since = Instant::now();
                     for what in decisions {
@@ -164,14 +168,17 @@ impl Conductor<'_> {
 
     /// Waits for the first thing that happens. `false` when the lease is lost.
     async fn wait(&mut self, stage: &mut Stage, wait: &Wait) -> anyhow::Result<bool> {
-        stage.looks.start(&self.clusters, &stage.progress);
+        stage
+            .looks
+            .start(&self.clusters, &stage.progress, &self.records);
         let deadline = self.wake_up(stage, wait);
         let lease_due = self.lease.as_ref().map(Lease::due);
         tokio::select! {
             biased;
             Some(done) = stage.work.join_next() => self.take_in_all(stage, done).await?,
             looked = stage.looks.ended() => {
-                stage.looks.take_in(looked?, &self.frozen, &mut stage.progress);
+                let changed = stage.looks.take_in(looked?, &self.frozen, &mut stage.progress);
+                self.lose_taken(stage, changed).await?;
             }
             () = until(lease_due) => return Ok(self.renew_lease().await),
             Ok(()) = self.stop.changed() => {}
@@ -363,6 +370,40 @@ impl Conductor<'_> {
 
     // --- People ---
 
+    /// Looks a last time at the records of all that succeeded, so that nothing is told that is true no more. Whether
+    /// somebody has taken any of them.
+    async fn lose_taken_by_now(&mut self, stage: &mut Stage) -> anyhow::Result<bool> {
+        let mut changed = Vec::new();
+        for (cluster, closed) in taken::closed(&self.frozen, &stage.progress, &self.records) {
+            let reader = self.clusters.get(&cluster)?.reader();
+            // A cluster that does not answer takes nothing away from what was seen.
+            changed.extend(taken::changed(&reader, &closed).await.unwrap_or_default());
+        }
+        let before = stage.progress.clone();
+        self.lose_taken(stage, changed).await?;
+        Ok(before != stage.progress)
+    }
+
+    /// A typed rollback wins its tenants, also those that have succeeded: they prove nothing any more.
+    async fn lose_taken(
+        &mut self,
+        stage: &mut Stage,
+        changed: Vec<Stored<TenantRecord>>,
+    ) -> anyhow::Result<()> {
+        for found in changed {
+            let tenant = found.value.tenant.clone();
+            let left = self.records.insert(tenant.clone(), found);
+            let by =
+                left.and_then(|left| taken::by_whom(&left.value, &self.records[&tenant].value));
+            let phase = stage.progress.tenant(&tenant).map(|one| &one.phase);
+            if let (Some(by), Some(Phase::Succeeded { .. })) = (by, phase) {
+                self.happen(stage, What::TenantTakenOver { tenant, by })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What was said before the rollout came into the state that it is in has done its work.
     async fn skip_old_words(&self, stage: &mut Stage) {
         let (Some(ledger), Ok(hub)) = (&self.ledger, self.clusters.hub()) else {
@@ -440,6 +481,10 @@ impl Conductor<'_> {
         stage.looks.stop().await;
         Ok(())
     }
+}
+
+fn is_the_end(what: &What) -> bool {
+    matches!(what, What::Finished { .. })
 }
 
 /// Sleeps until then; for ever, if there is no then.

@@ -12,8 +12,10 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::observe::{self, Known, Observed, Watched};
+use super::taken::{self, Closed};
 use crate::cluster::CallError;
 use crate::health::Wanted;
+use crate::record::{Stored, TenantRecord};
 use crate::rollout::{Frozen, Health, Phase, Progress, TenantProgress};
 
 /// How often a tenant that is not healthy yet, or not any more, is looked at.
@@ -53,6 +55,8 @@ pub struct Looked {
     cluster: String,
     tenants: Vec<String>,
     seen: Result<Observed, CallError>,
+    /// Records that somebody has changed since their claims were closed.
+    changed: Vec<Stored<TenantRecord>>,
 }
 
 impl Looks {
@@ -104,9 +108,14 @@ impl Looks {
     }
 
     /// Starts a look at every cluster that has tenants who are due and in need of one.
-    pub fn start(&mut self, clusters: &Clusters, progress: &Progress) {
+    pub fn start(
+        &mut self,
+        clusters: &Clusters,
+        progress: &Progress,
+        records: &BTreeMap<String, Stored<TenantRecord>>,
+    ) {
         let now = Instant::now();
-        let mut by_cluster: BTreeMap<String, Vec<Watched>> = BTreeMap::new();
+        let mut by_cluster: BTreeMap<String, (Vec<Watched>, Vec<Closed>)> = BTreeMap::new();
         while let Some((due, _)) = self.due.first()
             && *due <= now
         {
@@ -128,15 +137,27 @@ impl Looks {
                 before: std::mem::take(&mut watch.before),
                 tenant,
             };
-            let watched_there = by_cluster.entry(watch.cluster.clone()).or_default();
+            let (watched_there, closed_there) =
+                by_cluster.entry(watch.cluster.clone()).or_default();
+            if matches!(phase, Phase::Succeeded { .. })
+                && let Some(record) = records.get(&watched.tenant)
+            {
+                closed_there.push(Closed::of(record));
+            }
             watched_there.push(watched);
         }
-        for (cluster, watched) in by_cluster {
-            self.look(clusters, cluster, watched);
+        for (cluster, (watched, closed)) in by_cluster {
+            self.look(clusters, cluster, watched, closed);
         }
     }
 
-    fn look(&mut self, clusters: &Clusters, cluster: String, watched: Vec<Watched>) {
+    fn look(
+        &mut self,
+        clusters: &Clusters,
+        cluster: String,
+        watched: Vec<Watched>,
+        closed: Vec<Closed>,
+    ) {
         let Ok(connected) = clusters.get(&cluster) else {
             return;
         };
@@ -145,11 +166,17 @@ impl Looks {
         self.busy.insert(cluster.clone(), BTreeSet::new());
         self.running.spawn(async move {
             let seen = observe::observe(&writer, &watched, population, clock).await;
+            // After the look: what was seen of a tenant that is ours even now was ours.
+            let changed = match &seen {
+                Ok(_) if !closed.is_empty() => taken::changed(writer.reader(), &closed).await.ok(),
+                _ => None,
+            };
             let tenants = watched.into_iter().map(|watched| watched.tenant).collect();
             Looked {
                 cluster,
                 tenants,
                 seen,
+                changed: changed.unwrap_or_default(),
             }
         });
     }
@@ -162,9 +189,14 @@ impl Looks {
         }
     }
 
-    /// Takes in what was seen. A cluster that did not answer says nothing: its tenants' samples
-    /// grow old, and what is not seen healthy does not count as healthy.
-    pub fn take_in(&mut self, looked: Looked, frozen: &Frozen, progress: &mut Progress) {
+    /// Takes in what was seen, and returns the records that somebody else has changed. A cluster that did not answer
+    /// says nothing: its tenants' samples grow old, and what is not seen healthy does not count as healthy.
+    pub fn take_in(
+        &mut self,
+        looked: Looked,
+        frozen: &Frozen,
+        progress: &mut Progress,
+    ) -> Vec<Stored<TenantRecord>> {
         let now = Instant::now();
         for tenant in self.busy.remove(&looked.cluster).into_iter().flatten() {
             self.set_due(&tenant, now);
@@ -187,6 +219,7 @@ impl Looks {
                 self.set_due(&tenant, then);
             }
         }
+        looked.changed
     }
 
     /// Ends the looks that are under way.

@@ -25,6 +25,7 @@ mod soaks;
 mod stop;
 pub mod store;
 pub mod sweep;
+mod taken;
 mod words;
 mod work;
 

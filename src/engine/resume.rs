@@ -40,6 +40,7 @@ pub fn rebuild(
         *wave = WaveProgress {
             name: wave.name.clone(),
             state: recorded.map_or(WaveState::Pending, wave_state),
+            is_excused: false,
         };
     }
     for (_, planned) in frozen.plan.tenants() {
@@ -132,11 +133,12 @@ fn tenant(
     let Some(record) = record else {
         return TenantProgress::new(Phase::Pending);
     };
-    if let Some(claim) = record
-        .claim
-        .as_ref()
-        .filter(|claim| claim.rollout.as_ref() == Some(&rollout.id))
-    {
+    if let Some(claim) = &record.claim {
+        // What it says of us is over: somebody, dead or alive, is moving it somewhere else.
+        if claim.rollout.as_ref() != Some(&rollout.id) {
+            let by = claim.holder.clone();
+            return TenantProgress::new(Phase::TakenOver { by });
+        }
         return if claim.action == record::Action::Rollback {
             failed(Phase::Failed { at: claim.since }, &claim.why)
         } else {

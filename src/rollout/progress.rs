@@ -61,6 +61,8 @@ pub enum Outcome {
 pub struct WaveProgress {
     pub name: String,
     pub state: WaveState,
+    /// A person said to go on after it was breached.
+    pub is_excused: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,6 +245,7 @@ impl Progress {
         let waves = plan.waves.iter().map(|wave| WaveProgress {
             name: wave.name.clone(),
             state: WaveState::Pending,
+            is_excused: false,
         });
         let tenants = plan.tenants().map(|(_, planned)| {
             (
@@ -375,6 +378,7 @@ impl Progress {
             .filter(|wave| wave.state == WaveState::Breached)
         {
             wave.state = WaveState::Running;
+            wave.is_excused = true;
         }
     }
 

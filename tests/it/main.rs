@@ -12,6 +12,8 @@ mod mistakes;
 mod production;
 mod project;
 mod rollouts;
+mod scene;
+mod simulation;
 #[path = "../conformance/mod.rs"]
 mod story;
 mod structure;

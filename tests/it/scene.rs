@@ -1,0 +1,327 @@
+//! A hub, two simulated clusters and six tenants, for tests of the engine.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use escale::cluster::{Cluster, Limits};
+use escale::engine::{
+    self, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Order, Records, Return,
+    RollbackOrder, Stop, Who, World,
+};
+use escale::fleet::{Files, Fleet, load};
+use escale::record::{PackedBundle, TenantRecord};
+use escale::render::Renderer;
+use escale::rollout::{self, Strategy};
+use escale::sim::{Options, SimCluster};
+use jiff::SignedDuration;
+
+const TEMPLATE: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: {{ tenant.namespace }}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: platforms}
+data: {names: "{{ platforms | map(attribute='name') | join(' ') }}"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - {name: web, image: "{{ versions.web }}", resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 10m, memory: 16Mi}}}
+"#;
+
+pub const EXTRA: &str = r"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: extra}
+data: {a: b}
+";
+
+const STRATEGY: &str = "
+apiVersion: escale.dev/v1alpha1
+kind: Strategy
+metadata: {name: normal}
+spec:
+  tenant: {minHealthyTime: 5s, progressDeadline: 2m}
+  limits: {maxConcurrency: {all: 2}, maxFailures: {all: 0}}
+  waves:
+    - {name: canary, role: canary, select: {ring: canary}, soak: 30s, onBreach: rollback}
+    - {name: rest, soak: 30s, onBreach: pause}
+  brake: {deletes: 3, ofTenant: 50%, ofTenants: 100%}
+";
+
+/// Hears every event of a rollout.
+pub type Audience<'a> =
+    dyn FnMut(&rollout::Event, &rollout::Progress, &rollout::Frozen) + Send + 'a;
+
+/// A hub and two clusters with six tenants, and the files they are made of.
+pub struct Scene {
+    pub clock: Clock,
+    pub sims: BTreeMap<String, SimCluster>,
+    pub clusters: Clusters,
+    pub files: Files,
+}
+
+pub struct Release {
+    pub id: String,
+    pub fleet: Fleet,
+    pub bundles: Bundles,
+}
+
+impl Release {
+    pub fn order(&self, holder: &str) -> Order<'_> {
+        let (name, spec) = self.fleet.strategy(None).unwrap();
+        Order {
+            fleet: &self.fleet,
+            bundles: &self.bundles,
+            release: self.id.clone(),
+            strategy: Strategy {
+                name,
+                spec,
+                max_sample_gap: SignedDuration::from_secs(60),
+            },
+            selected: None,
+            who: who(holder),
+            allowed_deletes: None,
+        }
+    }
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        Self::with(0, STRATEGY)
+    }
+
+    /// Every chance in it follows from the seed.
+    pub fn with(seed: u64, strategy: &str) -> Self {
+        let clock = Clock::starting_at("2026-11-23T08:00:00Z".parse().unwrap());
+        let sims: BTreeMap<String, SimCluster> = ["east", "hub", "west"]
+            .into_iter()
+            .zip(1..)
+            .map(|(name, number)| {
+                let options = Options {
+                    name: name.to_owned(),
+                    seed: seed * 4 + number,
+                    clock: Arc::new(move || clock.now()),
+                    nodes: 2,
+                };
+                (name.to_owned(), SimCluster::new(options))
+            })
+            .collect();
+        SimCluster::share_clock(sims.values());
+        let limits = Limits {
+            seed,
+            ..Limits::default()
+        };
+        let connected = sims.iter().map(|(name, sim)| {
+            let cluster = Cluster::from_client(name, sim.client(), limits);
+            (name.clone(), cluster)
+        });
+        let clusters = Clusters::new(Some("hub".to_owned()), connected.collect());
+        Self {
+            clock,
+            clusters,
+            sims,
+            files: files(strategy),
+        }
+    }
+
+    pub fn release(&self, id: &str, version: &str) -> Release {
+        let mut files = self.files.clone();
+        files.insert(
+            "environments/test/versions.yaml".to_owned(),
+            format!("apiVersion: escale.dev/v1alpha1\nkind: Versions\nmetadata: {{name: test}}\nspec: {{web: \"registry.example.com/web:{version}\"}}\n"),
+        );
+        let fleet = load(&files, "test").unwrap();
+        let renderer = Renderer::new(&files, BTreeMap::new()).unwrap();
+        let each = renderer.render_all(&fleet).into_iter();
+        let bundles = each
+            .map(|(tenant, bundle)| {
+                (
+                    tenant,
+                    bundle
+                        .map(|bundle| PackedBundle::of(&bundle))
+                        .map_err(|_| "a mistake".to_owned()),
+                )
+            })
+            .collect();
+        Release {
+            id: id.to_owned(),
+            fleet,
+            bundles,
+        }
+    }
+
+    pub async fn roll_out(&self, release: &Release) -> Carried {
+        self.try_roll_out(release, "job 1").await.unwrap()
+    }
+
+    pub async fn try_roll_out(&self, release: &Release, holder: &str) -> anyhow::Result<Carried> {
+        let mut deaf = |_: &_, _: &_, _: &_| {};
+        engine::roll_out(&release.order(holder), self.world(&mut deaf)).await
+    }
+
+    pub async fn roll_back(&self, tenant: &str) -> anyhow::Result<Ended> {
+        self.roll_back_by(tenant, "ana", &mut |_: &_, _: &_, _: &_| {})
+            .await
+    }
+
+    pub async fn roll_back_by(
+        &self,
+        tenant: &str,
+        holder: &str,
+        audience: &mut Audience<'_>,
+    ) -> anyhow::Result<Ended> {
+        let records = Records::read(&self.clusters, "test").await;
+        let stored = records
+            .iter()
+            .find(|stored| stored.value.tenant == tenant)
+            .ok_or_else(|| anyhow::anyhow!("`{tenant}` has no record"))?
+            .clone();
+        let to = engine::destination(&stored.value, &Destination::PreviousGood)?;
+        let order = RollbackOrder {
+            returns: vec![Return { stored, to }],
+            who: who(holder),
+            hold_until: Some(self.clock.now() + SignedDuration::from_hours(1)),
+            keep: escale::record::Keep::default(),
+            tenant: escale::fleet::config::TenantStrategy::default(),
+        };
+        engine::roll_back(order, self.world(audience)).await
+    }
+
+    pub fn world<'a>(&self, audience: &'a mut Audience<'_>) -> World<'a> {
+        let stop = tokio::sync::watch::channel(Stop::GoOn).1;
+        World {
+            clusters: self.clusters.clone(),
+            clock: self.clock,
+            stop,
+            wait_limit: None,
+            audience,
+        }
+    }
+
+    pub async fn record(&self, tenant: &str) -> TenantRecord {
+        let records = Records::read(&self.clusters, "test").await;
+        records
+            .iter()
+            .find(|stored| stored.value.tenant == tenant)
+            .unwrap()
+            .value
+            .clone()
+    }
+
+    /// The images that run, by tenant.
+    pub fn images(&self) -> BTreeMap<String, String> {
+        let deployments = self
+            .sims
+            .values()
+            .flat_map(|sim| sim.objects("deployments.apps"));
+        deployments
+            .map(|object| {
+                let image = object["spec"]["template"]["spec"]["containers"][0]["image"]
+                    .as_str()
+                    .unwrap();
+                let tag = image.rsplit(':').next().unwrap();
+                (
+                    object["metadata"]["namespace"].as_str().unwrap().to_owned(),
+                    tag.to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    /// Requests that change something, apart from those on the Lease.
+    pub fn writes(&self) -> Vec<String> {
+        let all = self
+            .sims
+            .values()
+            .flat_map(|sim| sim.requests().mutating().cloned().collect::<Vec<_>>());
+        let writes = all
+            .filter(|request| !request.dry_run && request.resource != "leases.coordination.k8s.io");
+        writes
+            .map(|request| format!("{:?} {} {:?}", request.verb, request.resource, request.name))
+            .collect()
+    }
+
+    pub fn forget_requests(&self) {
+        self.sims.values().for_each(SimCluster::forget_requests);
+    }
+
+    pub async fn pass(&self, minutes: u64) {
+        tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
+    }
+}
+
+fn files(strategy: &str) -> Files {
+    let mut files = Files::new();
+    let mut put = |path: &str, text: &str| {
+        files.insert(path.to_owned(), text.to_owned());
+    };
+    put("templates/site/all.yaml.j2", TEMPLATE);
+    put("environments/test/strategy.yaml", strategy);
+    put(
+        "environments/test/environment.yaml",
+        "apiVersion: escale.dev/v1alpha1\nkind: Environment\nmetadata: {name: test}\nspec: {records: {hub: hub}, defaults: {bundle: site}}\n",
+    );
+    for name in ["east", "hub", "west"] {
+        let text = format!(
+            "apiVersion: escale.dev/v1alpha1\nkind: Cluster\nmetadata: {{name: {name}}}\nspec: {{}}\n"
+        );
+        put(&format!("environments/test/clusters/{name}.yaml"), &text);
+    }
+    for (number, cluster) in ["east", "west"].into_iter().cycle().take(6).enumerate() {
+        let ring = if number == 0 { "canary" } else { "rest" };
+        let text = format!(
+            "apiVersion: escale.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: t{number}, labels: {{ring: {ring}}}}}\n\
+             spec: {{cluster: {cluster}, platforms: {{p{number}: {{client: c{number}, domain: c{number}.example}}}}}}\n"
+        );
+        put(&format!("environments/test/tenants/t{number}.yaml"), &text);
+    }
+    files
+}
+
+pub fn who(name: &str) -> Who {
+    Who {
+        name: name.to_owned(),
+        holder: name.to_owned(),
+        why: "a test".to_owned(),
+    }
+}
+
+pub fn simulated<F: Future<Output = ()>>(test: impl FnOnce(Scene) -> F) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async { test(Scene::new()).await });
+}
+
+pub fn outcome(carried: &Carried) -> Option<rollout::Outcome> {
+    match carried {
+        Carried::Ended(ended) => match &ended.ending {
+            Ending::Finished { outcome, .. } => Some(*outcome),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+pub fn left_out(carried: &Carried) -> Vec<String> {
+    let plan = match carried {
+        Carried::Ended(ended) => &ended.frozen.plan,
+        Carried::NothingToDo { plan } => plan,
+        Carried::Taken { .. } => return Vec::new(),
+    };
+    plan.exceptions()
+        .map(|excluded| format!("{}: {}", excluded.tenant, excluded.reason.words()))
+        .collect()
+}

@@ -1,0 +1,491 @@
+//! Plays a script: every act at its time, then all is mended and must come to rest.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use escale::engine::{self, Carried, Ending, Records, Stop, World, holds, store};
+use escale::error::{Exit, exit_code};
+use escale::record::{Hold, Scope, TenantRecord, Verb, Word};
+use escale::sim::{Behaviour, Fault, RequestFaults, Rule};
+use futures::future::join_all;
+use jiff::SignedDuration;
+
+use super::rules::Rules;
+use super::script::{Act, Edit, Quality, Saying, Script, TENANTS};
+use crate::scene::{Release, Scene};
+
+/// No command takes longer, whatever the clusters do.
+const BOUND: Duration = Duration::from_hours(4);
+/// What a network between providers is like.
+const LATENCY: std::ops::Range<Duration> = Duration::from_millis(2)..Duration::from_millis(120);
+
+/// What came of a script.
+pub struct Played {
+    pub trace: Vec<String>,
+    pub broken: Vec<String>,
+}
+
+pub fn play(script: &Script) -> Played {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let stage = Stage::of(script);
+        stage.begin().await;
+        let acts = script.acts.iter().cloned().enumerate();
+        let acts = acts.map(|(number, (at, act))| stage.act(number, at, act));
+        tokio::select! {
+            biased;
+            () = stage.keep_sampling() => unreachable!("it never ends"),
+            () = async {
+                join_all(acts).await;
+                stage.mend_and_rest().await;
+            } => {}
+        }
+        let rules = stage.rules();
+        Played {
+            trace: rules.trace.clone(),
+            broken: rules.broken.clone(),
+        }
+    })
+}
+
+struct Stage {
+    script: Script,
+    scene: Scene,
+    releases: Vec<Release>,
+    rules: Mutex<Rules>,
+}
+
+impl Stage {
+    fn of(script: &Script) -> Self {
+        let scene = Scene::with(script.seed, &script.strategy());
+        let mut rules = Rules::new(script.clone(), scene.sims.clone(), scene.clock.now());
+        // One more than the script says: the good one that ends it.
+        let releases: Vec<Release> = (0..=script.releases.len())
+            .map(|number| scene.release(&commit(number), &script.tag(number)))
+            .collect();
+        for (number, release) in releases.iter().enumerate() {
+            for (tenant, bundle) in &release.bundles {
+                let digest = bundle.as_ref().expect("all render").digest().clone();
+                rules.learn(tenant, digest, number);
+            }
+        }
+        Self {
+            script: script.clone(),
+            scene,
+            releases,
+            rules: Mutex::new(rules),
+        }
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, line: &str) {
+        self.rules().say(self.scene.clock.now(), line);
+    }
+
+    fn breaks(&self, rule: &str, why: &str) {
+        self.rules().breaks(self.scene.clock.now(), rule, why);
+    }
+
+    async fn keep_sampling(&self) {
+        loop {
+            self.rules().sample(self.scene.clock.now());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// The first release, everywhere and good.
+    async fn begin(&self) {
+        let carried = self.roll_out("begin", 0).await;
+        assert!(
+            matches!(
+                ending(&carried),
+                Some(Ending::Finished {
+                    outcome: escale::rollout::Outcome::Succeeded,
+                    ..
+                })
+            ),
+            "the first release is good"
+        );
+        self.scene.pass(5).await;
+        for sim in self.scene.sims.values() {
+            sim.tell(Fault::Requests(RequestFaults {
+                latency: LATENCY,
+                ..RequestFaults::default()
+            }));
+        }
+        for (number, quality) in self.script.releases.iter().enumerate() {
+            let rule = |namespace: Option<&str>, behaviour| Rule {
+                image: Some(format!("web:{number}")),
+                namespace: namespace.map(str::to_owned),
+                behaviour,
+            };
+            let rule = match quality {
+                Quality::BadFor(tenant, how) => rule(
+                    Some(tenant),
+                    Behaviour::from_word(how).expect("a behaviour"),
+                ),
+                Quality::Dies(after) => rule(
+                    None,
+                    Behaviour::Crash {
+                        healthy: Duration::from_secs(*after),
+                    },
+                ),
+                Quality::Good | Quality::Slow | Quality::Bad(_) => continue,
+            };
+            for sim in self.scene.sims.values() {
+                sim.tell(Fault::Behaviour(rule.clone()));
+            }
+        }
+    }
+
+    async fn act(&self, number: usize, at: Duration, act: Act) {
+        tokio::time::sleep(at).await;
+        self.say(&format!("act {number}: {act:?}"));
+        match act {
+            Act::RollOut {
+                release,
+                killed,
+                cancelled,
+            } => {
+                self.job(&format!("job {number}"), release, killed, cancelled)
+                    .await;
+            }
+            Act::RollBack { tenant, killed } => {
+                self.rollback(&format!("rollback {number}"), tenant, killed)
+                    .await;
+            }
+            Act::Hold(tenant) => self.hold(tenant).await,
+            Act::LetGo(tenant) => self.let_go(tenant).await,
+            Act::Say(saying) => self.speak(saying).await,
+            Act::Unreachable { cluster, seconds } => {
+                let from = self.scene.clock.now();
+                let until =
+                    Some(from + SignedDuration::from_secs(i64::try_from(seconds).expect("short")));
+                self.scene.sims[cluster].tell(Fault::Unreachable { from, until });
+            }
+            Act::Storm { cluster, lost } => {
+                let faults = RequestFaults {
+                    latency: LATENCY,
+                    cut: 0.05,
+                    too_many: 0.1,
+                    internal: 0.05,
+                    unavailable: 0.05,
+                    lost: if lost { 0.1 } else { 0.0 },
+                };
+                self.scene.sims[cluster].tell(Fault::Requests(faults));
+            }
+            Act::Calm(cluster) => self.scene.sims[cluster].tell(Fault::Requests(RequestFaults {
+                latency: LATENCY,
+                ..RequestFaults::default()
+            })),
+            Act::Edit { tenant, what } => self.edit(tenant, what),
+        }
+    }
+
+    // --- Jobs ---
+
+    async fn job(
+        &self,
+        name: &str,
+        release: usize,
+        killed: Option<Duration>,
+        cancelled: Option<Duration>,
+    ) {
+        let (sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
+        let work = self.conduct(name, release, stop);
+        let cancel = async {
+            match cancelled {
+                Some(after) => {
+                    tokio::time::sleep(after).await;
+                    self.say(&format!("{name}: is told to stop"));
+                    sender.send_replace(Stop::Gently);
+                    std::future::pending::<()>().await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = tokio::time::timeout(killed.unwrap_or(BOUND), work) => ended,
+            () = cancel => unreachable!("it never ends"),
+        };
+        match ended {
+            Ok(carried) => self.ended(name, carried),
+            Err(_) if killed.is_some() => self.say(&format!("{name}: KILLED")),
+            Err(_) if self.rules().waits_for_a_person(name) => {
+                self.say(&format!("{name}: waits for a person, and is killed"));
+            }
+            Err(_) => self.breaks("I35", &format!("{name} takes longer than {BOUND:?}")),
+        }
+    }
+
+    async fn conduct(
+        &self,
+        name: &str,
+        release: usize,
+        stop: tokio::sync::watch::Receiver<Stop>,
+    ) -> anyhow::Result<Carried> {
+        let mut hear =
+            |event: &_, progress: &_, frozen: &_| self.rules().hear(name, event, progress, frozen);
+        let world = World {
+            stop,
+            ..self.scene.world(&mut hear)
+        };
+        engine::roll_out(&self.releases[release].order(name), world).await
+    }
+
+    async fn roll_out(&self, name: &str, release: usize) -> anyhow::Result<Carried> {
+        let (_sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
+        if let Ok(carried) = tokio::time::timeout(BOUND, self.conduct(name, release, stop)).await {
+            carried
+        } else {
+            self.breaks("I35", &format!("{name} takes longer than {BOUND:?}"));
+            Err(anyhow::anyhow!("too long"))
+        }
+    }
+
+    fn ended(&self, name: &str, carried: anyhow::Result<Carried>) {
+        match carried {
+            Ok(Carried::NothingToDo { .. }) => self.say(&format!("{name}: nothing to do")),
+            Ok(Carried::Taken { by }) => self.say(&format!("{name}: taken by {by}")),
+            Ok(Carried::Ended(ended)) => self.say(&format!("{name}: ended: {:?}", ended.ending)),
+            Err(error) if exit_code(&error) == Exit::NotFinished => {
+                self.say(&format!("{name}: {error:#}"));
+            }
+            Err(error) if self.script.has_faults() => {
+                self.say(&format!("{name}: error: {error:#}"));
+            }
+            Err(error) => self.breaks(
+                "I50",
+                &format!("{name}: nothing is wrong with the clusters, and: {error:#}"),
+            ),
+        }
+    }
+
+    // --- People ---
+
+    async fn rollback(&self, name: &str, tenant: &str, killed: Option<Duration>) {
+        let mut hear =
+            |event: &_, progress: &_, frozen: &_| self.rules().hear(name, event, progress, frozen);
+        let work = self.scene.roll_back_by(tenant, name, &mut hear);
+        self.rules().let_go(tenant);
+        // As the scene says.
+        let hold_until = self.scene.clock.now() + SignedDuration::from_hours(1);
+        match tokio::time::timeout(killed.unwrap_or(BOUND), work).await {
+            Ok(Ok(ended)) => {
+                self.say(&format!("{name}: ended: {:?}", ended.ending));
+                self.rules().sample(self.scene.clock.now());
+                if matches!(
+                    ended.ending,
+                    Ending::Finished {
+                        outcome: escale::rollout::Outcome::Succeeded,
+                        ..
+                    }
+                ) {
+                    self.rules().hold(tenant, hold_until);
+                }
+            }
+            Ok(Err(error)) => self.say(&format!("{name}: error: {error:#}")),
+            Err(_) if killed.is_some() => self.say(&format!("{name}: KILLED")),
+            Err(_) => self.breaks("I35", &format!("{name} takes longer than {BOUND:?}")),
+        }
+    }
+
+    async fn hold(&self, tenant: &str) {
+        let cluster = self.cluster_of(tenant);
+        let now = self.scene.clock.now();
+        let hold = Hold {
+            reason: "a demonstration".to_owned(),
+            owner: "ben".to_owned(),
+            since: now,
+            expires: None,
+            digest: None,
+        };
+        let stored = holds::hold(&cluster, tenant, &hold).await;
+        match stored {
+            Ok(stored) if stored.value.claim.is_none() => {
+                self.rules().hold(tenant, jiff::Timestamp::MAX);
+            }
+            Ok(_) => self.say("held while somebody writes"),
+            Err(error) => self.say(&format!("not held: {error}")),
+        }
+    }
+
+    async fn let_go(&self, tenant: &str) {
+        self.rules().let_go(tenant);
+        let cluster = self.cluster_of(tenant);
+        let released = holds::release(
+            &cluster,
+            tenant,
+            ("ben", "it is over"),
+            self.scene.clock.now(),
+        )
+        .await;
+        if let Err(error) = released {
+            self.say(&format!("not let go: {error}"));
+        }
+    }
+
+    async fn speak(&self, saying: Saying) {
+        let (verb, scope) = match saying {
+            Saying::Pause => (Verb::Pause, Scope::Environment),
+            Saying::Resume => (Verb::Resume, Scope::Environment),
+            Saying::Abort => (Verb::Abort, Scope::Environment),
+            Saying::Clear(release) => (Verb::Clear, Scope::Release(commit(release))),
+        };
+        let word = Word {
+            verb,
+            environment: "test".to_owned(),
+            scope,
+            author: "ben".to_owned(),
+            reason: "a simulation".to_owned(),
+            at: self.scene.clock.now(),
+            expires: None,
+        };
+        let hub = self.scene.clusters.hub().expect("there is a hub").writer();
+        if let Err(error) = store::say(&hub, &word).await {
+            self.say(&format!("not heard: {error}"));
+        }
+    }
+
+    fn edit(&self, tenant: &str, what: Edit) {
+        let sim = &self.scene.sims[self.cluster_of(tenant).name()];
+        let edited = sim.edit(
+            "deployments.apps",
+            (Some(tenant), "web"),
+            |object| match what {
+                Edit::Label => object["metadata"]["labels"] = serde_json::json!({"team": "blue"}),
+                Edit::Scale => object["spec"]["replicas"] = 3.into(),
+            },
+        );
+        if edited.is_err() {
+            self.say("there is nothing to edit");
+        }
+    }
+
+    fn cluster_of(&self, tenant: &str) -> escale::cluster::Cluster {
+        let fleet = &self.releases[0].fleet;
+        let cluster = fleet
+            .tenants
+            .iter()
+            .find(|one| one.name == tenant)
+            .map(|one| one.cluster.clone());
+        self.scene
+            .clusters
+            .get(&cluster.expect("a tenant"))
+            .expect("a cluster")
+            .clone()
+    }
+
+    // --- The end ---
+
+    /// All faults end; a good release is rolled out until nothing is left to do.
+    async fn mend_and_rest(&self) {
+        for sim in self.scene.sims.values() {
+            sim.tell(Fault::Nothing);
+        }
+        self.say("all is mended");
+        self.scene.pass(10).await;
+        let last = self.releases.len() - 1;
+        for attempt in 0..6 {
+            let carried = self.roll_out(&format!("last {attempt}"), last).await;
+            match carried {
+                Ok(Carried::NothingToDo { .. }) => break,
+                Ok(Carried::Ended(ended)) => {
+                    self.say(&format!("last {attempt}: {:?}", ended.ending));
+                }
+                Ok(Carried::Taken { by }) => {
+                    self.breaks("I50", &format!("{by} still has the lease"));
+                }
+                Err(error) => self.breaks("I50", &format!("all is mended, and: {error:#}")),
+            }
+            self.scene.pass(5).await;
+        }
+        self.rests(last).await;
+        self.scene.forget_requests();
+        if !matches!(
+            self.roll_out("once more", last).await,
+            Ok(Carried::NothingToDo { .. })
+        ) {
+            self.breaks("I50", "something is always left to do");
+        }
+        let writes = self.scene.writes();
+        if !writes.is_empty() {
+            self.breaks("I21", &format!("nothing changes, and it writes {writes:?}"));
+        }
+    }
+
+    async fn rests(&self, last: usize) {
+        let records = Records::read(&self.scene.clusters, "test").await;
+        let records: BTreeMap<String, TenantRecord> = records
+            .iter()
+            .map(|stored| (stored.value.tenant.clone(), stored.value.clone()))
+            .collect();
+        self.rules().sample(self.scene.clock.now());
+        let now = self.scene.clock.now();
+        for tenant in TENANTS {
+            let Some(record) = records.get(tenant) else {
+                self.breaks("I19", &format!("`{tenant}` has no record"));
+                continue;
+            };
+            let digest = record.digest.clone();
+            let recorded = digest
+                .as_ref()
+                .and_then(|digest| self.rules().release_of(tenant, digest));
+            let truth = self.rules().truth.now(tenant).cloned();
+            let runs = truth
+                .as_ref()
+                .map(|state| state.tag.clone())
+                .unwrap_or_default();
+            if record.hold_at(now).is_none() {
+                if recorded != Some(last) || runs != self.script.tag(last) {
+                    let state = record.state;
+                    self.breaks("I19", &format!("`{tenant}` runs {runs}, its record says {recorded:?} ({state:?}), not {last}"));
+                }
+                if truth.is_some_and(|state| !state.is_healthy) {
+                    self.breaks("I19", &format!("`{tenant}` is not healthy in the end"));
+                }
+            }
+            if let Some(claim) = &record.claim
+                && record.hold_at(now).is_none()
+            {
+                self.breaks(
+                    "I28",
+                    &format!("`{tenant}` is still claimed by {}", claim.holder),
+                );
+            }
+            for good in &record.goods {
+                let release = self.rules().release_of(tenant, &good.digest);
+                if let Some(release) =
+                    release.filter(|release| self.script.is_bad_for(*release, tenant))
+                {
+                    self.breaks(
+                        "I34",
+                        &format!("release {release} counts as good for `{tenant}`"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn ending(carried: &anyhow::Result<Carried>) -> Option<&Ending> {
+    match carried {
+        Ok(Carried::Ended(ended)) => Some(&ended.ending),
+        _ => None,
+    }
+}
+
+/// Commits of releases: the number, as often as it takes.
+fn commit(release: usize) -> String {
+    format!("{release:x}").repeat(8)
+}

@@ -1,0 +1,469 @@
+//! What must hold whatever happens: the invariants of `docs/simulation.md`, by the numbers used there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use escale::manifest::Digest;
+use escale::record::{RolloutState, decode_rollout};
+use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, Role, What};
+use escale::sim::SimCluster;
+use jiff::{SignedDuration, Timestamp};
+
+use super::script::Script;
+use super::truth::Truth;
+
+/// As the scene's strategies have it.
+const MAX_SAMPLE_GAP: SignedDuration = SignedDuration::from_secs(60);
+/// No script has that much to tell.
+const ENDLESS: usize = 10_000;
+/// Between what is true and what is sampled, by us and by the engine's own clock.
+const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// Hears and sees everything, and says which rules were broken.
+pub struct Rules {
+    script: Script,
+    sims: BTreeMap<String, SimCluster>,
+    began: Timestamp,
+    pub truth: Truth,
+    pub trace: Vec<String>,
+    pub broken: Vec<String>,
+    /// Which release each bundle is.
+    digests: BTreeMap<(String, Digest), usize>,
+    /// The rollout that a process conducts.
+    conducted: BTreeMap<String, String>,
+    rollouts: BTreeMap<String, Seen>,
+    /// Tenants that somebody keeps where they are, and at what.
+    held: BTreeMap<String, (String, Timestamp)>,
+}
+
+const PAUSED: &str = "it is paused";
+
+/// What happened in one rollout so far, over all processes that conducted it.
+#[derive(Default)]
+struct Seen {
+    went_back: BTreeSet<String>,
+    rolls_back: bool,
+    stopped: Option<&'static str>,
+}
+
+impl Rules {
+    pub fn new(script: Script, sims: BTreeMap<String, SimCluster>, began: Timestamp) -> Self {
+        Self {
+            script,
+            sims,
+            began,
+            truth: Truth::default(),
+            trace: Vec::new(),
+            broken: Vec::new(),
+            digests: BTreeMap::new(),
+            conducted: BTreeMap::new(),
+            rollouts: BTreeMap::new(),
+            held: BTreeMap::new(),
+        }
+    }
+
+    pub fn learn(&mut self, tenant: &str, digest: Digest, release: usize) {
+        self.digests.insert((tenant.to_owned(), digest), release);
+    }
+
+    pub fn say(&mut self, now: Timestamp, line: &str) {
+        let last = self.trace.len().saturating_sub(12);
+        assert!(
+            self.trace.len() < ENDLESS,
+            "I49 broken: it never comes to rest, seed {}:\n{}\n{}",
+            self.script.seed,
+            self.script,
+            self.trace[last..].join("\n")
+        );
+        let seconds = now.duration_since(self.began).as_secs_f64();
+        self.trace.push(format!("{seconds:8.1}  {line}"));
+    }
+
+    pub fn breaks(&mut self, now: Timestamp, rule: &str, why: &str) {
+        let line = format!("{rule} broken: {why}");
+        self.say(now, &line);
+        self.broken.push(line);
+    }
+
+    pub fn release_of(&self, tenant: &str, digest: &Digest) -> Option<usize> {
+        self.digests
+            .get(&(tenant.to_owned(), digest.clone()))
+            .copied()
+    }
+
+    fn tag_of(&self, tenant: &str, digest: &Digest) -> Option<String> {
+        self.release_of(tenant, digest)
+            .map(|release| self.script.tag(release))
+    }
+
+    /// Takes in what is true now.
+    pub fn sample(&mut self, now: Timestamp) {
+        for change in self.truth.sample(&self.sims, now) {
+            self.say(now, &change);
+        }
+        let moved: Vec<(String, String)> = self
+            .held
+            .iter()
+            .filter(|(_, (_, until))| now < *until)
+            .filter_map(|(tenant, (tag, _))| {
+                let runs = &self.truth.now(tenant)?.tag;
+                (runs != tag).then(|| {
+                    (
+                        tenant.clone(),
+                        format!("`{tenant}` is held at {tag} and runs {runs}"),
+                    )
+                })
+            })
+            .collect();
+        for (tenant, why) in moved {
+            self.held.remove(&tenant);
+            self.breaks(now, "I42", &why);
+        }
+    }
+
+    /// From now on the tenant stays as it is.
+    pub fn hold(&mut self, tenant: &str, until: Timestamp) {
+        if let Some(state) = self.truth.now(tenant) {
+            let tag = state.tag.clone();
+            self.held.insert(tenant.to_owned(), (tag, until));
+        }
+    }
+
+    /// Whether what a process conducts waits for a person.
+    pub fn waits_for_a_person(&self, process: &str) -> bool {
+        let rollout = self
+            .conducted
+            .get(process)
+            .and_then(|id| self.rollouts.get(id));
+        rollout.is_some_and(|seen| seen.stopped == Some(PAUSED))
+    }
+
+    pub fn let_go(&mut self, tenant: &str) {
+        self.held.remove(tenant);
+    }
+
+    /// Takes in an event of a process: a rollout, or a typed rollback.
+    pub fn hear(&mut self, process: &str, event: &Event, progress: &Progress, frozen: &Frozen) {
+        let now = event.at;
+        self.say(now, &format!("{process}: {}", words(&event.what)));
+        self.sample(now);
+        let rollout = self.rollout_of(process);
+        match &event.what {
+            What::TenantStarted { tenant } => self.starts(now, &rollout, tenant, progress, frozen),
+            What::TenantHealthy { tenant } => {
+                let digest = frozen
+                    .plan
+                    .find(tenant)
+                    .map(|(_, planned)| planned.digest.clone());
+                self.is_healthy(now, tenant, digest.as_ref());
+            }
+            What::WaveAdvanced { wave } => self.advances(now, wave, progress, frozen),
+            What::TenantGoesBack { tenant, .. } => self.goes_back(now, &rollout, tenant, frozen),
+            What::TenantRolledBack { tenant } => {
+                let last_good = frozen
+                    .plan
+                    .find(tenant)
+                    .and_then(|(_, planned)| planned.last_good.clone());
+                self.is_healthy(now, tenant, last_good.as_ref());
+            }
+            What::WaveBreached { .. }
+            | What::Paused { .. }
+            | What::Resumed { .. }
+            | What::Aborted { .. } => {
+                self.stops_or_goes_on(&rollout, &event.what);
+            }
+            What::Finished { outcome, .. } => {
+                self.finishes(now, &rollout, *outcome, progress, frozen);
+            }
+            _ => {}
+        }
+    }
+
+    fn starts(
+        &mut self,
+        now: Timestamp,
+        rollout: &str,
+        tenant: &str,
+        progress: &Progress,
+        frozen: &Frozen,
+    ) {
+        let in_flight = progress
+            .tenants
+            .values()
+            .filter(|one| one.phase.is_in_flight())
+            .count();
+        if !rollout.is_empty() && in_flight > self.script.knobs.concurrency {
+            self.breaks(
+                now,
+                "I01",
+                &format!(
+                    "{in_flight} in flight, {} may",
+                    self.script.knobs.concurrency
+                ),
+            );
+        }
+        let failed = progress.tenants.values().filter(|one| {
+            one.failure
+                .as_ref()
+                .is_some_and(|failed| !failed.is_excused)
+        });
+        let failed = failed.filter(|one| !one.phase.is_in_flight()).count();
+        if self.script.knobs.mode == "strict"
+            && !rollout.is_empty()
+            && in_flight + failed > self.script.knobs.failures + 1
+        {
+            self.breaks(
+                now,
+                "I05",
+                &format!(
+                    "{in_flight} in flight and {failed} failed, {} may",
+                    self.script.knobs.failures
+                ),
+            );
+        }
+        let stopped = self.rollouts.get(rollout).filter(|_| !rollout.is_empty());
+        if let Some(why) = stopped.and_then(|seen| seen.stopped) {
+            self.breaks(now, "I06", &format!("`{tenant}` starts though {why}"));
+        }
+        if self.held.contains_key(tenant) && !rollout.is_empty() {
+            self.say(
+                now,
+                &format!("`{tenant}` is held, and its rollout does not know yet"),
+            );
+        }
+        let Some((wave, _)) = frozen.plan.find(tenant) else {
+            return;
+        };
+        let earlier: Vec<_> = frozen
+            .plan
+            .waves
+            .iter()
+            .take_while(|one| one.name != wave.name)
+            .collect();
+        for before in earlier {
+            let state = progress
+                .wave(&before.name)
+                .map(|wave| format!("{:?}", wave.state))
+                .unwrap_or_default();
+            let is_excused = progress
+                .wave(&before.name)
+                .is_some_and(|wave| wave.is_excused);
+            if before.role == Role::Canary && state == "Skipped" && !is_excused {
+                self.breaks(
+                    now,
+                    "I13",
+                    &format!("`{tenant}` starts, and the canary was skipped by nobody's word"),
+                );
+            }
+            if !matches!(state.as_str(), "Advanced" | "Skipped") {
+                self.breaks(
+                    now,
+                    "I09",
+                    &format!("`{tenant}` starts while wave {} is {state}", before.name),
+                );
+            }
+            for planned in before
+                .tenants
+                .iter()
+                .filter(|_| before.role == Role::Canary)
+            {
+                let canary = &planned.place.tenant;
+                let is_counted = matches!(progress.tenants[canary].phase, Phase::Succeeded { .. });
+                let trouble =
+                    self.truth
+                        .longest_trouble(canary, now - MAX_SAMPLE_GAP - MARGIN, now);
+                if is_counted && trouble >= MAX_SAMPLE_GAP + MARGIN {
+                    self.breaks(
+                        now,
+                        "I12",
+                        &format!("`{tenant}` starts, canary `{canary}` is dead since {trouble:#}"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// A tenant that is called healthy on a bundle runs it, and was healthy on it just now.
+    fn is_healthy(&mut self, now: Timestamp, tenant: &str, digest: Option<&Digest>) {
+        let Some(tag) = digest.and_then(|digest| self.tag_of(tenant, digest)) else {
+            return;
+        };
+        if !self
+            .truth
+            .was_healthy_since(tenant, &tag, now - MARGIN - MARGIN)
+        {
+            let state = format!("{:?}", self.truth.now(tenant));
+            self.breaks(
+                now,
+                "I10",
+                &format!("`{tenant}` is called healthy on {tag}; the truth: {state}"),
+            );
+        }
+    }
+
+    fn advances(&mut self, now: Timestamp, wave: &str, progress: &Progress, frozen: &Frozen) {
+        let Some(wave) = frozen.plan.waves.iter().find(|one| one.name == wave) else {
+            return;
+        };
+        let counted: Vec<&str> = wave
+            .tenants
+            .iter()
+            .map(|planned| planned.place.tenant.as_str())
+            .filter(|tenant| matches!(progress.tenants[*tenant].phase, Phase::Succeeded { .. }))
+            .collect();
+        if counted.is_empty() {
+            self.breaks(
+                now,
+                "I13",
+                &format!("wave {} advances without a success", wave.name),
+            );
+        }
+        for tenant in counted {
+            let trouble = self.truth.longest_trouble(tenant, now - wave.soak, now);
+            if trouble >= MAX_SAMPLE_GAP + MARGIN {
+                self.breaks(
+                    now,
+                    "I11",
+                    &format!(
+                        "wave {} soaked while `{tenant}` was dead for {trouble:#}",
+                        wave.name
+                    ),
+                );
+            }
+        }
+    }
+
+    fn goes_back(&mut self, now: Timestamp, rollout: &str, tenant: &str, frozen: &Frozen) {
+        let first = self
+            .rollouts
+            .entry(rollout.to_owned())
+            .or_default()
+            .went_back
+            .insert(tenant.to_owned());
+        if !first && !rollout.is_empty() {
+            self.say(now, &format!("`{tenant}` goes back again"));
+        }
+        let Some((_, planned)) = frozen.plan.find(tenant) else {
+            return;
+        };
+        let Some(last_good) = &planned.last_good else {
+            self.breaks(now, "I27", &format!("`{tenant}` goes back to nothing"));
+            return;
+        };
+        let Some(tag) = self.tag_of(tenant, last_good) else {
+            return;
+        };
+        if !self.truth.was_healthy_since(tenant, &tag, Timestamp::MIN) {
+            self.breaks(
+                now,
+                "I27",
+                &format!("`{tenant}` goes back to {tag}, on which it never was healthy"),
+            );
+        }
+    }
+
+    fn stops_or_goes_on(&mut self, rollout: &str, what: &What) {
+        use escale::fleet::config::OnBreach;
+        let seen = self.rollouts.entry(rollout.to_owned()).or_default();
+        match what {
+            What::WaveBreached {
+                action: OnBreach::Rollback,
+                ..
+            } => {
+                seen.rolls_back = true;
+                seen.stopped = Some("a breach takes it back");
+            }
+            What::WaveBreached {
+                action: OnBreach::Pause,
+                ..
+            } => seen.stopped = Some("a breach stopped it"),
+            What::Paused { .. } if !seen.rolls_back => seen.stopped = Some(PAUSED),
+            What::Aborted { .. } => seen.stopped = Some("it was aborted"),
+            What::Resumed { .. } if !seen.rolls_back => seen.stopped = None,
+            _ => {}
+        }
+    }
+
+    fn finishes(
+        &mut self,
+        now: Timestamp,
+        rollout: &str,
+        outcome: Outcome,
+        progress: &Progress,
+        frozen: &Frozen,
+    ) {
+        for (tenant, one) in &progress.tenants {
+            let is_settled = !one.phase.is_in_flight();
+            if !is_settled {
+                self.breaks(
+                    now,
+                    "I28",
+                    &format!("it is over, and `{tenant}` is {:?}", one.phase),
+                );
+            }
+            let succeeded = matches!(one.phase, Phase::Succeeded { .. });
+            if let (true, Some((_, planned))) = (succeeded, frozen.plan.find(tenant))
+                && outcome == Outcome::Succeeded
+                && let Some(tag) = self.tag_of(tenant, &planned.digest)
+                && self
+                    .truth
+                    .now(tenant)
+                    .is_some_and(|state| state.tag != tag && state.since < now - MARGIN)
+                && !self.held.contains_key(tenant)
+            {
+                let runs = self
+                    .truth
+                    .now(tenant)
+                    .map(|state| state.tag.clone())
+                    .unwrap_or_default();
+                self.breaks(
+                    now,
+                    "I19",
+                    &format!("all succeeded, and `{tenant}` runs {runs} instead of {tag}"),
+                );
+            }
+        }
+        self.rollouts.entry(rollout.to_owned()).or_default().stopped = Some("it is over");
+    }
+
+    /// By the hub's own objects; empty for a typed rollback.
+    fn rollout_of(&mut self, process: &str) -> String {
+        if process.starts_with("rollback") {
+            return String::new();
+        }
+        if let Some(known) = self.conducted.get(process) {
+            return known.clone();
+        }
+        let open = self.sims["hub"]
+            .objects("configmaps")
+            .into_iter()
+            .filter_map(|object| decode_rollout(&object).ok())
+            .map(|stored| stored.value)
+            .find(|rollout| {
+                matches!(
+                    rollout.state,
+                    RolloutState::Planned
+                        | RolloutState::Running
+                        | RolloutState::Paused
+                        | RolloutState::RollingBack
+                )
+            });
+        let id = open.map(|rollout| rollout.id).unwrap_or_default();
+        self.conducted.insert(process.to_owned(), id.clone());
+        id
+    }
+}
+
+fn words(what: &What) -> String {
+    let json = serde_json::to_value(what).unwrap_or_default();
+    let fields = json.as_object().into_iter().flatten();
+    let mut words: Vec<String> = fields
+        .filter(|(key, _)| *key != "event")
+        .map(|(_, value)| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
+        .collect();
+    words.insert(0, json["event"].as_str().unwrap_or_default().to_owned());
+    words.join(" ")
+}

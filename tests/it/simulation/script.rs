@@ -1,0 +1,270 @@
+//! What happens, and when: made from a seed, shown in words.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::dice::Dice;
+
+pub const TENANTS: [&str; 6] = ["t0", "t1", "t2", "t3", "t4", "t5"];
+const CLUSTERS: [&str; 3] = ["east", "hub", "west"];
+/// Everything is told to happen within this time.
+const WITHIN: u64 = 900;
+
+#[derive(Clone, Debug)]
+pub struct Script {
+    pub seed: u64,
+    pub knobs: Knobs,
+    /// The first is good, and runs everywhere before anything happens.
+    pub releases: Vec<Quality>,
+    /// By time.
+    pub acts: Vec<(Duration, Act)>,
+}
+
+/// What the strategy says.
+#[derive(Clone, Debug)]
+pub struct Knobs {
+    pub concurrency: usize,
+    pub failures: usize,
+    pub canary_soak: u64,
+    pub soak: u64,
+    pub on_breach: &'static str,
+    pub scope: &'static str,
+    pub mode: &'static str,
+}
+
+/// How the pods of a release behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quality {
+    Good,
+    /// Ready after a minute.
+    Slow,
+    /// Bad from the first second, everywhere.
+    Bad(&'static str),
+    /// Bad for one tenant.
+    BadFor(&'static str, &'static str),
+    /// Well for so many seconds, then crashes.
+    Dies(u64),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// A CI job; killed after a while, or cancelled (SIGTERM).
+    RollOut {
+        release: usize,
+        killed: Option<Duration>,
+        cancelled: Option<Duration>,
+    },
+    RollBack {
+        tenant: &'static str,
+        killed: Option<Duration>,
+    },
+    Hold(&'static str),
+    LetGo(&'static str),
+    Say(Saying),
+    Unreachable {
+        cluster: &'static str,
+        seconds: u64,
+    },
+    Storm {
+        cluster: &'static str,
+        lost: bool,
+    },
+    Calm(&'static str),
+    Edit {
+        tenant: &'static str,
+        what: Edit,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saying {
+    Pause,
+    Resume,
+    Abort,
+    Clear(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    Label,
+    Scale,
+}
+
+impl Script {
+    pub fn of(seed: u64) -> Self {
+        let mut dice = Dice::of(seed);
+        let knobs = Knobs::roll(&mut dice);
+        let later = 1 + usize::from(dice.percent(70)) + usize::from(dice.percent(40));
+        let mut releases = vec![Quality::Good];
+        releases.extend((0..later).map(|_| Quality::roll(&mut dice)));
+        let mut acts = Vec::new();
+        for release in 1..releases.len() {
+            for _ in 0..=usize::from(dice.percent(50)) {
+                acts.push((dice.within(WITHIN), Act::roll_out(&mut dice, release)));
+            }
+        }
+        for _ in 0..dice.one_of(&[0, 1, 2, 3, 5, 8]) {
+            acts.push((dice.within(WITHIN), Act::roll(&mut dice, releases.len())));
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        Self {
+            seed,
+            knobs,
+            releases,
+            acts,
+        }
+    }
+
+    pub fn without(&self, act: usize) -> Self {
+        let mut fewer = self.clone();
+        fewer.acts.remove(act);
+        fewer
+    }
+
+    pub fn tag(&self, release: usize) -> String {
+        match self.releases.get(release) {
+            Some(Quality::Slow) => format!("{release}-slow"),
+            Some(Quality::Bad(how)) => format!("{release}-{how}"),
+            Some(Quality::Good | Quality::BadFor(..) | Quality::Dies(_)) | None => {
+                release.to_string()
+            }
+        }
+    }
+
+    /// Whether this release can never be good for this tenant.
+    pub fn is_bad_for(&self, release: usize, tenant: &str) -> bool {
+        // Looks at those that do well are up to 20 s apart.
+        let seen = self
+            .knobs
+            .soak
+            .min(self.knobs.canary_soak)
+            .saturating_sub(30);
+        match self.releases.get(release) {
+            Some(Quality::Bad(_)) => true,
+            Some(Quality::BadFor(whom, _)) => *whom == tenant,
+            Some(Quality::Dies(after)) => *after < seen,
+            Some(Quality::Good | Quality::Slow) | None => false,
+        }
+    }
+
+    /// Whether anything stands between us and the clusters at some time.
+    pub fn has_faults(&self) -> bool {
+        let is_fault = |act: &Act| matches!(act, Act::Unreachable { .. } | Act::Storm { .. });
+        self.acts.iter().any(|(_, act)| is_fault(act))
+    }
+
+    pub fn strategy(&self) -> String {
+        let Knobs {
+            concurrency,
+            failures,
+            canary_soak,
+            soak,
+            on_breach,
+            scope,
+            mode,
+        } = &self.knobs;
+        format!(
+            "
+apiVersion: escale.dev/v1alpha1
+kind: Strategy
+metadata: {{name: normal}}
+spec:
+  tenant: {{minHealthyTime: 5s, progressDeadline: 2m}}
+  limits:
+    maxConcurrency: {{all: {concurrency}}}
+    maxUnavailable: {{all: 100%, cluster: 100%}}
+    maxFailures: {{all: {failures}, cluster: 100%, mode: {mode}}}
+  waves:
+    - {{name: canary, role: canary, select: {{ring: canary}}, soak: {canary_soak}s, onBreach: rollback}}
+    - {{name: rest, soak: {soak}s, onBreach: {on_breach}}}
+  rollback: {{maxConcurrency: {{all: 100%}}, scope: {scope}}}
+  brake: {{deletes: 50, ofTenant: 90%, ofTenants: 100%}}
+"
+        )
+    }
+}
+
+impl Knobs {
+    fn roll(dice: &mut Dice) -> Self {
+        Self {
+            concurrency: dice.one_of(&[1, 2, 3, 6]),
+            failures: dice.one_of(&[0, 0, 1, 2]),
+            canary_soak: dice.one_of(&[0, 30, 90]),
+            soak: dice.one_of(&[0, 30, 90, 180]),
+            on_breach: dice.one_of(&["rollback", "rollback", "pause", "continue"]),
+            scope: dice.one_of(&["wave", "rollout"]),
+            mode: dice.one_of(&["soft", "soft", "strict"]),
+        }
+    }
+}
+
+impl Quality {
+    fn roll(dice: &mut Dice) -> Self {
+        let bad = dice.one_of(&["crash", "never-ready", "pull-error"]);
+        match dice.one_of(&[0, 0, 0, 0, 0, 1, 2, 2, 3, 3, 4]) {
+            0 => Self::Good,
+            1 => Self::Slow,
+            2 => Self::Bad(bad),
+            3 => Self::BadFor(dice.one_of(&TENANTS), bad),
+            _ => Self::Dies(dice.one_of(&[3, 10, 20, 45, 100])),
+        }
+    }
+}
+
+impl Act {
+    fn roll_out(dice: &mut Dice, release: usize) -> Self {
+        let killed = dice.percent(35).then(|| dice.within(240));
+        let cancelled = (killed.is_none() && dice.percent(15)).then(|| dice.within(240));
+        Self::RollOut {
+            release,
+            killed,
+            cancelled,
+        }
+    }
+
+    fn roll(dice: &mut Dice, releases: usize) -> Self {
+        let tenant = dice.one_of(&TENANTS);
+        let cluster = dice.one_of(&CLUSTERS);
+        match dice.one_of(&[0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 7, 8, 8, 8, 9, 10]) {
+            0 => {
+                let release = 1 + usize::from(dice.percent(50)) % (releases - 1).max(1);
+                Self::roll_out(dice, release.min(releases - 1))
+            }
+            1 => Self::RollBack {
+                tenant,
+                killed: dice.percent(25).then(|| dice.within(40)),
+            },
+            2 => Self::Hold(tenant),
+            3 => Self::LetGo(tenant),
+            4 => Self::Say(Saying::Pause),
+            5 => Self::Say(Saying::Resume),
+            6 => Self::Say(dice.one_of(&[Saying::Abort, Saying::Clear(1)])),
+            7 => Self::Unreachable {
+                cluster,
+                seconds: dice.one_of(&[5, 30, 100, 400]),
+            },
+            8 => Self::Storm {
+                cluster,
+                lost: dice.percent(50),
+            },
+            9 => Self::Calm(cluster),
+            _ => Self::Edit {
+                tenant,
+                what: dice.one_of(&[Edit::Label, Edit::Scale]),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "strategy: {:?}", self.knobs)?;
+        for (release, quality) in self.releases.iter().enumerate() {
+            writeln!(f, "release {release}: {quality:?}")?;
+        }
+        for (at, act) in &self.acts {
+            writeln!(f, "after {:.1} s: {act:?}", at.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! What is true on the clusters, whatever anybody believes: sampled every second.
+
+use std::collections::BTreeMap;
+
+use escale::sim::SimCluster;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// One state of a tenant's web workload, and since when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    pub since: Timestamp,
+    pub tag: String,
+    pub is_healthy: bool,
+}
+
+/// Every state that each tenant was in, oldest first.
+#[derive(Default)]
+pub struct Truth(BTreeMap<String, Vec<State>>);
+
+impl Truth {
+    /// Takes in what is there now, and tells whose state changed.
+    pub fn sample(&mut self, sims: &BTreeMap<String, SimCluster>, now: Timestamp) -> Vec<String> {
+        let mut changed = Vec::new();
+        for deployment in sims
+            .values()
+            .flat_map(|sim| sim.objects("deployments.apps"))
+        {
+            let tenant = text(&deployment["metadata"]["namespace"]);
+            let state = State {
+                since: now,
+                tag: tag_of(&deployment),
+                is_healthy: is_healthy(&deployment),
+            };
+            let states = self.0.entry(tenant.clone()).or_default();
+            let is_same =
+                |last: &State| last.tag == state.tag && last.is_healthy == state.is_healthy;
+            if !states.last().is_some_and(is_same) {
+                changed.push(format!(
+                    "{tenant} runs {}, {}",
+                    state.tag,
+                    if state.is_healthy {
+                        "healthy"
+                    } else {
+                        "not healthy"
+                    }
+                ));
+                states.push(state);
+            }
+        }
+        changed
+    }
+
+    pub fn now(&self, tenant: &str) -> Option<&State> {
+        self.0.get(tenant)?.last()
+    }
+
+    pub fn states(&self, tenant: &str) -> &[State] {
+        self.0.get(tenant).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the tenant was healthy on this tag at some time from then on.
+    pub fn was_healthy_since(&self, tenant: &str, tag: &str, since: Timestamp) -> bool {
+        let states = self.states(tenant);
+        states.iter().enumerate().any(|(at, state)| {
+            let ended = states.get(at + 1).map_or(Timestamp::MAX, |next| next.since);
+            state.is_healthy && state.tag == tag && since <= ended
+        })
+    }
+
+    /// The longest time without health from then until now.
+    pub fn longest_trouble(
+        &self,
+        tenant: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> SignedDuration {
+        let states = self.states(tenant);
+        let troubles = states
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| !state.is_healthy);
+        let lengths = troubles.map(|(at, state)| {
+            let ended = states.get(at + 1).map_or(now, |next| next.since);
+            ended.min(now).duration_since(state.since.max(since))
+        });
+        lengths.max().unwrap_or_default().max(SignedDuration::ZERO)
+    }
+}
+
+fn tag_of(deployment: &Value) -> String {
+    let image = text(&deployment["spec"]["template"]["spec"]["containers"][0]["image"]);
+    image.rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+/// All wanted pods are of the newest template, and available.
+fn is_healthy(deployment: &Value) -> bool {
+    let status = &deployment["status"];
+    let count = |value: &Value| value.as_u64().unwrap_or_default();
+    let wanted = count(&deployment["spec"]["replicas"]);
+    status["observedGeneration"] == deployment["metadata"]["generation"]
+        && count(&status["updatedReplicas"]) == wanted
+        && count(&status["availableReplicas"]) == wanted
+        && count(&status["replicas"]) == wanted
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
