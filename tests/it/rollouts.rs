@@ -193,6 +193,39 @@ fn two_rollouts_at_once_are_one_rollout() {
 }
 
 #[test]
+fn a_rollback_typed_while_a_tenant_soaks_wins_it_and_the_rollout_says_so() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let next = scene.release("bbbb", "2");
+        let (rolled_out, ()) = tokio::join!(scene.roll_out(&next), async {
+            // By then the canary has passed its soak, and t1 has succeeded.
+            let is_written = |scene: &Scene| scene.images()["t1"] == "2";
+            while !is_written(&scene) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            scene.roll_back("t1").await.unwrap();
+        });
+        let Carried::Ended(ended) = &rolled_out else {
+            panic!("it did nothing")
+        };
+        assert_eq!(
+            ended.progress.tenants["t1"].phase,
+            rollout::Phase::TakenOver {
+                by: "ana".to_owned()
+            }
+        );
+        assert_eq!(
+            outcome(&rolled_out),
+            Some(rollout::Outcome::SucceededWithExceptions)
+        );
+        assert_eq!(scene.images()["t1"], "1");
+        assert_eq!(scene.images()["t3"], "2");
+    });
+}
+
+#[test]
 fn a_typed_rollback_needs_no_hub_and_the_next_rollout_respects_its_hold() {
     simulated(|scene| async move {
         scene.roll_out(&scene.release("aaaa", "1")).await;

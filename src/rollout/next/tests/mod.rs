@@ -1,6 +1,7 @@
 //! Whole rollouts in virtual time: a script says how tenants behave, the trace says what was decided.
 
 mod budgets;
+mod evidence;
 mod script;
 
 use jiff::Timestamp;

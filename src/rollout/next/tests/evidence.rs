@@ -1,0 +1,68 @@
+//! What proves a wave, and what no longer does.
+
+use super::*;
+use crate::fleet::config::OnBreach;
+
+fn until(script: &mut Script, line: &str) {
+    while script.at(line).is_none() {
+        match script.frozen.next(&script.progress, script.now) {
+            Next::Do(decisions) => decisions.into_iter().for_each(|what| script.happen(what)),
+            Next::Wait(wait) if wait.person.is_none() => script.pass_a_second(),
+            end => panic!("{end:?} before `{line}`"),
+        }
+    }
+}
+
+fn taken_over(tenant: &str) -> What {
+    What::TenantTakenOver {
+        tenant: tenant.to_owned(),
+        by: "ana".to_owned(),
+    }
+}
+
+#[test]
+fn a_canary_of_which_nothing_is_left_stops_for_a_person_who_may_go_on_without_it() {
+    let mut script = Script::new(fleet());
+    until(&mut script, "soakStarted canary");
+    script.happen(taken_over("canary-a"));
+    script.happen(taken_over("canary-b"));
+    let end = script.run();
+    assert!(
+        matches!(&end, Next::Wait(wait) if wait.person == Some(true)),
+        "{end:?}"
+    );
+    assert_eq!(script.at("waveStarted early"), None);
+    script.happen(What::Resumed {
+        by: "ana".to_owned(),
+        why: "they were put back for another reason".to_owned(),
+    });
+    assert_eq!(
+        outcome(&script.run()),
+        Some(Outcome::SucceededWithExceptions)
+    );
+    assert!(script.at("waveSkipped canary").is_some());
+    assert_eq!(script.count("tenantSucceeded"), 12);
+}
+
+#[test]
+fn what_is_left_of_a_canary_goes_on_proving() {
+    let mut script = Script::new(fleet());
+    until(&mut script, "soakStarted canary");
+    script.happen(taken_over("canary-a"));
+    assert_eq!(
+        outcome(&script.run()),
+        Some(Outcome::SucceededWithExceptions)
+    );
+    assert!(script.at("waveAdvanced canary").is_some());
+}
+
+#[test]
+fn a_canary_that_dies_late_does_what_its_own_wave_says() {
+    let mut script = Script::new(fleet()).tenant("canary-b", Behaviour::DiesAt(345));
+    for wave in &mut script.frozen.plan.waves {
+        if wave.role != Role::Canary {
+            wave.on_breach = OnBreach::Continue;
+        }
+    }
+    assert_eq!(outcome(&script.run()), Some(Outcome::RolledBack));
+}
