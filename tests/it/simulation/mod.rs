@@ -19,7 +19,7 @@ use play::{Played, play};
 use script::Script;
 
 /// Seeds of an ordinary test run.
-const USUAL: std::ops::Range<u64> = 0..24;
+const USUAL: std::ops::Range<u64> = 0..12;
 
 #[test]
 fn every_rule_holds_whatever_happens() {
@@ -62,7 +62,7 @@ fn every_rule_holds_whatever_happens() {
 
 #[test]
 fn a_seed_replays_to_the_letter() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let script = Script::of(seed);
         assert_eq!(play(&script).trace, play(&script).trace, "seed {seed}");
     }

@@ -31,6 +31,8 @@ pub struct Rules {
     /// The rollout that a process conducts.
     conducted: BTreeMap<String, String>,
     rollouts: BTreeMap<String, Seen>,
+    /// What a process called healthy, and was not, by tenant.
+    doubts: BTreeMap<(String, String), String>,
     /// Tenants that somebody keeps where they are, and at what.
     held: BTreeMap<String, (String, Timestamp)>,
 }
@@ -57,6 +59,7 @@ impl Rules {
             digests: BTreeMap::new(),
             conducted: BTreeMap::new(),
             rollouts: BTreeMap::new(),
+            doubts: BTreeMap::new(),
             held: BTreeMap::new(),
         }
     }
@@ -150,21 +153,23 @@ impl Rules {
         match &event.what {
             What::TenantStarted { tenant } => self.starts(now, &rollout, tenant, progress, frozen),
             What::TenantHealthy { tenant } => {
-                let digest = frozen
-                    .plan
-                    .find(tenant)
-                    .map(|(_, planned)| planned.digest.clone());
-                self.is_healthy(now, tenant, digest.as_ref());
+                let planned = frozen.plan.find(tenant).map(|(_, planned)| planned);
+                let digest = planned.map(|planned| planned.digest.clone());
+                self.is_called_healthy(now, process, tenant, digest.as_ref());
+            }
+            What::TenantBackHealthy { tenant } => {
+                let planned = frozen.plan.find(tenant).map(|(_, planned)| planned);
+                let last_good = planned.and_then(|planned| planned.last_good.clone());
+                self.is_called_healthy(now, process, tenant, last_good.as_ref());
+            }
+            // Whoever lost the tenant meanwhile is told so when it closes the claim: that decides.
+            What::TenantSucceeded { tenant } | What::TenantRolledBack { tenant } => {
+                if let Some(why) = self.doubts.remove(&(process.to_owned(), tenant.clone())) {
+                    self.breaks(now, "I10", &why);
+                }
             }
             What::WaveAdvanced { wave } => self.advances(now, wave, progress, frozen),
             What::TenantGoesBack { tenant, .. } => self.goes_back(now, &rollout, tenant, frozen),
-            What::TenantRolledBack { tenant } => {
-                let last_good = frozen
-                    .plan
-                    .find(tenant)
-                    .and_then(|(_, planned)| planned.last_good.clone());
-                self.is_healthy(now, tenant, last_good.as_ref());
-            }
             What::WaveBreached { .. }
             | What::Paused { .. }
             | What::Resumed { .. }
@@ -283,20 +288,23 @@ impl Rules {
     }
 
     /// A tenant that is called healthy on a bundle runs it, and was healthy on it just now.
-    fn is_healthy(&mut self, now: Timestamp, tenant: &str, digest: Option<&Digest>) {
+    fn is_called_healthy(
+        &mut self,
+        now: Timestamp,
+        process: &str,
+        tenant: &str,
+        digest: Option<&Digest>,
+    ) {
+        let key = (process.to_owned(), tenant.to_owned());
+        self.doubts.remove(&key);
         let Some(tag) = digest.and_then(|digest| self.tag_of(tenant, digest)) else {
             return;
         };
-        if !self
-            .truth
-            .was_healthy_since(tenant, &tag, now - MARGIN - MARGIN)
-        {
+        let since = now - MARGIN - MARGIN;
+        if !self.truth.was_healthy_since(tenant, &tag, since) {
             let state = format!("{:?}", self.truth.now(tenant));
-            self.breaks(
-                now,
-                "I10",
-                &format!("`{tenant}` is called healthy on {tag}; the truth: {state}"),
-            );
+            let why = format!("`{tenant}` is called healthy on {tag}; the truth: {state}");
+            self.doubts.insert(key, why);
         }
     }
 
