@@ -132,12 +132,10 @@ impl Rules {
     }
 
     /// Whether what a process conducts waits for a person.
-    pub fn waits_for_a_person(&self, process: &str) -> bool {
-        let rollout = self
-            .conducted
-            .get(process)
-            .and_then(|id| self.rollouts.get(id));
-        rollout.is_some_and(|seen| seen.stopped == Some(PAUSED))
+    pub fn waits_for_a_person(&mut self, process: &str) -> bool {
+        let rollout = self.rollout_of(process);
+        let seen = self.rollouts.get(&rollout);
+        seen.is_some_and(|seen| seen.stopped == Some(PAUSED))
     }
 
     pub fn let_go(&mut self, tenant: &str) {
