@@ -102,10 +102,7 @@ impl TargetArgs {
             stage,
             tenants,
             keep: engine::keep(fleet),
-            tenant: fleet
-                .strategy(None)
-                .map(|(_, spec)| spec.tenant)
-                .unwrap_or_default(),
+            tenant: fleet.tenant_strategy(),
         })
     }
 

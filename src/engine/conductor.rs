@@ -101,10 +101,13 @@ impl Conductor<'_> {
             }
             self.listen(&mut stage).await?;
             match self.frozen.next(&stage.progress, self.clock.now()) {
-                Next::Do(decisions)
-                    if decisions.iter().any(is_the_end)
-                        && self.lose_taken_by_now(&mut stage).await? => {}
                 Next::Do(decisions) => {
+                    // Who was taken meanwhile changes what there is to tell: it is asked again.
+                    if decisions.iter().any(is_the_end)
+                        && self.lose_taken_by_now(&mut stage).await?
+                    {
+                        continue;
+                    }
                     stage.idle_since = Instant::now();
                     for what in decisions {
                         self.happen(&mut stage, what).await?;
@@ -379,17 +382,17 @@ impl Conductor<'_> {
             // A cluster that does not answer takes nothing away from what was seen.
             changed.extend(taken::changed(&reader, &closed).await.unwrap_or_default());
         }
-        let before = stage.progress.clone();
-        self.lose_taken(stage, changed).await?;
-        Ok(before != stage.progress)
+        self.lose_taken(stage, changed).await
     }
 
-    /// A typed rollback wins its tenants, also those that have succeeded: they prove nothing any more.
+    /// A typed rollback wins its tenants, also those that have succeeded: they prove nothing any more. Whether any
+    /// was lost.
     async fn lose_taken(
         &mut self,
         stage: &mut Stage,
         changed: Vec<Stored<TenantRecord>>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
+        let mut is_any_lost = false;
         for found in changed {
             let tenant = found.value.tenant.clone();
             let left = self.records.insert(tenant.clone(), found);
@@ -397,11 +400,12 @@ impl Conductor<'_> {
                 left.and_then(|left| taken::by_whom(&left.value, &self.records[&tenant].value));
             let phase = stage.progress.tenant(&tenant).map(|one| &one.phase);
             if let (Some(by), Some(Phase::Succeeded { .. })) = (by, phase) {
+                is_any_lost = true;
                 self.happen(stage, What::TenantTakenOver { tenant, by })
                     .await?;
             }
         }
-        Ok(())
+        Ok(is_any_lost)
     }
 
     /// What was said before the rollout came into the state that it is in has done its work.

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{UserError, did_you_mean};
 use crate::fleet::config::{
-    Class, ClusterSpec, EnvironmentSpec, Lifecycle, StrategySpec, Tls, Updates, Values,
+    Class, ClusterSpec, EnvironmentSpec, Lifecycle, StrategySpec, TenantStrategy, Tls, Updates,
+    Values,
 };
 use crate::fleet::finding::{Finding, Place};
 
@@ -145,6 +146,13 @@ impl Fleet {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("there are {}", self.strategy_names())),
         }
+    }
+
+    /// When a tenant that a person moves counts as healthy: as the strategy says that a rollout takes without being told.
+    pub fn tenant_strategy(&self) -> TenantStrategy {
+        self.strategy(None)
+            .map(|(_, spec)| spec.tenant)
+            .unwrap_or_default()
     }
 
     fn strategy_names(&self) -> String {

@@ -17,7 +17,6 @@ use crate::engine::{
     RollbackOrder, Who, World,
 };
 use crate::error::{Exit, UserError};
-use crate::fleet::config::TenantStrategy;
 use crate::fleet::{Files, Fleet};
 use crate::record::PackedBundle;
 use crate::render::Renderer;
@@ -299,7 +298,7 @@ impl<'a> Theatre<'a> {
             who: who("ana", "white page since noon"),
             hold_until: Some(self.clock.now() + SignedDuration::from_hours(24)),
             keep: engine::keep(fleet),
-            tenant: TenantStrategy::default(),
+            tenant: fleet.tenant_strategy(),
         };
         let began = self.clock.now();
         let mut voice = Voice::new(self.ui, Some(began));

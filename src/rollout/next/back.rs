@@ -1,7 +1,7 @@
 //! Who goes back, and to what.
 
 use super::Look;
-use super::slots::Slots;
+use super::slots::{self, Slots};
 use crate::fleet::config::{OnFailure, RollbackScope};
 use crate::rollout::event::What;
 use crate::rollout::plan::{Planned, Wave};
@@ -9,11 +9,11 @@ use crate::rollout::progress::{Phase, State, TenantProgress, WaveState};
 
 impl Look<'_> {
     pub(super) fn ways_back(&self) -> Vec<What> {
-        let mut slots = Slots::new(
+        let mut slots = [Slots::new(
             self,
             &self.strategy().spec.rollback.max_concurrency,
             |progress| progress.phase.is_going_back(),
-        );
+        )];
         let breached = self.breached_waves();
         self.tenants()
             .enumerate()
@@ -24,7 +24,7 @@ impl Look<'_> {
                 let why = self.reason_to_go_back(progress, is_breached)?;
                 let decision = self.way_back(planned, why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
-                (!writes || slots.take(at)).then_some(decision)
+                (!writes || slots::take(&mut slots, at)).then_some(decision)
             })
             .collect()
     }

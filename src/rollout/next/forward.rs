@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::slots::Slots;
+use super::slots::{self, Slots};
 use super::{Look, Next, Seen, Wait};
 use crate::fleet::config::OnBreach;
 use crate::rollout::event::What;
@@ -52,21 +52,23 @@ impl<'a> Look<'a> {
         if !starts.is_empty() {
             return Next::Do(starts);
         }
-        let has = |test: fn(&Phase) -> bool| {
-            self.of_wave(wave)
-                .any(|(_, progress)| test(&progress.phase))
-        };
-        if has(|phase| *phase == Phase::Pending || phase.is_in_flight()) {
+        let is_open = |phase: &Phase| *phase == Phase::Pending || phase.is_in_flight();
+        if self.of_wave(wave).any(|(_, one)| is_open(&one.phase)) {
             return Next::Wait(self.wait_for_tenants(wave));
         }
-        let has_evidence = has(|phase| matches!(phase, Phase::Succeeded { .. }));
-        Next::Do(vec![if has_evidence {
+        Next::Do(vec![if self.has_evidence(wave) {
             What::SoakStarted {
                 wave: wave.name.clone(),
             }
         } else {
             self.without_evidence(wave)
         }])
+    }
+
+    fn has_evidence(&self, wave: &Wave) -> bool {
+        let succeeded =
+            |progress: &TenantProgress| matches!(progress.phase, Phase::Succeeded { .. });
+        self.of_wave(wave).any(|(_, progress)| succeeded(progress))
     }
 
     /// Nothing in the wave succeeded, or nothing that did is ours any more. A canary that proves nothing is no canary
@@ -95,12 +97,12 @@ impl<'a> Look<'a> {
         if self.unwell_canary(wave).is_some() {
             return Vec::new();
         }
-        let mut slots = Slots::new(
+        let mut slots = vec![Slots::new(
             self,
             &self.strategy().spec.limits.max_concurrency,
             |progress| progress.phase.is_in_flight(),
-        );
-        let mut failures = self.room_for_failures();
+        )];
+        slots.extend(self.room_for_failures());
         let is_pending = |(_, (of, _, progress)): &(usize, Seen<'_>)| {
             std::ptr::eq(*of, wave) && progress.phase == Phase::Pending
         };
@@ -108,16 +110,9 @@ impl<'a> Look<'a> {
             .enumerate()
             .filter(is_pending)
             .filter_map(|(at, (_, planned, _))| match self.predecessor(planned) {
-                Predecessor::Done => {
-                    let is_free =
-                        failures.as_mut().is_none_or(|failures| failures.has(at)) && slots.take(at);
-                    if is_free && let Some(failures) = &mut failures {
-                        failures.take(at);
-                    }
-                    is_free.then(|| What::TenantStarted {
-                        tenant: planned.place.tenant.clone(),
-                    })
-                }
+                Predecessor::Done => slots::take(&mut slots, at).then(|| What::TenantStarted {
+                    tenant: planned.place.tenant.clone(),
+                }),
                 Predecessor::Running => None,
                 Predecessor::Failed(why) => Some(What::TenantDeferred {
                     tenant: planned.place.tenant.clone(),
@@ -177,9 +172,7 @@ impl<'a> Look<'a> {
     }
 
     fn soak(&self, wave: &Wave, since: Timestamp) -> Next {
-        let is_counted =
-            |(_, progress): (_, &TenantProgress)| matches!(progress.phase, Phase::Succeeded { .. });
-        if !self.of_wave(wave).any(is_counted) {
+        if !self.has_evidence(wave) {
             return Next::Do(vec![self.without_evidence(wave)]);
         }
         if wave.soak.is_zero() {

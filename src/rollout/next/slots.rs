@@ -48,18 +48,21 @@ impl<'a> Slots<'a> {
     }
 
     /// Whether there is a place for the tenant that stands there in the plan.
-    pub(super) fn has(&self, at: usize) -> bool {
+    fn has(&self, at: usize) -> bool {
         self.within[at].iter().all(|scope| 0 < self.free[*scope])
     }
+}
 
-    /// Takes a place for it; `false` if there is none.
-    pub(super) fn take(&mut self, at: usize) -> bool {
-        let has_place = self.has(at);
-        if has_place {
-            for scope in &self.within[at] {
-                self.free[*scope] -= 1;
+/// Takes a place under each of several limits for the tenant that stands there in the plan; none, and `false`, if one
+/// of them has none.
+pub(super) fn take(limits: &mut [Slots<'_>], at: usize) -> bool {
+    let is_free = limits.iter().all(|slots| slots.has(at));
+    if is_free {
+        for slots in limits {
+            for scope in &slots.within[at] {
+                slots.free[*scope] -= 1;
             }
         }
-        has_place
     }
+    is_free
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use escale::engine::{self, Carried, Ending, Records, Stop, World, holds, store};
 use escale::error::{Exit, exit_code};
 use escale::record::{Hold, Scope, TenantRecord, Verb, Word};
+use escale::rollout::Outcome;
 use escale::sim::{Behaviour, Fault, RequestFaults, Rule};
 use futures::future::join_all;
 use jiff::SignedDuration;
 
 use super::rules::Rules;
 use super::script::{Act, Edit, Quality, Saying, Script, TENANTS};
-use crate::scene::{Release, Scene};
+use crate::scene::{Release, Scene, outcome};
 
 /// No command takes longer, whatever the clusters do.
 const BOUND: Duration = Duration::from_hours(4);
@@ -104,23 +105,11 @@ impl Stage {
 
     /// The first release, everywhere and good.
     async fn begin(&self) {
-        let carried = self.roll_out("begin", 0).await;
-        assert!(
-            matches!(
-                ending(&carried),
-                Some(Ending::Finished {
-                    outcome: escale::rollout::Outcome::Succeeded,
-                    ..
-                })
-            ),
-            "the first release is good"
-        );
+        let carried = self.roll_out("begin", 0).await.expect("all is well");
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
         self.scene.pass(5).await;
         for sim in self.scene.sims.values() {
-            sim.tell(Fault::Requests(RequestFaults {
-                latency: LATENCY,
-                ..RequestFaults::default()
-            }));
+            sim.tell(Fault::Requests(calm()));
         }
         for (number, quality) in self.script.releases.iter().enumerate() {
             let rule = |namespace: Option<&str>, behaviour| Rule {
@@ -174,19 +163,16 @@ impl Stage {
             }
             Act::Storm { cluster, lost } => {
                 let faults = RequestFaults {
-                    latency: LATENCY,
                     cut: 0.05,
                     too_many: 0.1,
                     internal: 0.05,
                     unavailable: 0.05,
                     lost: if lost { 0.1 } else { 0.0 },
+                    ..calm()
                 };
                 self.scene.sims[cluster].tell(Fault::Requests(faults));
             }
-            Act::Calm(cluster) => self.scene.sims[cluster].tell(Fault::Requests(RequestFaults {
-                latency: LATENCY,
-                ..RequestFaults::default()
-            })),
+            Act::Calm(cluster) => self.scene.sims[cluster].tell(Fault::Requests(calm())),
             Act::Edit { tenant, what } => self.edit(tenant, what),
         }
     }
@@ -287,7 +273,7 @@ impl Stage {
                 if matches!(
                     ended.ending,
                     Ending::Finished {
-                        outcome: escale::rollout::Outcome::Succeeded,
+                        outcome: Outcome::Succeeded,
                         ..
                     }
                 ) {
@@ -478,10 +464,11 @@ impl Stage {
     }
 }
 
-fn ending(carried: &anyhow::Result<Carried>) -> Option<&Ending> {
-    match carried {
-        Ok(Carried::Ended(ended)) => Some(&ended.ending),
-        _ => None,
+/// Slow, as networks are, and nothing worse.
+fn calm() -> RequestFaults {
+    RequestFaults {
+        latency: LATENCY,
+        ..RequestFaults::default()
     }
 }
 

@@ -1,9 +1,9 @@
 //! What must hold whatever happens: the invariants of `docs/simulation.md`, by the numbers used there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use escale::manifest::Digest;
-use escale::record::{RolloutState, decode_rollout};
+use escale::record::decode_rollout;
 use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, Role, What};
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
@@ -42,7 +42,6 @@ const PAUSED: &str = "it is paused";
 /// What happened in one rollout so far, over all processes that conducted it.
 #[derive(Default)]
 struct Seen {
-    went_back: BTreeSet<String>,
     rolls_back: bool,
     stopped: Option<&'static str>,
 }
@@ -167,7 +166,7 @@ impl Rules {
                 }
             }
             What::WaveAdvanced { wave } => self.advances(now, wave, progress, frozen),
-            What::TenantGoesBack { tenant, .. } => self.goes_back(now, &rollout, tenant, frozen),
+            What::TenantGoesBack { tenant, .. } => self.goes_back(now, tenant, frozen),
             What::WaveBreached { .. }
             | What::Paused { .. }
             | What::Resumed { .. }
@@ -226,12 +225,6 @@ impl Rules {
         let stopped = self.rollouts.get(rollout).filter(|_| !rollout.is_empty());
         if let Some(why) = stopped.and_then(|seen| seen.stopped) {
             self.breaks(now, "I06", &format!("`{tenant}` starts though {why}"));
-        }
-        if self.held.contains_key(tenant) && !rollout.is_empty() {
-            self.say(
-                now,
-                &format!("`{tenant}` is held, and its rollout does not know yet"),
-            );
         }
         let Some((wave, _)) = frozen.plan.find(tenant) else {
             return;
@@ -338,16 +331,7 @@ impl Rules {
         }
     }
 
-    fn goes_back(&mut self, now: Timestamp, rollout: &str, tenant: &str, frozen: &Frozen) {
-        let first = self
-            .rollouts
-            .entry(rollout.to_owned())
-            .or_default()
-            .went_back
-            .insert(tenant.to_owned());
-        if !first && !rollout.is_empty() {
-            self.say(now, &format!("`{tenant}` goes back again"));
-        }
+    fn goes_back(&mut self, now: Timestamp, tenant: &str, frozen: &Frozen) {
         let Some((_, planned)) = frozen.plan.find(tenant) else {
             return;
         };
@@ -444,15 +428,7 @@ impl Rules {
             .into_iter()
             .filter_map(|object| decode_rollout(&object).ok())
             .map(|stored| stored.value)
-            .find(|rollout| {
-                matches!(
-                    rollout.state,
-                    RolloutState::Planned
-                        | RolloutState::Running
-                        | RolloutState::Paused
-                        | RolloutState::RollingBack
-                )
-            });
+            .find(|rollout| !rollout.state.is_over());
         let id = open.map(|rollout| rollout.id).unwrap_or_default();
         self.conducted.insert(process.to_owned(), id.clone());
         id

@@ -55,7 +55,7 @@ impl Truth {
         self.0.get(tenant)?.last()
     }
 
-    pub fn states(&self, tenant: &str) -> &[State] {
+    fn states(&self, tenant: &str) -> &[State] {
         self.0.get(tenant).map_or(&[], Vec::as_slice)
     }
 
