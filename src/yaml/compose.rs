@@ -115,7 +115,7 @@ impl<'t> Composer<'t> {
         depth: usize,
         inside: impl Fn(&mut Self, usize) -> Result<Content, YamlError>,
     ) -> Result<Content, YamlError> {
-        if !self.source.is_flow(start.start) {
+        if !self.source.is_flow(start) {
             return inside(self, depth);
         }
         self.brackets.push(self.mark(start.start));

@@ -2,7 +2,7 @@
 //!
 //! What differs was found by comparing them on some hundred thousand mutated texts.
 
-use saphyr_parser::Marker;
+use saphyr_parser::{Marker, Span};
 
 /// The text behind the events, read along with them.
 pub struct Source<'t> {
@@ -20,19 +20,12 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// Whether a collection is written in brackets; `start` is where it, its tag or its anchor begins.
-    pub fn is_flow(&mut self, start: Marker) -> bool {
-        let mut rest = self.rest(start);
-        while let Some(first) = rest.chars().next() {
-            let skipped = match first {
-                '&' | '!' => rest.find(|character: char| ends_word(character)),
-                '#' => rest.find('\n'),
-                first if first.is_whitespace() => Some(first.len_utf8()),
-                _ => break,
-            };
-            rest = &rest[skipped.unwrap_or(rest.len())..];
-        }
-        rest.starts_with(['[', '{'])
+    /// Whether a collection is written in brackets: then the event that begins it ends with the bracket. What begins a
+    /// list that is not indented may stand before the bracket of its first element.
+    pub fn is_flow(&mut self, start: Span) -> bool {
+        let from = self.byte_at(start.start);
+        let to = self.byte_at(start.end);
+        self.text[from..to].ends_with(['[', '{'])
     }
 
     /// kubectl takes letters, digits, `-` and `_` in the name of an anchor, the parser nearly

@@ -214,6 +214,25 @@ fn tree() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn a_list_that_is_not_indented_is_not_in_the_brackets_of_its_first_element() {
+    for text in [
+        "a:\n- {}\n- yes?\n",
+        "a: &b\n- []\n- yes?\n",
+        "a: !!seq\n- [x]\n- yes?\n",
+    ] {
+        assert!(read(text).is_ok(), "{text}");
+    }
+    for text in [
+        "a: [yes?]\n",
+        "a: &b [yes?]\n",
+        "a: !!seq [yes?]\n",
+        "a:\n- {}\n- {a: yes?}\n",
+    ] {
+        assert!(read(text).is_err(), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_back(value in tree()) {
