@@ -2,7 +2,7 @@
 
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
-use crate::engine::{Ended, Ending};
+use crate::engine::{Ahead, AheadAt, Ended, Ending};
 use crate::error::Exit;
 use crate::rollout::{Outcome, Plan};
 
@@ -27,6 +27,38 @@ pub fn taken(ui: &Ui, by: &str) -> Exit {
     ));
     ui.say("  hint: `escale status` shows it; run again when it has ended");
     Exit::NotOurs
+}
+
+/// A newer release is there already, or goes first.
+pub fn ahead(ui: &Ui, release: &str, ahead: &Ahead) -> Exit {
+    ui.say(format!("not ours to run: {}", newer(ahead)));
+    ui.say(format!(
+        "  hint: it contains {release}; to go back on purpose: `escale rollback`, or `--older --reason WHY`"
+    ));
+    Exit::NotOurs
+}
+
+/// Where a newer release is, in words.
+pub fn newer(ahead: &Ahead) -> String {
+    let release = &ahead.release;
+    match ahead.at {
+        AheadAt::Tenants(count) => {
+            let runs = if count == 1 { "runs" } else { "run" };
+            format!(
+                "{} {runs} release {release}, which is newer",
+                counted(count, "tenant")
+            )
+        }
+        AheadAt::Rollout => format!("release {release}, which is newer, is being rolled out"),
+        AheadAt::Queue => format!("release {release}, which is newer, goes next"),
+    }
+}
+
+/// It has not had its turn.
+pub fn queued(ui: &Ui, behind: &str) -> Exit {
+    ui.say(format!("not begun: waits for {behind} to come to its end"));
+    ui.say("  hint: run the same command again, or `escale rollout --continue`");
+    Exit::NotFinished
 }
 
 pub fn ended(ui: &Ui, ended: &Ended) -> Exit {
@@ -83,6 +115,7 @@ fn finished(outcome: Outcome, why: &str) -> (String, Exit) {
             Exit::PersonNeeded,
         ),
         Outcome::Aborted => (format!("ended: {why}"), Exit::FailedAndBack),
+        Outcome::Superseded => (format!("left to a newer release: {why}"), Exit::NotOurs),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cli::ui::Ui;
 use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
 use crate::cli::{Common, ending};
-use crate::engine::{self, Destination, Return, RollbackOrder, World};
+use crate::engine::{self, Destination, Heard, Return, RollbackOrder, World};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
 use crate::record::{Action, Stored, TenantRecord};
@@ -114,7 +114,7 @@ impl Rollback {
 
 async fn conduct(ui: &Ui, stage: &Stage, order: RollbackOrder) -> anyhow::Result<Exit> {
     let mut voice = Voice::new(ui, stage.told_from());
-    let mut hear = |event: &_, progress: &_, frozen: &_| voice.hear(event, progress, frozen);
+    let mut hear = |heard: Heard<'_>| voice.hear(&heard);
     let world = World {
         clusters: stage.clusters.clone(),
         clock: stage.clock,

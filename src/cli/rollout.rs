@@ -1,6 +1,7 @@
 //! `escale rollout` and `escale plan`: the same plan, carried out or only shown.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use crate::cli::source::{SelectionArgs, Source, SourceArgs, sharing_notes};
 use crate::cli::stage::StageArgs;
@@ -8,10 +9,11 @@ use crate::cli::ui::Ui;
 use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
 use crate::cli::{Common, ending, plan_text};
-use crate::engine::{self, Bundles, Carried, Order, Who, World};
+use crate::engine::{self, Bundles, Carried, Heard, Lineage, Order, Who, World};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
 use crate::fleet::grouped;
+use crate::repo::{Kinship, Repo};
 use crate::rollout::Strategy;
 
 /// What plan and rollout ask alike.
@@ -60,6 +62,9 @@ pub struct Rollout {
     /// Leave after waiting this long for one thing; run again to go on
     #[arg(long, value_name = "TIME")]
     wait_limit: Option<Duration>,
+    /// Roll out a commit that is older than what runs, on purpose
+    #[arg(long, requires = "reason")]
+    older: bool,
     /// Let the plan that this names delete more than the brake allows
     #[arg(long, value_name = "TOKEN")]
     allow_deletes: Option<String>,
@@ -91,14 +96,15 @@ impl Plan {
             let now = stage.clock.now();
             let environment = &ready.source.fleet.environment.name;
             let survey = engine::survey(&stage.clusters, environment, now).await?;
-            let order = ready.order(
-                Who {
-                    name: String::new(),
-                    holder: String::new(),
-                    why: String::new(),
-                },
-                None,
-            );
+            let repo = Mutex::new(Repo::open(&common.directory)?);
+            let lineage = |one: &str, other: &str| kinship(&repo, one, other);
+            let order = ready.order(Who::default(), &lineage);
+            if let Some(ahead) = engine::ahead_of(&order, &survey.records).ok().flatten() {
+                ui.say(format!(
+                    "note: {}; a rollout refuses it without --older",
+                    ending::newer(&ahead)
+                ));
+            }
             let plan = engine::plan(&order, &survey, now);
             let deletes = engine::deletes(&order, &plan, &survey.records);
             Ok((plan, deletes))
@@ -128,6 +134,10 @@ impl Rollout {
         let ready = self
             .order
             .prepare(common, ui, Uncommitted::Refused, revision)?;
+        if !self.order.stage.sim {
+            let branch = &ready.source.fleet.environment.spec.source.branch;
+            Repo::open(&common.directory)?.ensure_on_branch(branch, &ready.release)?;
+        }
         self.order.stage.run(self.carry_out(common, ui, &ready))
     }
 
@@ -136,10 +146,10 @@ impl Rollout {
         let source = Source::open(common, &self.order.source)?;
         self.order.stage.run(async {
             let stage = self.order.stage.open(common, &source.fleet).await?;
-            let latest =
-                engine::latest_rollout(&stage.clusters, &source.fleet.environment.name).await?;
-            let open = latest.filter(|rollout| !rollout.state.is_over());
-            Ok(open.and_then(|rollout| rollout.release))
+            let latest = engine::latest(&stage.clusters, &source.fleet.environment.name).await?;
+            let open = latest.rollout.filter(|rollout| rollout.state.is_open());
+            let next = open.or_else(|| latest.queued.into_iter().next_back());
+            Ok(next.and_then(|rollout| rollout.release))
         })
     }
 
@@ -151,9 +161,15 @@ impl Rollout {
             .commit
             .as_ref()
             .map_or("", |commit| commit.subject.as_str());
-        let order = ready.order(self.who.who(subject), self.allow_deletes.clone());
+        let repo = Mutex::new(Repo::open(&common.directory)?);
+        let lineage = |one: &str, other: &str| kinship(&repo, one, other);
+        let order = Order {
+            may_be_older: self.older,
+            allowed_deletes: self.allow_deletes.clone(),
+            ..ready.order(self.who.who(subject), &lineage)
+        };
         let mut voice = Voice::new(ui, stage.told_from());
-        let mut hear = |event: &_, progress: &_, frozen: &_| voice.hear(event, progress, frozen);
+        let mut hear = |heard: Heard<'_>| voice.hear(&heard);
         let world = World {
             clusters: stage.clusters.clone(),
             clock: stage.clock,
@@ -164,6 +180,8 @@ impl Rollout {
         let exit = match engine::roll_out(&order, world).await? {
             Carried::NothingToDo { plan } => ending::nothing(ui, &plan),
             Carried::Taken { by } => ending::taken(ui, &by),
+            Carried::Ahead(ahead) => ending::ahead(ui, &ready.release, &ahead),
+            Carried::Queued { behind } => ending::queued(ui, &behind),
             Carried::Ended(ended) => ending::ended(ui, &ended),
         };
         stage.close()?;
@@ -231,6 +249,12 @@ impl OrderArgs {
     }
 }
 
+/// Asks git, which answers one at a time.
+fn kinship(repo: &Mutex<Repo>, one: &str, other: &str) -> Kinship {
+    let repo = repo.lock().unwrap_or_else(PoisonError::into_inner);
+    repo.kinship(one, other)
+}
+
 fn release(source: &Source, uncommitted: Uncommitted) -> anyhow::Result<String> {
     match (&source.tree.commit, uncommitted) {
         (Some(commit), _) => Ok(commit.id.clone()),
@@ -260,7 +284,7 @@ pub fn rendered(source: &Source, ui: &Ui) -> Bundles {
 }
 
 impl Ready {
-    fn order(&self, who: Who, allowed_deletes: Option<String>) -> Order<'_> {
+    fn order<'a>(&'a self, who: Who, lineage: Lineage<'a>) -> Order<'a> {
         Order {
             fleet: &self.source.fleet,
             bundles: &self.bundles,
@@ -268,7 +292,9 @@ impl Ready {
             strategy: self.strategy.clone(),
             selected: self.selected.clone(),
             who,
-            allowed_deletes,
+            lineage,
+            may_be_older: false,
+            allowed_deletes: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::cli::{Common, tables};
-use crate::engine::{self, Records};
+use crate::engine::{self, Latest, Records};
 use crate::error::Exit;
 use crate::fleet::config::API_VERSION;
 use crate::record::{RolloutRecord, TenantRecord};
@@ -56,28 +56,24 @@ impl Status {
             let environment = &source.fleet.environment.name;
             let records = Records::read(&stage.clusters, environment).await;
             let now = stage.clock.now();
-            let rollout = engine::latest_rollout(&stage.clusters, environment).await;
+            let latest = engine::latest(&stage.clusters, environment).await;
             match self.output {
                 Output::Text => {
-                    match &rollout {
-                        Ok(Some(rollout)) => {
+                    match &latest {
+                        Ok(latest) => {
                             let conductor =
                                 engine::conductor_of(&stage.clusters, environment).await;
-                            ui.data(&rollout_text(rollout, conductor.as_deref()));
+                            ui.data(&rollouts_text(latest, conductor.as_deref()));
                         }
-                        Ok(None) => ui.data("no rollout yet\n"),
                         Err(error) => ui.say(format!(
                             "the hub does not answer, so rollouts are not known: {error}"
                         )),
                     }
                     ui.data(&fleet_text(&records, now));
                 }
-                Output::Json => ui.data(&fleet_json(
-                    &records,
-                    rollout.as_ref().ok().and_then(Option::as_ref),
-                )?),
+                Output::Json => ui.data(&fleet_json(&records, latest.as_ref().ok())?),
             }
-            let mut is_whole = rollout.is_ok();
+            let mut is_whole = latest.is_ok();
             for (cluster, why) in records.unreachable() {
                 ui.say(format!(
                     "INCOMPLETE: cluster `{cluster}` does not answer: {why}"
@@ -108,6 +104,24 @@ impl History {
             Ok(Exit::Done)
         })
     }
+}
+
+fn rollouts_text(latest: &Latest, conductor: Option<&str>) -> String {
+    let rollout = latest.rollout.as_ref();
+    let mut text = rollout.map_or_else(
+        || "no rollout yet\n".to_owned(),
+        |rollout| rollout_text(rollout, conductor),
+    );
+    let waiting = latest.queued.iter().map(|queued| {
+        let release = of_release(queued.release.as_deref());
+        let since = queued.since.strftime("%H:%M:%S");
+        format!(
+            "release{release} waits for its turn since {since}, by {}\n",
+            queued.by
+        )
+    });
+    text.extend(waiting);
+    text
 }
 
 fn rollout_text(rollout: &RolloutRecord, conductor: Option<&str>) -> String {
@@ -198,7 +212,7 @@ fn add_row(table: &mut Table, record: &TenantRecord, now: jiff::Timestamp) {
     ]);
 }
 
-fn fleet_json(records: &Records, rollout: Option<&RolloutRecord>) -> anyhow::Result<String> {
+fn fleet_json(records: &Records, latest: Option<&Latest>) -> anyhow::Result<String> {
     let tenants = records.iter().map(|stored| {
         let record = &stored.value;
         json!({
@@ -219,7 +233,8 @@ fn fleet_json(records: &Records, rollout: Option<&RolloutRecord>) -> anyhow::Res
     let report = json!({
         "apiVersion": API_VERSION,
         "kind": "StatusReport",
-        "rollout": rollout,
+        "rollout": latest.and_then(|latest| latest.rollout.as_ref()),
+        "queued": latest.map(|latest| &latest.queued),
         "tenants": tenants.collect::<Vec<_>>(),
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")

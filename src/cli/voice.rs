@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::ui::Ui;
+use crate::engine::Heard;
 use crate::fleet::config::OnBreach;
-use crate::rollout::{Event, Frozen, Phase, Progress, Role, What};
+use crate::rollout::{Event, Frozen, Phase, Progress, Role, Wait, What, Whom};
 
 /// Above this many tenants, those that do well are told in numbers.
 const MANY: usize = 40;
+/// Nothing was said for so long: a reader of the log wonders.
+const SILENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Speaks of one rollout.
 pub struct Voice<'a> {
@@ -17,6 +20,9 @@ pub struct Voice<'a> {
     /// Times are told from here; `None` tells the time of day.
     from: Option<Timestamp>,
     started: BTreeMap<String, Timestamp>,
+    /// When something was said last, and what is waited for since.
+    spoke: Option<Timestamp>,
+    waits_for: String,
 }
 
 impl<'a> Voice<'a> {
@@ -25,16 +31,49 @@ impl<'a> Voice<'a> {
             ui,
             from,
             started: BTreeMap::new(),
+            spoke: None,
+            waits_for: String::new(),
         }
     }
 
-    /// Takes in an event and says what a person wants to know of it.
-    pub fn hear(&mut self, event: &Event, progress: &Progress, frozen: &Frozen) {
+    /// Says what a person wants to know.
+    pub fn hear(&mut self, heard: &Heard<'_>) {
+        match heard {
+            Heard::Event {
+                event,
+                progress,
+                frozen,
+            } => self.happens(event, progress, frozen),
+            Heard::Waits { wait, now } => self.waits(wait, *now),
+        }
+    }
+
+    /// Whoever waits for a person is told so at once; that nothing is to be told, once a minute.
+    fn waits(&mut self, wait: &Wait, now: Timestamp) {
+        let is_new = self.waits_for != wait.on.join(", ");
+        let spoke = *self.spoke.get_or_insert(now);
+        let is_silent = now.duration_since(spoke) >= SILENCE;
+        if !(is_silent || is_new && wait.whom != Whom::Tenants) {
+            return;
+        }
+        self.waits_for = wait.on.join(", ");
+        let until = wait.until.map_or_else(String::new, |until| {
+            format!(", until {} at the latest", self.time(until))
+        });
+        self.speak(now, &format!("waits for {}{until}", some_of(&wait.on)));
+    }
+
+    fn speak(&mut self, at: Timestamp, text: &str) {
+        self.spoke = Some(at);
+        self.ui.say(format!("{}  {text}", self.time(at)));
+    }
+
+    fn happens(&mut self, event: &Event, progress: &Progress, frozen: &Frozen) {
         if let What::TenantStarted { tenant } | What::TenantGoesBack { tenant, .. } = &event.what {
             self.started.insert(tenant.clone(), event.at);
         }
         if let Some(text) = self.words(event, progress, frozen) {
-            self.ui.say(format!("{}  {text}", self.time(event.at)));
+            self.speak(event.at, &text);
         }
     }
 
@@ -77,6 +116,11 @@ impl<'a> Voice<'a> {
             What::Paused { by, why } => format!("paused by {by}: {why}"),
             What::Resumed { by, why } => format!("resumed by {by}: {why}"),
             What::Aborted { by, why } => format!("aborted by {by}: {why}"),
+            What::Superseded { by } => {
+                format!(
+                    "superseded by release {by}: what is in flight settles, nothing else starts"
+                )
+            }
             What::TenantStarted { .. }
             | What::TenantWritten { .. }
             | What::TenantHealthy { .. }
@@ -107,6 +151,18 @@ impl<'a> Voice<'a> {
                 )
             }
         }
+    }
+}
+
+/// The first few of many.
+fn some_of(things: &[String]) -> String {
+    const FEW: usize = 3;
+    let more = things.len().saturating_sub(FEW);
+    let few = things[..things.len() - more].join(", ");
+    if more == 0 {
+        few
+    } else {
+        format!("{few} and {more} more")
     }
 }
 

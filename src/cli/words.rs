@@ -78,7 +78,7 @@ impl Say {
                 .rollouts
                 .iter()
                 .map(|stored| &stored.value)
-                .find(|rollout| !rollout.state.is_over());
+                .find(|rollout| rollout.state.is_open());
             let open = open
                 .ok_or_else(|| UserError::new(format!("no rollout of `{environment}` is open")))?;
             self.word(&stage, environment, verb, Scope::Rollout(open.id.clone()))

@@ -17,16 +17,12 @@ use super::desks::Desks;
 use super::lease::Lease;
 use super::ledger::Ledger;
 use super::looks::Looks;
+use super::rollouts::Heard;
 use super::stop::Stop;
-use super::store;
-use super::taken;
-use super::words;
 use super::work::{self, Aim, Done, Job, Open};
-use crate::record::{self, PackedBundle, Stored, TenantRecord, Verb, Word};
-use crate::rollout::{Event, Failure, Frozen, Next, Outcome, Phase, Progress, Wait, What};
-
-/// How often the hub is asked for people's words: they act within this time.
-const LISTEN: Duration = Duration::from_secs(2);
+use crate::manifest::ObjectRef;
+use crate::record::{self, PackedBundle, Stored, TenantRecord};
+use crate::rollout::{Failure, Frozen, Next, Outcome, Phase, Progress, Wait, What, Whom};
 
 /// Everything that a rollout needs to run.
 pub struct Conductor<'a> {
@@ -46,8 +42,7 @@ pub struct Conductor<'a> {
     pub stop: watch::Receiver<Stop>,
     /// Stop waiting for people and soaks after this long.
     pub wait_limit: Option<Duration>,
-    /// Hears every event, with the progress after it.
-    pub audience: &'a mut (dyn FnMut(&Event, &Progress, &Frozen) + Send),
+    pub audience: &'a mut (dyn FnMut(Heard<'_>) + Send),
 }
 
 /// How a run of the conductor ended; the rollout may go on later.
@@ -74,15 +69,15 @@ pub enum Ending {
 type Report = (String, Aim, Done);
 
 /// What changes while the conductor runs.
-struct Stage {
-    progress: Progress,
+pub(super) struct Stage {
+    pub(super) progress: Progress,
     /// Claims that are open, by tenant.
     open: BTreeMap<String, Open>,
     work: JoinSet<Report>,
     desks: Desks,
     looks: Looks,
-    next_listen: Instant,
-    heard: BTreeSet<String>,
+    pub(super) next_listen: Instant,
+    pub(super) heard: BTreeSet<String>,
     idle_since: Instant,
 }
 
@@ -118,6 +113,8 @@ impl Conductor<'_> {
                     if let Some(ending) = self.leaves(&stage, &wait) {
                         break ending;
                     }
+                    let now = self.clock.now();
+                    (self.audience)(Heard::Waits { wait: &wait, now });
                     if !self.wait(&mut stage, &wait).await? {
                         break Ending::LeaseLost;
                     }
@@ -149,12 +146,14 @@ impl Conductor<'_> {
     /// Whether to leave instead of waiting.
     fn leaves(&self, stage: &Stage, wait: &Wait) -> Option<Ending> {
         let waited = stage.idle_since.elapsed();
-        match wait.person {
-            Some(true) => Some(Ending::Person {
+        match wait.whom {
+            Whom::Person { failed: true } => Some(Ending::Person {
                 on: wait.on.clone(),
                 failed: true,
             }),
-            Some(false) if self.wait_limit.is_some_and(|limit| waited >= limit) => {
+            Whom::Person { failed: false }
+                if self.wait_limit.is_some_and(|limit| waited >= limit) =>
+            {
                 Some(Ending::Person {
                     on: wait.on.clone(),
                     failed: false,
@@ -214,7 +213,7 @@ impl Conductor<'_> {
     // --- Events ---
 
     /// Records an event, folds it in, and starts the work that it asks for.
-    async fn happen(&mut self, stage: &mut Stage, what: What) -> anyhow::Result<()> {
+    pub(super) async fn happen(&mut self, stage: &mut Stage, what: What) -> anyhow::Result<()> {
         let event = what.at(self.clock.now());
         if let Some(ledger) = &mut self.ledger {
             let hub = self.clusters.hub.as_deref().unwrap_or_default();
@@ -224,7 +223,11 @@ impl Conductor<'_> {
                 .map_err(|trouble| trouble.advise(hub))?;
         }
         stage.progress.fold(&event);
-        (self.audience)(&event, &stage.progress, &self.frozen);
+        (self.audience)(Heard::Event {
+            event: &event,
+            progress: &stage.progress,
+            frozen: &self.frozen,
+        });
         match &event.what {
             What::TenantStarted { tenant } => self.start(stage, tenant, Aim::Forward)?,
             What::TenantHealthy { tenant } => self.start(stage, tenant, Aim::Close)?,
@@ -359,120 +362,19 @@ impl Conductor<'_> {
 
     // --- Health ---
 
-    /// After a resume: what succeeded before is watched again.
+    /// After a resume: what succeeded before is watched again, by what its record says that it has.
     fn rewatch(&self, stage: &mut Stage) {
         for (tenant, progress) in &stage.progress.tenants {
-            if let (Phase::Succeeded { .. }, Some(bundle)) =
-                (&progress.phase, self.bundles.get(tenant))
+            if let (Phase::Succeeded { .. }, Some(record)) =
+                (&progress.phase, self.records.get(tenant))
             {
-                let wanted = work::wanted_of(bundle.objects());
-                stage.looks.watch(&self.frozen, tenant, wanted);
+                let lines = record.value.inventory.lines();
+                let objects: Vec<ObjectRef> = lines.map(|line| line.object.clone()).collect();
+                stage
+                    .looks
+                    .watch(&self.frozen, tenant, work::wanted_of(&objects));
             }
         }
-    }
-
-    // --- People ---
-
-    /// Looks a last time at the records of all that succeeded, so that nothing is told that is true no more. Whether
-    /// somebody has taken any of them.
-    async fn lose_taken_by_now(&mut self, stage: &mut Stage) -> anyhow::Result<bool> {
-        let mut changed = Vec::new();
-        for (cluster, closed) in taken::closed(&self.frozen, &stage.progress, &self.records) {
-            let reader = self.clusters.get(&cluster)?.reader();
-            // A cluster that does not answer takes nothing away from what was seen.
-            changed.extend(taken::changed(&reader, &closed).await.unwrap_or_default());
-        }
-        self.lose_taken(stage, changed).await
-    }
-
-    /// A typed rollback wins its tenants, also those that have succeeded: they prove nothing any more. Whether any
-    /// was lost.
-    async fn lose_taken(
-        &mut self,
-        stage: &mut Stage,
-        changed: Vec<Stored<TenantRecord>>,
-    ) -> anyhow::Result<bool> {
-        let mut is_any_lost = false;
-        for found in changed {
-            let tenant = found.value.tenant.clone();
-            let left = self.records.insert(tenant.clone(), found);
-            let by =
-                left.and_then(|left| taken::by_whom(&left.value, &self.records[&tenant].value));
-            let phase = stage.progress.tenant(&tenant).map(|one| &one.phase);
-            if let (Some(by), Some(Phase::Succeeded { .. })) = (by, phase) {
-                is_any_lost = true;
-                self.happen(stage, What::TenantTakenOver { tenant, by })
-                    .await?;
-            }
-        }
-        Ok(is_any_lost)
-    }
-
-    /// What was said before the rollout came into the state that it is in has done its work.
-    async fn skip_old_words(&self, stage: &mut Stage) {
-        let (Some(ledger), Ok(hub)) = (&self.ledger, self.clusters.hub()) else {
-            return;
-        };
-        let rollout = ledger.record();
-        let words = store::words(&hub.reader(), &rollout.environment)
-            .await
-            .unwrap_or_default();
-        let old = words.iter().filter(|word| word.at < rollout.since);
-        stage.heard.extend(old.map(words::key));
-    }
-
-    /// Hears what people said since the last time.
-    async fn listen(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
-        if Instant::now() < stage.next_listen {
-            return Ok(());
-        }
-        stage.next_listen = Instant::now() + LISTEN;
-        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else {
-            return Ok(());
-        };
-        let hub = self.clusters.hub()?.reader();
-        // A hub that does not answer now is asked again in two seconds; the lease, not this,
-        // decides when we have been away from it for too long.
-        let Ok(words) = store::words(&hub, &rollout.environment).await else {
-            return Ok(());
-        };
-        for word in words::about(&words, rollout)
-            .into_iter()
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            if !stage.heard.insert(words::key(&word)) {
-                continue;
-            }
-            if let Some(what) = words::event(&word, &stage.progress.state) {
-                self.happen(stage, what).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The release must not go forward again until a person clears it.
-    async fn quarantine(&self, why: &str) -> anyhow::Result<()> {
-        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else {
-            return Ok(());
-        };
-        let Some(release) = rollout.release.clone() else {
-            return Ok(());
-        };
-        let word = Word {
-            verb: Verb::Quarantine,
-            environment: rollout.environment.clone(),
-            scope: record::Scope::Release(release),
-            author: "escale".to_owned(),
-            reason: format!("rollout {}: {why}", rollout.id),
-            at: self.clock.now(),
-            expires: None,
-        };
-        let hub = self.clusters.hub()?;
-        store::say(&hub.writer(), &word)
-            .await
-            .map_err(|error| error.advise(hub.name()))?;
-        Ok(())
     }
 
     // --- Ending ---

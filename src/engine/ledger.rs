@@ -43,19 +43,10 @@ impl Ledger {
     ) -> Result<Self, Trouble> {
         let lines = plan_lines(plan);
         let record = RolloutRecord {
-            id: rollout_id(&opening),
-            environment: opening.environment,
-            release: opening.release,
-            strategy: strategy.name.clone(),
-            created: opening.at,
-            by: opening.by,
-            why: opening.why,
-            state: RolloutState::Running,
-            reason: None,
-            since: opening.at,
             waves: plan.waves.iter().map(wave_record).collect(),
             shards: lines.len().div_ceil(record::TENANTS_PER_SHARD),
             frozen: frozen(plan, strategy),
+            ..rollout(opening, &strategy.name)
         };
         let stored = store::create_rollout(&hub, &record, &lines).await?;
         Ok(Self { hub, stored })
@@ -80,6 +71,26 @@ impl Ledger {
         self.stored =
             store::replace_rollout(&self.hub, &record, &self.stored.resource_version).await?;
         Ok(())
+    }
+}
+
+/// The record of a rollout that has no plan yet.
+pub fn rollout(opening: Opening, strategy: &str) -> RolloutRecord {
+    RolloutRecord {
+        id: rollout_id(&opening),
+        environment: opening.environment,
+        release: opening.release,
+        strategy: strategy.to_owned(),
+        created: opening.at,
+        by: opening.by,
+        why: opening.why,
+        state: RolloutState::Running,
+        reason: None,
+        since: opening.at,
+        superseded_by: None,
+        waves: Vec::new(),
+        shards: 0,
+        frozen: serde_json::Value::Null,
     }
 }
 
@@ -222,6 +233,7 @@ fn update(record: &mut RolloutRecord, event: &Event) {
                 at,
             );
         }
+        What::Superseded { by } => record.superseded_by = Some(by.clone()),
         What::Finished { outcome, why } => enter(record, ended(*outcome), why, at),
         What::Aborted { .. }
         | What::TenantStarted { .. }
@@ -247,6 +259,7 @@ fn ended(outcome: Outcome) -> RolloutState {
         Outcome::RolledBack => RolloutState::RolledBack,
         Outcome::Failed => RolloutState::Failed,
         Outcome::Aborted => RolloutState::Aborted,
+        Outcome::Superseded => RolloutState::Superseded,
     }
 }
 

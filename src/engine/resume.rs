@@ -1,16 +1,20 @@
 //! Progress rebuilt from records: what a process that was killed knew, as far as it was true.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::ledger;
 use super::planning;
-use super::rollouts::{Order, Survey};
+use super::rollouts::Order;
+use super::survey::Survey;
 use crate::error::UserError;
+use crate::fleet::Tenant;
 use crate::record::{
     self, Outcome, PackedBundle, PlanLine, RolloutRecord, RolloutState, TenantRecord,
 };
 use crate::rollout::{
-    Failed, Failure, Frozen, Phase, Planned, Progress, State, TenantProgress, WaveProgress,
+    Failed, Failure, Frozen, Phase, Place, Planned, Progress, State, TenantProgress, WaveProgress,
     WaveState,
 };
 
@@ -21,15 +25,10 @@ pub fn rebuild(
     order: &Order<'_>,
     survey: &Survey,
 ) -> anyhow::Result<(Frozen, Progress)> {
-    let refuse = |why: String| {
-        UserError::new(format!("rollout `{}` cannot go on: {why}", rollout.id)).hint(
-            "end it with `escale abort`, then start anew: what it did is in the tenants' records",
-        )
-    };
+    let refuse = |why: String| refused(rollout, &why);
     let (plan, strategy) =
         ledger::thaw(rollout, lines, |line| planned(line, order)).map_err(refuse)?;
     let frozen = Frozen::new(plan, strategy);
-    check_content(&frozen, order).map_err(refuse)?;
     let mut progress = Progress::new(&frozen.plan);
     progress.state = state(rollout);
     for wave in &mut progress.waves {
@@ -50,32 +49,55 @@ pub fn rebuild(
             Ok(Some(Err(error))) => return Err(error.clone().into()),
             Ok(None) => None,
             Err(why) => {
-                return Err(refuse(format!(
-                    "cluster `{}` does not answer: {why}",
-                    place.cluster
-                ))
-                .into());
+                let why = format!("its cluster does not answer: {why}");
+                let deferred = TenantProgress::new(Phase::Deferred { why });
+                progress.tenants.insert(place.tenant.clone(), deferred);
+                continue;
             }
         };
-        progress
-            .tenants
-            .insert(place.tenant.clone(), tenant(rollout, planned, record));
+        let one = tenant(rollout, planned, record);
+        progress.tenants.insert(place.tenant.clone(), one);
     }
     Ok((frozen, progress))
 }
 
+fn refused(rollout: &RolloutRecord, why: &str) -> UserError {
+    UserError::new(format!("rollout `{}` cannot go on: {why}", rollout.id))
+        .hint("end it with `escale abort`, then start anew: what it did is in the tenants' records")
+}
+
+/// A plan's line, as long as it names what it is to run.
 fn planned(line: &PlanLine, order: &Order<'_>) -> Option<Planned> {
-    let tenant = order.fleet.tenant(&line.tenant)?;
+    let is_there =
+        |tenant: &&Tenant| tenant.cluster == line.cluster && tenant.namespace == line.namespace;
+    let tenant = order.fleet.tenant(&line.tenant).filter(is_there);
     Some(Planned {
-        place: planning::place(tenant),
+        place: tenant.map_or_else(|| bare_place(line), planning::place),
         digest: line.digest.clone()?,
         from: line.from.clone(),
         last_good: line.back_to.clone(),
     })
 }
 
+/// Where a tenant is that the fleet does not name any more, or names elsewhere: a newer release may have removed it.
+fn bare_place(line: &PlanLine) -> Place {
+    Place {
+        tenant: line.tenant.clone(),
+        cluster: line.cluster.clone(),
+        namespace: line.namespace.clone(),
+        provider: None,
+        group: None,
+        after: Vec::new(),
+        labels: BTreeMap::new(),
+    }
+}
+
 /// The commit must still render what was planned: a newer escale could render otherwise.
-fn check_content(frozen: &Frozen, order: &Order<'_>) -> Result<(), String> {
+pub fn check_content(
+    rollout: &RolloutRecord,
+    frozen: &Frozen,
+    order: &Order<'_>,
+) -> Result<(), UserError> {
     for (_, planned) in frozen.plan.tenants() {
         let tenant = &planned.place.tenant;
         let rendered = order
@@ -84,10 +106,9 @@ fn check_content(frozen: &Frozen, order: &Order<'_>) -> Result<(), String> {
             .and_then(|bundle| bundle.as_ref().ok());
         let digest = rendered.map(PackedBundle::digest);
         if digest != Some(&planned.digest) {
-            return Err(format!(
-                "`{tenant}` does not render to the planned bundle {}",
-                planned.digest
-            ));
+            let planned = &planned.digest;
+            let why = format!("`{tenant}` does not render to the planned bundle {planned}");
+            return Err(refused(rollout, &why));
         }
     }
     Ok(())
@@ -95,6 +116,11 @@ fn check_content(frozen: &Frozen, order: &Order<'_>) -> Result<(), String> {
 
 fn state(rollout: &RolloutRecord) -> State {
     let why = rollout.reason.clone().unwrap_or_default();
+    if let (Some(by), RolloutState::Running | RolloutState::Paused) =
+        (&rollout.superseded_by, rollout.state)
+    {
+        return State::Superseding { by: by.clone() };
+    }
     match rollout.state {
         RolloutState::Paused => {
             let failed = rollout
@@ -124,7 +150,7 @@ fn wave_state(recorded: &record::WaveRecord) -> WaveState {
     }
 }
 
-/// Where a tenant stands. Whoever was left in the middle starts again: every write is the same.
+/// Where a tenant stands. Whoever was left in the middle is gone on with: every write is the same.
 fn tenant(
     rollout: &RolloutRecord,
     planned: &Planned,
@@ -142,7 +168,7 @@ fn tenant(
         return if claim.action == record::Action::Rollback {
             failed(Phase::Failed { at: claim.since }, &claim.why)
         } else {
-            TenantProgress::new(Phase::Pending)
+            TenantProgress::new(Phase::LeftOff)
         };
     }
     if record.rollout.as_ref() != Some(&rollout.id) {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::cluster::{CallError, Item, Kind, Reader, Within, Writer};
+use crate::cluster::{CallError, Item, Kind, Preconditions, Reader, Within, Writer};
 use crate::error::UserError;
-use crate::manifest::Digest;
+use crate::manifest::{Digest, ObjectRef};
 use crate::record::{
     self, ClusterRecord, NAMESPACE, PackedBundle, PlanLine, RolloutRecord, Stored, TenantRecord,
     Word,
@@ -144,6 +144,31 @@ pub async fn replace_rollout(
         .replace(&record::encode_rollout(rollout, Some(version)))
         .await?;
     Ok(record::decode_rollout(&stored)?)
+}
+
+/// Removes the record of a rollout that never began.
+pub async fn delete_rollout(hub: &Writer, id: &str) -> Result<(), CallError> {
+    let name = record::rollout_name(id);
+    let Some(found) = hub.reader().config_map(NAMESPACE, &name).await? else {
+        return Ok(());
+    };
+    let text = |path: &str| {
+        found
+            .pointer(path)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let meant = Preconditions {
+        uid: text("/metadata/uid").unwrap_or_default(),
+        resource_version: text("/metadata/resourceVersion"),
+    };
+    let object = ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        namespace: Some(NAMESPACE.to_owned()),
+        name,
+    };
+    hub.delete(&object, &meant, None).await.map(|_| ())
 }
 
 /// The rollouts of an environment, oldest first.

@@ -32,7 +32,12 @@ pub fn event(word: &Word, state: &State) -> Option<What> {
     match (word.verb, state) {
         (Verb::Pause, State::Running) => Some(What::Paused { by, why }),
         (Verb::Resume, State::Paused { .. }) => Some(What::Resumed { by, why }),
-        (Verb::Abort, State::Running | State::Paused { .. }) => Some(What::Aborted { by, why }),
+        (Verb::Supersede, State::Running | State::Paused { .. }) => {
+            Some(What::Superseded { by: why })
+        }
+        (Verb::Abort, State::Running | State::Paused { .. } | State::Superseding { .. }) => {
+            Some(What::Aborted { by, why })
+        }
         _ => None,
     }
 }

@@ -29,6 +29,9 @@ pub struct RolloutRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub since: Timestamp,
+    /// The release that waits for it to come to rest, or went before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
     pub waves: Vec<WaveRecord>,
     /// How many shards the plan has; all are written before this record is.
     pub shards: usize,
@@ -40,6 +43,7 @@ pub struct RolloutRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RolloutState {
+    /// Waits for its turn: it has no plan yet.
     Planned,
     Running,
     Paused,
@@ -126,6 +130,11 @@ impl RolloutState {
             | Self::Superseded
             | Self::RolledBack => true,
         }
+    }
+
+    /// Whether it has begun and is not over.
+    pub fn is_open(self) -> bool {
+        !self.is_over() && self != Self::Planned
     }
 
     /// The spelling in records and JSON.

@@ -34,6 +34,8 @@ pub enum Verb {
     Pause,
     Resume,
     Abort,
+    /// A newer release waits: its commit is the reason.
+    Supersede,
     Approve,
     Reject,
     Hold,
@@ -114,6 +116,8 @@ impl Standing {
             Verb::Pause => replace(&mut self.pauses, word),
             Verb::Resume => take_back(&mut self.pauses, word),
             Verb::Abort => replace(&mut self.aborts, word),
+            // It is about one rollout, which ends by it.
+            Verb::Supersede => {}
             Verb::Approve => {
                 take_back(&mut self.rejections, word);
                 replace(&mut self.approvals, word);
@@ -144,6 +148,7 @@ impl Verb {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Abort => "abort",
+            Self::Supersede => "supersede",
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::Hold => "hold",

@@ -70,6 +70,49 @@ pub fn too_shallow(root: &Path) -> anyhow::Error {
         .into()
 }
 
+/// Why two commits cannot be compared.
+pub fn lacks(git: &Repository, commit: &str) -> String {
+    let short = commit.get(..10).unwrap_or(commit);
+    if git.is_shallow() {
+        return format!(
+            "this clone is shallow and lacks the history to {short} (git fetch --unshallow; in GitLab CI, GIT_DEPTH: 0)"
+        );
+    }
+    format!("this clone lacks commit {short} (git fetch)")
+}
+
+pub fn not_on_branch(
+    git: &Repository,
+    root: &Path,
+    branch: &str,
+    commit: &str,
+    is_branch_unknown: bool,
+) -> UserError {
+    let shown = root.display();
+    let short = commit.get(..10).unwrap_or(commit);
+    if is_branch_unknown {
+        let why =
+            format!("this clone has no branch `{branch}`, and only its commits are rolled out");
+        return UserError::new(why)
+            .hint(format!(
+                "git -C {shown} fetch origin {branch}:refs/remotes/origin/{branch}"
+            ))
+            .hint("another branch is named by `source.branch` in environment.yaml");
+    }
+    let error = UserError::new(format!(
+        "commit {short} is not on branch `{branch}`, and only its commits are rolled out"
+    ));
+    if git.is_shallow() {
+        error.hint(format!(
+            "this clone is shallow: git -C {shown} fetch --unshallow"
+        ))
+    } else {
+        error.hint(format!(
+            "merge it first; is `{branch}` of this clone up to date? git -C {shown} fetch origin"
+        ))
+    }
+}
+
 /// An object that the commit names and the clone lacks: a partial clone fetches it only for git itself.
 pub fn missing(repo: &Repo, what: &str, error: &git2::Error) -> anyhow::Error {
     let is_partial = repo.git.as_ref().is_some_and(is_partial);

@@ -6,6 +6,7 @@
 mod advice;
 mod commit;
 mod folder;
+mod kinship;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use git2::{ErrorCode, ObjectType, Repository, StatusOptions, TreeWalkMode, TreeW
 use crate::error::UserError;
 
 pub use commit::Commit;
+pub use kinship::Kinship;
 
 /// The folders of a repository that matter to us.
 const FOLDERS: [&str; 3] = ["environments", "templates", "secrets"];

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::error::UserError;
-use crate::repo::{Repo, Tree};
+use crate::repo::{Kinship, Repo, Tree};
 
 fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
@@ -253,4 +253,38 @@ fn what_is_no_text_or_no_file_is_refused() {
             .chain()
             .any(|cause| cause.to_string() == "`templates/platform/b.yaml.j2` is a symbolic link")
     );
+}
+
+#[test]
+fn git_tells_which_of_two_commits_is_newer_and_what_a_shallow_clone_cannot_tell() {
+    let folder = repository();
+    let [first, second] = ["HEAD~1", "HEAD"].map(|rev| git(folder.path(), &["rev-parse", rev]));
+    git(folder.path(), &["checkout", "-qb", "side", "HEAD~1"]);
+    git(
+        folder.path(),
+        &["commit", "-q", "--allow-empty", "-m", "side"],
+    );
+    let side = git(folder.path(), &["rev-parse", "HEAD"]);
+    let repo = Repo::open(folder.path()).unwrap();
+    assert_eq!(repo.kinship(&second, &second), Kinship::Same);
+    assert_eq!(repo.kinship(&second, &first), Kinship::Newer);
+    assert_eq!(repo.kinship(&first, &second), Kinship::Older);
+    assert_eq!(repo.kinship(&side, &second), Kinship::Apart);
+    repo.ensure_on_branch("main", &first).unwrap();
+    let refused = repo.ensure_on_branch("main", &side).unwrap_err();
+    let refused = told(&refused, folder.path());
+    assert!(refused.contains("is not on branch `main`"), "{refused}");
+
+    let clone = TempDir::new().unwrap();
+    let source = format!("file://{}", folder.path().display());
+    git(
+        clone.path(),
+        &["clone", "-q", "--depth=1", "-b", "main", &source, "."],
+    );
+    let shallow = Repo::open(clone.path()).unwrap();
+    let Kinship::Unknown { why } = shallow.kinship(&second, &first) else {
+        panic!("it cannot know")
+    };
+    assert!(why.contains("GIT_DEPTH: 0"), "{why}");
+    shallow.ensure_on_branch("main", &second).unwrap();
 }

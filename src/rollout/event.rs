@@ -110,6 +110,10 @@ pub enum What {
         by: String,
         why: String,
     },
+    /// A newer release takes over once what is in flight has settled.
+    Superseded {
+        by: String,
+    },
     Finished {
         outcome: Outcome,
         why: String,

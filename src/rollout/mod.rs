@@ -13,7 +13,7 @@ mod strategy;
 
 pub use event::{Event, Failure, What};
 pub use limits::Scope;
-pub use next::{Frozen, Next, Wait};
+pub use next::{Frozen, Next, Wait, Whom};
 pub use plan::{Candidate, Excluded, Exclusion, Place, Plan, Planned, Wanted, Wave};
 pub use progress::{
     Failed, Health, Outcome, Phase, Progress, Sample, State, TenantProgress, WaveProgress,

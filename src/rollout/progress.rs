@@ -28,6 +28,10 @@ pub enum State {
         why: String,
         failed: bool,
     },
+    /// A newer release waits: starts nothing, lets what is in flight settle, then ends.
+    Superseding {
+        by: String,
+    },
     /// A breach sends tenants back; nothing goes forward any more.
     RollingBack {
         why: String,
@@ -55,6 +59,8 @@ pub enum Outcome {
     /// Failed, and a person is needed.
     Failed,
     Aborted,
+    /// A newer release goes on from here.
+    Superseded,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +123,8 @@ pub enum Health {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     Pending,
+    /// Written to in part by a process that is gone: it is gone on with before anything else starts.
+    LeftOff,
     Writing {
         since: Timestamp,
     },
@@ -163,7 +171,8 @@ impl Phase {
     /// Written to, and not settled: what limits on concurrency count.
     pub fn is_in_flight(&self) -> bool {
         match self {
-            Self::Writing { .. }
+            Self::LeftOff
+            | Self::Writing { .. }
             | Self::Settling { .. }
             | Self::Closing { .. }
             | Self::Failed { .. }
@@ -321,6 +330,7 @@ impl Progress {
                     failed: false,
                 };
             }
+            What::Superseded { by } => self.state = State::Superseding { by: by.clone() },
             What::Resumed { .. } => self.resume(),
             What::Aborted { by, why } => {
                 self.state = State::Aborting {

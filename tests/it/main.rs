@@ -17,6 +17,7 @@ mod simulation;
 #[path = "../conformance/mod.rs"]
 mod story;
 mod structure;
+mod succession;
 mod tenant_steps;
 mod tidy;
 mod yaml;

@@ -159,7 +159,7 @@ fn who_is_told_to_stop_before_the_first_write_stops_at_once() {
         });
         let began = tokio::time::Instant::now();
         let (sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
-        let mut deaf = |_: &_, _: &_, _: &_| {};
+        let mut deaf = |_: engine::Heard<'_>| {};
         let world = World {
             stop,
             ..scene.world(&mut deaf)
@@ -436,11 +436,8 @@ fn a_word_pauses_a_rollout_within_seconds_and_another_lets_it_go_on() {
         let people = async {
             tokio::time::sleep(Duration::from_secs(12)).await;
             let hub = scene.clusters.hub().unwrap().writer();
-            let id = engine::latest_rollout(&scene.clusters, "test")
-                .await
-                .unwrap()
-                .unwrap()
-                .id;
+            let latest = engine::latest(&scene.clusters, "test").await.unwrap();
+            let id = latest.rollout.unwrap().id;
             store::say(&hub, &say(Verb::Pause, scene.clock.now(), id.clone()))
                 .await
                 .unwrap();

@@ -2,18 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use escale::cluster::{Cluster, Limits};
 use escale::engine::{
-    self, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Order, Records, Return,
-    RollbackOrder, Stop, Who, World,
+    self, Audience, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Heard, Order,
+    Records, Return, RollbackOrder, Stop, Who, World,
 };
 use escale::fleet::{Files, Fleet, load};
 use escale::record::{PackedBundle, TenantRecord};
 use escale::render::Renderer;
+use escale::repo::Kinship;
 use escale::rollout::{self, Strategy};
 use escale::sim::{Options, SimCluster};
 use jiff::SignedDuration;
@@ -61,10 +63,6 @@ spec:
   brake: {deletes: 3, ofTenant: 50%, ofTenants: 100%}
 ";
 
-/// Hears every event of a rollout.
-pub type Audience<'a> =
-    dyn FnMut(&rollout::Event, &rollout::Progress, &rollout::Frozen) + Send + 'a;
-
 /// A hub and two clusters with six tenants, and the files they are made of.
 pub struct Scene {
     pub clock: Clock,
@@ -93,6 +91,8 @@ impl Release {
             },
             selected: None,
             who: who(holder),
+            lineage: &in_order,
+            may_be_older: false,
             allowed_deletes: None,
         }
     }
@@ -168,12 +168,12 @@ impl Scene {
     }
 
     pub async fn try_roll_out(&self, release: &Release, holder: &str) -> anyhow::Result<Carried> {
-        let mut deaf = |_: &_, _: &_, _: &_| {};
+        let mut deaf = |_: Heard<'_>| {};
         engine::roll_out(&release.order(holder), self.world(&mut deaf)).await
     }
 
     pub async fn roll_back(&self, tenant: &str) -> anyhow::Result<Ended> {
-        self.roll_back_by(tenant, "ana", &mut |_: &_, _: &_, _: &_| {})
+        self.roll_back_by(tenant, "ana", &mut |_: Heard<'_>| {})
             .await
     }
 
@@ -181,7 +181,7 @@ impl Scene {
         &self,
         tenant: &str,
         holder: &str,
-        audience: &mut Audience<'_>,
+        audience: &mut (dyn FnMut(Heard<'_>) + Send),
     ) -> anyhow::Result<Ended> {
         let records = Records::read(&self.clusters, "test").await;
         let stored = records
@@ -200,7 +200,7 @@ impl Scene {
         engine::roll_back(order, self.world(audience)).await
     }
 
-    pub fn world<'a>(&self, audience: &'a mut Audience<'_>) -> World<'a> {
+    pub fn world<'a>(&self, audience: &'a mut Audience<'a>) -> World<'a> {
         let stop = tokio::sync::watch::channel(Stop::GoOn).1;
         World {
             clusters: self.clusters.clone(),
@@ -291,6 +291,15 @@ fn files(strategy: &str) -> Files {
     files
 }
 
+/// Releases come in the order of their ids.
+fn in_order(one: &str, other: &str) -> Kinship {
+    match one.cmp(other) {
+        Ordering::Less => Kinship::Older,
+        Ordering::Equal => Kinship::Same,
+        Ordering::Greater => Kinship::Newer,
+    }
+}
+
 pub fn who(name: &str) -> Who {
     Who {
         name: name.to_owned(),
@@ -319,7 +328,7 @@ pub fn left_out(carried: &Carried) -> Vec<String> {
     let plan = match carried {
         Carried::Ended(ended) => &ended.frozen.plan,
         Carried::NothingToDo { plan } => plan,
-        Carried::Taken { .. } => return Vec::new(),
+        Carried::Taken { .. } | Carried::Ahead(_) | Carried::Queued { .. } => return Vec::new(),
     };
     plan.exceptions()
         .map(|excluded| format!("{}: {}", excluded.tenant, excluded.reason.words()))

@@ -13,13 +13,14 @@ use crate::cli::ui::Ui;
 use crate::cli::voice::{Voice, counted, duration};
 use crate::cli::{runtime, stage};
 use crate::engine::{
-    self, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Order, Records, Return,
-    RollbackOrder, Who, World,
+    self, Audience, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Heard, Order,
+    Records, Return, RollbackOrder, Who, World,
 };
 use crate::error::{Exit, UserError};
 use crate::fleet::{Files, Fleet};
 use crate::record::PackedBundle;
 use crate::render::Renderer;
+use crate::repo::Kinship;
 use crate::rollout::{Outcome, Phase, Strategy};
 use crate::sim::{Options, SimCluster};
 
@@ -192,11 +193,13 @@ impl<'a> Theatre<'a> {
             },
             selected: None,
             who: who("pipeline", "merged"),
+            lineage: &in_order,
+            may_be_older: false,
             allowed_deletes: None,
         };
         let began = self.clock.now();
         let mut voice = Voice::new(self.ui, Some(began));
-        let mut hear = |event: &_, progress: &_, frozen: &_| voice.hear(event, progress, frozen);
+        let mut hear = |heard: Heard<'_>| voice.hear(&heard);
         let carried = engine::roll_out(&order, self.world(&mut hear)).await?;
         let Carried::Ended(ended) = carried else {
             anyhow::bail!("the rollout of the demo did not run")
@@ -214,6 +217,7 @@ impl<'a> Theatre<'a> {
                 Outcome::RolledBack => "failed, and everything it touched is back",
                 Outcome::Failed => "failed",
                 Outcome::Aborted => "aborted",
+                Outcome::Superseded => "left to a newer release",
             };
             self.ui.say(format!("          {words} in {took}: {why}"));
         }
@@ -302,7 +306,7 @@ impl<'a> Theatre<'a> {
         };
         let began = self.clock.now();
         let mut voice = Voice::new(self.ui, Some(began));
-        let mut hear = |event: &_, progress: &_, frozen: &_| voice.hear(event, progress, frozen);
+        let mut hear = |heard: Heard<'_>| voice.hear(&heard);
         let ended = engine::roll_back(order, self.world(&mut hear)).await?;
         expect(&ended, &[Outcome::Succeeded])?;
         self.ui.say(format!(
@@ -312,16 +316,7 @@ impl<'a> Theatre<'a> {
         Ok(())
     }
 
-    fn world<'b>(
-        &self,
-        audience: &'b mut (
-                    dyn FnMut(
-            &crate::rollout::Event,
-            &crate::rollout::Progress,
-            &crate::rollout::Frozen,
-        ) + Send
-                ),
-    ) -> World<'b> {
+    fn world<'b>(&self, audience: &'b mut Audience<'b>) -> World<'b> {
         World {
             clusters: self.clusters.clone(),
             clock: self.clock,
@@ -351,6 +346,15 @@ impl<'a> Theatre<'a> {
              \x20 escale rollout --sim              roll out your own commit on simulated clusters\n\
              docs/guide.md goes on from here.",
         );
+    }
+}
+
+/// Releases of the story are numbered by their ids.
+fn in_order(one: &str, other: &str) -> Kinship {
+    match one.cmp(other) {
+        std::cmp::Ordering::Less => Kinship::Older,
+        std::cmp::Ordering::Equal => Kinship::Same,
+        std::cmp::Ordering::Greater => Kinship::Newer,
     }
 }
 

@@ -14,6 +14,7 @@ fn rollout() -> RolloutRecord {
         state: RolloutState::Running,
         reason: None,
         since: at(1),
+        superseded_by: None,
         waves: vec![WaveRecord {
             name: "canary".to_owned(),
             role: Some("canary".to_owned()),

@@ -37,6 +37,7 @@ impl Look<'_> {
         match (&progress.phase, &progress.failure) {
             (Phase::Failed { .. }, Some(failed)) => Some(failed.why.clone()),
             (Phase::Left { .. }, _) => None,
+            (Phase::LeftOff, _) => self.reason_to_undo(),
             _ if is_settled_forward => match &self.progress.state {
                 State::RollingBack { why } if is_breached => Some(why.clone()),
                 _ => None,

@@ -34,7 +34,7 @@ impl Look<'_> {
     }
 
     /// The canary wave that has a failure, if one has: it says what happens, also when a later wave runs by then.
-    fn failed_canary(&self) -> Option<&Wave> {
+    pub(super) fn failed_canary(&self) -> Option<&Wave> {
         let (wave, ..) = self
             .tenants()
             .find(|(wave, _, progress)| wave.role == Role::Canary && counts(progress))?;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::slots::{self, Slots};
-use super::{Look, Next, Seen, Wait};
+use super::{Look, Next, Seen, Wait, Whom};
 use crate::fleet::config::OnBreach;
 use crate::rollout::event::What;
 use crate::rollout::plan::{Planned, Wave};
@@ -206,7 +206,7 @@ impl<'a> Look<'a> {
             // A time that has passed wakes nobody: what is left to wait for is being seen.
             until: (self.now < until).then_some(until),
             on,
-            person: None,
+            whom: Whom::Tenants,
         })
     }
 

@@ -7,6 +7,7 @@
 mod back;
 mod budgets;
 mod forward;
+mod left_off;
 mod settle;
 mod slots;
 mod verdicts;
@@ -51,8 +52,19 @@ pub struct Wait {
     pub until: Option<Timestamp>,
     /// In words, for people: what is waited for.
     pub on: Vec<String>,
-    /// Nothing is in flight, and only a person can go on; `true` if that is because of a failure.
-    pub person: Option<bool>,
+    /// Who makes it go on.
+    pub whom: Whom,
+}
+
+/// Who or what makes a rollout go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Tenants that settle or soak.
+    Tenants,
+    /// Nothing is in flight: a time that comes, or somebody's word.
+    Gate,
+    /// Nothing is in flight, and only a person can go on; `failed` if that is because of a failure.
+    Person { failed: bool },
 }
 
 impl Frozen {
@@ -96,7 +108,12 @@ impl Frozen {
             };
         }
         let look = Look::new(self, progress, now);
-        let urgent = [Look::verdicts, Look::breaches, Look::ways_back];
+        let urgent = [
+            Look::verdicts,
+            Look::breaches,
+            Look::ways_back,
+            Look::left_off,
+        ];
         let decisions = urgent
             .iter()
             .map(|decide| decide(&look))

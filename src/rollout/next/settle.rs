@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Look, Next, Wait};
+use super::{Look, Next, Wait, Whom};
 use crate::rollout::event::What;
 use crate::rollout::plan::Wave;
 use crate::rollout::progress::{Outcome, Phase, State, TenantProgress};
@@ -16,19 +16,23 @@ impl Look<'_> {
             return Next::Wait(Wait {
                 until: self.next_deadline(),
                 on: self.in_flight_words(),
-                person: None,
+                whom: Whom::Tenants,
             });
         }
         match &self.progress.state {
             State::Paused { by, why, failed } => Next::Wait(Wait {
                 until: None,
                 on: vec![format!("a person: paused by {by}: {why}")],
-                person: Some(*failed),
+                whom: Whom::Person { failed: *failed },
             }),
             State::RollingBack { why } => Next::Do(vec![self.finish_rolled_back(why)]),
             State::Aborting { by, why } => Next::Do(vec![What::Finished {
                 outcome: Outcome::Aborted,
                 why: format!("aborted by {by}: {why}"),
+            }]),
+            State::Superseding { by } => Next::Do(vec![What::Finished {
+                outcome: Outcome::Superseded,
+                why: format!("superseded by release {by}"),
             }]),
             State::Running | State::Finished { .. } => self.forward(),
         }
@@ -63,7 +67,7 @@ impl Look<'_> {
         Wait {
             until: self.next_deadline(),
             on,
-            person: None,
+            whom: Whom::Tenants,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use escale::engine::{self, Carried, Ending, Records, Stop, World, holds, store};
+use escale::engine::{self, Carried, Ending, Heard, Records, Stop, World, holds, store};
 use escale::error::{Exit, exit_code};
 use escale::record::{Hold, Scope, TenantRecord, Verb, Word};
 use escale::rollout::Outcome;
@@ -177,6 +177,17 @@ impl Stage {
         }
     }
 
+    fn hear(&self, name: &str, heard: &Heard<'_>) {
+        if let Heard::Event {
+            event,
+            progress,
+            frozen,
+        } = heard
+        {
+            self.rules().hear(name, event, progress, frozen);
+        }
+    }
+
     // --- Jobs ---
 
     async fn job(
@@ -220,8 +231,7 @@ impl Stage {
         release: usize,
         stop: tokio::sync::watch::Receiver<Stop>,
     ) -> anyhow::Result<Carried> {
-        let mut hear =
-            |event: &_, progress: &_, frozen: &_| self.rules().hear(name, event, progress, frozen);
+        let mut hear = |heard: Heard<'_>| self.hear(name, &heard);
         let world = World {
             stop,
             ..self.scene.world(&mut hear)
@@ -243,6 +253,8 @@ impl Stage {
         match carried {
             Ok(Carried::NothingToDo { .. }) => self.say(&format!("{name}: nothing to do")),
             Ok(Carried::Taken { by }) => self.say(&format!("{name}: taken by {by}")),
+            Ok(Carried::Ahead(ahead)) => self.say(&format!("{name}: {ahead:?}")),
+            Ok(Carried::Queued { behind }) => self.say(&format!("{name}: waits for {behind}")),
             Ok(Carried::Ended(ended)) => self.say(&format!("{name}: ended: {:?}", ended.ending)),
             Err(error) if exit_code(&error) == Exit::NotFinished => {
                 self.say(&format!("{name}: {error:#}"));
@@ -260,8 +272,7 @@ impl Stage {
     // --- People ---
 
     async fn rollback(&self, name: &str, tenant: &str, killed: Option<Duration>) {
-        let mut hear =
-            |event: &_, progress: &_, frozen: &_| self.rules().hear(name, event, progress, frozen);
+        let mut hear = |heard: Heard<'_>| self.hear(name, &heard);
         let work = self.scene.roll_back_by(tenant, name, &mut hear);
         self.rules().let_go(tenant);
         // As the scene says.
@@ -391,6 +402,12 @@ impl Stage {
                 }
                 Ok(Carried::Taken { by }) => {
                     self.breaks("I50", &format!("{by} still has the lease"));
+                }
+                Ok(Carried::Ahead(ahead)) => {
+                    self.breaks("I50", &format!("the newest is older: {ahead:?}"));
+                }
+                Ok(Carried::Queued { behind }) => {
+                    self.breaks("I50", &format!("{behind} still goes first"));
                 }
                 Err(error) => self.breaks("I50", &format!("all is mended, and: {error:#}")),
             }

@@ -1,6 +1,6 @@
 //! What must hold whatever happens: the invariants of `docs/simulation.md`, by the numbers used there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use escale::manifest::Digest;
 use escale::record::decode_rollout;
@@ -43,6 +43,8 @@ const PAUSED: &str = "it is paused";
 #[derive(Default)]
 struct Seen {
     rolls_back: bool,
+    /// Started and not settled since: whoever goes on with them starts nobody anew.
+    in_flight: BTreeSet<String>,
     stopped: Option<&'static str>,
 }
 
@@ -170,14 +172,26 @@ impl Rules {
             What::WaveBreached { .. }
             | What::Paused { .. }
             | What::Resumed { .. }
+            | What::Superseded { .. }
             | What::Aborted { .. } => {
                 self.stops_or_goes_on(&rollout, &event.what);
             }
             What::Finished { outcome, .. } => {
                 self.finishes(now, &rollout, *outcome, progress, frozen);
+                // It may conduct another one now.
+                self.conducted.remove(process);
             }
             _ => {}
         }
+        self.keep_in_flight(&rollout, progress);
+    }
+
+    fn keep_in_flight(&mut self, rollout: &str, progress: &Progress) {
+        let in_flight = progress.tenants.iter();
+        let in_flight = in_flight.filter(|(_, one)| one.phase.is_in_flight());
+        let in_flight = in_flight.map(|(tenant, _)| tenant.clone()).collect();
+        let seen = self.rollouts.entry(rollout.to_owned()).or_default();
+        seen.in_flight = in_flight;
     }
 
     fn starts(
@@ -222,7 +236,11 @@ impl Rules {
                 ),
             );
         }
-        let stopped = self.rollouts.get(rollout).filter(|_| !rollout.is_empty());
+        let seen = self.rollouts.get(rollout);
+        if seen.is_some_and(|seen| seen.in_flight.contains(tenant)) {
+            return;
+        }
+        let stopped = seen.filter(|_| !rollout.is_empty());
         if let Some(why) = stopped.and_then(|seen| seen.stopped) {
             self.breaks(now, "I06", &format!("`{tenant}` starts though {why}"));
         }
@@ -368,6 +386,7 @@ impl Rules {
             } => seen.stopped = Some("a breach stopped it"),
             What::Paused { .. } if !seen.rolls_back => seen.stopped = Some(PAUSED),
             What::Aborted { .. } => seen.stopped = Some("it was aborted"),
+            What::Superseded { .. } => seen.stopped = Some("a newer release waits"),
             What::Resumed { .. } if !seen.rolls_back => seen.stopped = None,
             _ => {}
         }
@@ -428,7 +447,7 @@ impl Rules {
             .into_iter()
             .filter_map(|object| decode_rollout(&object).ok())
             .map(|stored| stored.value)
-            .find(|rollout| !rollout.state.is_over());
+            .find(|rollout| rollout.state.is_open());
         let id = open.map(|rollout| rollout.id).unwrap_or_default();
         self.conducted.insert(process.to_owned(), id.clone());
         id

@@ -30,6 +30,7 @@ pub struct Knobs {
     pub on_breach: &'static str,
     pub scope: &'static str,
     pub mode: &'static str,
+    pub on_newer: &'static str,
 }
 
 /// How the pods of a release behave.
@@ -162,6 +163,7 @@ impl Script {
             on_breach,
             scope,
             mode,
+            on_newer,
         } = &self.knobs;
         format!(
             "
@@ -178,6 +180,7 @@ spec:
     - {{name: canary, role: canary, select: {{ring: canary}}, soak: {canary_soak}s, onBreach: rollback}}
     - {{name: rest, soak: {soak}s, onBreach: {on_breach}}}
   rollback: {{maxConcurrency: {{all: 100%}}, scope: {scope}}}
+  onNewer: {on_newer}
   brake: {{deletes: 50, ofTenant: 90%, ofTenants: 100%}}
 "
         )
@@ -194,6 +197,7 @@ impl Knobs {
             on_breach: dice.one_of(&["rollback", "rollback", "pause", "continue"]),
             scope: dice.one_of(&["wave", "rollout"]),
             mode: dice.one_of(&["soft", "soft", "strict"]),
+            on_newer: dice.one_of(&["queueLatest", "queueLatest", "supersede", "refuse"]),
         }
     }
 }

@@ -7,7 +7,7 @@ fn until(script: &mut Script, line: &str) {
     while script.at(line).is_none() {
         match script.frozen.next(&script.progress, script.now) {
             Next::Do(decisions) => decisions.into_iter().for_each(|what| script.happen(what)),
-            Next::Wait(wait) if wait.person.is_none() => script.pass_a_second(),
+            Next::Wait(wait) if wait.whom == Whom::Tenants => script.pass_a_second(),
             end => panic!("{end:?} before `{line}`"),
         }
     }
@@ -28,7 +28,7 @@ fn a_canary_of_which_nothing_is_left_stops_for_a_person_who_may_go_on_without_it
     script.happen(taken_over("canary-b"));
     let end = script.run();
     assert!(
-        matches!(&end, Next::Wait(wait) if wait.person == Some(true)),
+        matches!(&end, Next::Wait(wait) if wait.whom == Whom::Person { failed: true }),
         "{end:?}"
     );
     assert_eq!(script.at("waveStarted early"), None);

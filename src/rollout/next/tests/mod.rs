@@ -93,7 +93,7 @@ fn too_many_failures_in_the_last_wave_pause_for_a_person_and_nothing_more_starts
     let Next::Wait(wait) = end else {
         panic!("{end:?}")
     };
-    assert_eq!(wait.person, Some(true));
+    assert_eq!(wait.whom, Whom::Person { failed: true });
     let started = script.count("tenantStarted");
     assert!(
         started < 12,
@@ -148,7 +148,7 @@ fn a_pause_starts_nothing_and_what_is_in_flight_settles() {
     });
     let end = script.run();
     assert!(
-        matches!(&end, Next::Wait(wait) if wait.person == Some(false)),
+        matches!(&end, Next::Wait(wait) if wait.whom == Whom::Person { failed: false }),
         "{end:?}"
     );
     assert_eq!(script.count("tenantSucceeded"), 2);

@@ -143,7 +143,7 @@ impl Script {
         for _ in 0..20_000 {
             match self.frozen.next(&self.progress, self.now) {
                 Next::Do(decisions) => decisions.into_iter().for_each(|what| self.happen(what)),
-                Next::Wait(wait) if wait.person.is_none() => {
+                Next::Wait(wait) if wait.whom == Whom::Tenants => {
                     let is_past = wait.until.is_some_and(|until| until <= self.now);
                     assert!(!is_past, "a time that has passed wakes nobody: {wait:?}");
                     self.pass_a_second();

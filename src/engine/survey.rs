@@ -1,0 +1,144 @@
+//! What planning knows: records of the clusters, rollouts and words of the hub. Holds no writer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::clusters::Clusters;
+use super::identity::{self, Newcomers};
+use super::lease::Lease;
+use super::planning::{self, Circumstances, Records};
+use super::rollouts::Order;
+use super::soaks::Soaks;
+use super::store;
+use crate::error::UserError;
+use crate::manifest::Digest;
+use crate::record::{self, RolloutRecord, RolloutState, Stored};
+use crate::rollout::Plan;
+
+/// What the hub and the clusters knew before anything was planned.
+pub struct Survey {
+    pub records: Records,
+    pub soaks: Soaks,
+    /// Bundles that must not go forward again, and why.
+    pub quarantined: BTreeMap<Digest, String>,
+    /// The commits that they belong to.
+    pub quarantined_releases: Vec<String>,
+    pub rollouts: Vec<Stored<RolloutRecord>>,
+    /// Clusters that the hub has not noted yet.
+    pub newcomers: Newcomers,
+}
+
+/// Reads what planning needs. Holds no writer.
+pub async fn survey(
+    clusters: &Clusters,
+    environment: &str,
+    now: Timestamp,
+) -> anyhow::Result<Survey> {
+    let hub = clusters.hub()?;
+    let reader = hub.reader();
+    let advise = |trouble: store::Trouble| trouble.advise(hub.name());
+    let newcomers = identity::verify(clusters, &reader).await.map_err(advise)?;
+    let records = Records::read(clusters, environment).await;
+    let found = store::rollouts(&reader, environment)
+        .await
+        .map_err(|error| error.advise(hub.name()))?;
+    let rollouts = found
+        .into_iter()
+        .map(|found| found.record)
+        .collect::<Result<Vec<_>, UserError>>()?;
+    let words = store::words(&reader, environment).await.map_err(advise)?;
+    let standing = record::standing(&words, now);
+    let referenced: BTreeSet<&str> = records
+        .iter()
+        .filter_map(|stored| stored.value.rollout.as_deref())
+        .collect();
+    let last = rollouts
+        .iter()
+        .map(|stored| &stored.value)
+        .filter(|rollout| referenced.contains(rollout.id.as_str()));
+    let soaks = Soaks::read(&reader, last).await.map_err(advise)?;
+    let mut quarantined = BTreeMap::new();
+    for word in &standing.quarantines {
+        for rollout in rollouts
+            .iter()
+            .filter(|stored| is_of(&stored.value, &word.scope))
+        {
+            for line in store::plan(&reader, &rollout.value).await.map_err(advise)? {
+                quarantined.extend(line.digest.map(|digest| (digest, word.reason.clone())));
+            }
+        }
+    }
+    Ok(Survey {
+        records,
+        soaks,
+        quarantined,
+        quarantined_releases: standing.quarantines.iter().filter_map(release_of).collect(),
+        rollouts,
+        newcomers,
+    })
+}
+
+fn release_of(word: &record::Word) -> Option<String> {
+    match &word.scope {
+        record::Scope::Release(release) => Some(release.clone()),
+        record::Scope::Environment
+        | record::Scope::Cluster(_)
+        | record::Scope::Tenant(_)
+        | record::Scope::Rollout(_) => None,
+    }
+}
+
+/// The rollout that is open, else the newest that has begun; and those that wait for their turn.
+#[derive(Default)]
+pub struct Latest {
+    pub rollout: Option<RolloutRecord>,
+    /// Oldest first.
+    pub queued: Vec<RolloutRecord>,
+}
+
+/// Where rollouts stand, as the hub remembers.
+pub async fn latest(clusters: &Clusters, environment: &str) -> Result<Latest, UserError> {
+    let hub = clusters.hub()?;
+    let found = store::rollouts(&hub.reader(), environment)
+        .await
+        .map_err(|error| error.advise(hub.name()))?;
+    let mut latest = Latest::default();
+    for found in found {
+        let rollout = found.record?.value;
+        match rollout.state {
+            RolloutState::Planned => latest.queued.push(rollout),
+            _ if latest
+                .rollout
+                .as_ref()
+                .is_some_and(|one| one.state.is_open()) => {}
+            _ => latest.rollout = Some(rollout),
+        }
+    }
+    Ok(latest)
+}
+
+/// Which process conducts an environment now, as far as the hub's lease tells.
+pub async fn conductor_of(clusters: &Clusters, environment: &str) -> Option<String> {
+    let hub = clusters.hub().ok()?.reader();
+    Lease::holder(&hub, environment).await.ok().flatten()
+}
+
+fn is_of(rollout: &RolloutRecord, scope: &record::Scope) -> bool {
+    matches!(scope, record::Scope::Release(release) if rollout.release.as_ref() == Some(release))
+}
+
+/// The plan of an order, as things stand. Holds no writer.
+pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
+    let circumstances = Circumstances {
+        now,
+        quarantined: &survey.quarantined,
+        soaks: &survey.soaks,
+        selected: order.selected.as_ref(),
+    };
+    let candidates =
+        planning::candidates(order.fleet, order.bundles, &survey.records, &circumstances);
+    let mut plan = Plan::new(&order.strategy, candidates);
+    plan.excluded.extend(survey.records.orphans(order.fleet));
+    plan
+}

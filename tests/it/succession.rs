@@ -1,0 +1,282 @@
+//! One release after another: the newest goes next, an older one never goes over a newer one by accident.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use escale::engine::{self, AheadAt, Carried, Ending, Heard, Order, Stop, World, store};
+use escale::record::{RolloutState, Scope, Verb, Word};
+use escale::rollout::{Outcome, What};
+
+use crate::scene::{Release, Scene, outcome, simulated};
+
+/// As in git, on the hub and in words: release, state, and for which release it was left.
+async fn history(scene: &Scene) -> Vec<String> {
+    let hub = scene.clusters.hub().unwrap().reader();
+    let found = store::rollouts(&hub, "test").await.unwrap();
+    let each = found.into_iter().map(|found| {
+        let rollout = found.record.unwrap().value;
+        let by = rollout.superseded_by.map(|by| format!(" by {by}"));
+        let release = rollout.release.unwrap_or_default();
+        format!(
+            "{release} {}{}",
+            rollout.state.as_str(),
+            by.unwrap_or_default()
+        )
+    });
+    each.collect()
+}
+
+async fn after(seconds: u64, scene: &Scene, release: &Release, holder: &str) -> Carried {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    scene.try_roll_out(release, holder).await.unwrap()
+}
+
+/// Rolls out, and is killed at the first event of that kind, once its writes are under way.
+async fn killed_at(scene: &Scene, release: &Release, is_it: impl Fn(&What) -> bool + Send + Sync) {
+    let (sender, mut happened) = tokio::sync::watch::channel(false);
+    let mut hear = |heard: Heard<'_>| {
+        if let Heard::Event { event, .. } = heard {
+            sender.send_if_modified(|seen| {
+                !*seen && {
+                    *seen = is_it(&event.what);
+                    *seen
+                }
+            });
+        }
+    };
+    let order = release.order("job 1");
+    tokio::select! {
+        _ = engine::roll_out(&order, scene.world(&mut hear)) => panic!("it was over before it was killed"),
+        _ = happened.wait_for(|seen| *seen) => {}
+    }
+}
+
+fn ahead(carried: &Carried) -> Option<(&str, &AheadAt)> {
+    match carried {
+        Carried::Ahead(ahead) => Some((&ahead.release, &ahead.at)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_pipeline_of_an_older_commit_that_is_run_again_changes_nothing() {
+    simulated(|scene| async move {
+        let (old, new) = (scene.release("aaaa", "1"), scene.release("bbbb", "2"));
+        scene.roll_out(&old).await;
+        scene.pass(5).await;
+        scene.roll_out(&new).await;
+        scene.forget_requests();
+        let again = scene.roll_out(&old).await;
+        assert_eq!(ahead(&again), Some(("bbbb", &AheadAt::Tenants(6))));
+        assert_eq!(scene.writes(), Vec::<String>::new());
+
+        let mut deaf = |_: Heard<'_>| {};
+        let on_purpose = Order {
+            may_be_older: true,
+            ..old.order("job 1")
+        };
+        let carried = engine::roll_out(&on_purpose, scene.world(&mut deaf)).await;
+        assert_eq!(outcome(&carried.unwrap()), Some(Outcome::Succeeded));
+        assert_eq!(scene.images()["t3"], "1");
+    });
+}
+
+#[test]
+fn an_older_commit_does_not_wait_behind_a_newer_one_that_is_being_rolled_out() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let (old, new) = (scene.release("bbbb", "2"), scene.release("cccc", "3"));
+        let (rolled_out, refused) =
+            tokio::join!(scene.roll_out(&new), after(20, &scene, &old, "job 2"));
+        assert_eq!(outcome(&rolled_out), Some(Outcome::Succeeded));
+        assert_eq!(ahead(&refused), Some(("cccc", &AheadAt::Rollout)));
+    });
+}
+
+#[test]
+fn of_those_that_came_meanwhile_the_newest_goes_next_and_the_others_are_recorded() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let second = scene.release("bbbb", "2");
+        let (third, fourth) = (scene.release("cccc", "3"), scene.release("dddd", "4"));
+        let (first_done, skipped, last) = tokio::join!(
+            scene.roll_out(&second),
+            after(10, &scene, &third, "job 2"),
+            after(30, &scene, &fourth, "job 3"),
+        );
+        assert_eq!(outcome(&first_done), Some(Outcome::Succeeded));
+        assert_eq!(ahead(&skipped), Some(("dddd", &AheadAt::Queue)));
+        assert_eq!(outcome(&last), Some(Outcome::Succeeded));
+        assert!(scene.images().values().all(|image| image == "4"));
+        assert_eq!(
+            history(&scene).await,
+            [
+                "aaaa succeeded",
+                "bbbb succeeded",
+                "cccc superseded by dddd",
+                "dddd succeeded"
+            ]
+        );
+    });
+}
+
+#[test]
+fn whoever_waits_for_its_turn_leaves_after_its_limit_and_goes_on_where_it_stood() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let (second, third) = (scene.release("bbbb", "2"), scene.release("cccc", "3"));
+        let (_, queued) = tokio::join!(scene.roll_out(&second), async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let mut deaf = |_: Heard<'_>| {};
+            let world = World {
+                wait_limit: Some(Duration::from_secs(20)),
+                ..scene.world(&mut deaf)
+            };
+            engine::roll_out(&third.order("job 2"), world)
+                .await
+                .unwrap()
+        });
+        assert!(matches!(queued, Carried::Queued { .. }));
+        let latest = engine::latest(&scene.clusters, "test").await.unwrap();
+        assert_eq!(latest.queued[0].release.as_deref(), Some("cccc"));
+        assert_eq!(
+            outcome(&scene.roll_out(&third).await),
+            Some(Outcome::Succeeded)
+        );
+        let latest = engine::latest(&scene.clusters, "test").await.unwrap();
+        assert!(latest.queued.is_empty());
+    });
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_it_waits_gives_its_place_away() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let (second, third) = (scene.release("bbbb", "2"), scene.release("cccc", "3"));
+        let (sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
+        let (_, cancelled, ()) = tokio::join!(
+            scene.roll_out(&second),
+            async {
+                let mut deaf = |_: Heard<'_>| {};
+                let world = World {
+                    stop,
+                    ..scene.world(&mut deaf)
+                };
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                engine::roll_out(&third.order("job 2"), world).await
+            },
+            async {
+                tokio::time::sleep(Duration::from_secs(40)).await;
+                sender.send_replace(Stop::Gently);
+            }
+        );
+        assert!(cancelled.is_err());
+        assert_eq!(history(&scene).await.last().unwrap(), "cccc aborted");
+    });
+}
+
+/// The traps of argo-rollouts #3331 and #1372: a rollout that is superseded in the middle leaves both stuck.
+#[test]
+fn what_a_dead_job_had_in_flight_settles_before_a_newer_release_starts_anybody() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let is_written =
+            |what: &What| matches!(what, What::TenantWritten { tenant, .. } if tenant == "t2");
+        killed_at(&scene, &scene.release("bbbb", "2"), is_written).await;
+        let newer = scene.release("cccc", "3");
+        let mut heard = Vec::new();
+        let mut hear = |heard_now: Heard<'_>| {
+            if let Heard::Event { event, .. } = heard_now {
+                heard.push(event.what.clone());
+            }
+        };
+        let carried = engine::roll_out(&newer.order("job 2"), scene.world(&mut hear)).await;
+        assert_eq!(outcome(&carried.unwrap()), Some(Outcome::Succeeded));
+        let end = heard.iter().position(|what| {
+            matches!(
+                what,
+                What::Finished {
+                    outcome: Outcome::Superseded,
+                    ..
+                }
+            )
+        });
+        let first = &heard[..end.expect("the older rollout comes to its end")];
+        let started: Vec<&What> = first
+            .iter()
+            .filter(|what| matches!(what, What::TenantStarted { .. }))
+            .collect();
+        assert_eq!(
+            started.len(),
+            2,
+            "only what was in flight is gone on with: {started:?}"
+        );
+        assert_eq!(
+            history(&scene).await,
+            [
+                "aaaa succeeded",
+                "bbbb superseded by cccc",
+                "cccc succeeded"
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_rollout_that_waits_for_a_person_makes_way_for_a_newer_release() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let (second, third) = (scene.release("bbbb", "2"), scene.release("cccc", "3"));
+        let (paused, newer, ()) = tokio::join!(
+            scene.roll_out(&second),
+            after(60, &scene, &third, "job 2"),
+            async {
+                tokio::time::sleep(Duration::from_secs(12)).await;
+                let hub = scene.clusters.hub().unwrap().writer();
+                let word = Word {
+                    verb: Verb::Pause,
+                    environment: "test".to_owned(),
+                    scope: Scope::Environment,
+                    author: "ana".to_owned(),
+                    reason: "a look".to_owned(),
+                    at: scene.clock.now(),
+                    expires: None,
+                };
+                store::say(&hub, &word).await.unwrap();
+            }
+        );
+        assert_eq!(outcome(&paused), Some(Outcome::Superseded));
+        assert_eq!(outcome(&newer), Some(Outcome::Succeeded));
+    });
+}
+
+#[test]
+fn a_rollout_that_takes_back_what_it_broke_does_so_to_the_end_before_a_newer_one_starts() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let bad = scene.release("bbbb", "2-crash");
+        let goes_back = |what: &What| matches!(what, What::TenantGoesBack { .. });
+        killed_at(&scene, &bad, goes_back).await;
+        let carried = scene.roll_out(&scene.release("cccc", "3")).await;
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        assert_eq!(
+            history(&scene).await,
+            ["aaaa succeeded", "bbbb rolledBack", "cccc succeeded"]
+        );
+        let rollouts = engine::latest(&scene.clusters, "test").await.unwrap();
+        assert_eq!(rollouts.rollout.unwrap().state, RolloutState::Succeeded);
+        let record = scene.record("t0").await;
+        assert_eq!(record.release.as_deref(), Some("cccc"));
+        let Carried::Ended(ended) = carried else {
+            panic!("it did nothing")
+        };
+        assert!(matches!(ended.ending, Ending::Finished { .. }));
+    });
+}
