@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 
 use super::rules::Rules;
 use super::script::{Act, Edit, Quality, Saying, Script, TENANTS};
-use crate::scene::{Release, Scene, outcome};
+use crate::scene::{Release, Scene, in_virtual_time, outcome};
 
 /// No command takes longer, whatever the clusters do.
 const BOUND: Duration = Duration::from_hours(4);
@@ -28,13 +28,7 @@ pub struct Played {
 }
 
 pub fn play(script: &Script) -> Played {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    in_virtual_time(async {
         let stage = Stage::of(script);
         stage.begin().await;
         let acts = script.acts.iter().cloned().enumerate();
