@@ -257,20 +257,23 @@ impl Stage {
         let mut hear =
             |event: &_, progress: &_, frozen: &_| self.rules().hear(name, event, progress, frozen);
         let work = self.scene.roll_back_by(tenant, name, &mut hear);
-        self.rules().let_go(tenant);
+        let began = self.scene.clock.now();
+        self.rules().let_go(began, tenant);
         // As the scene says.
-        let hold_until = self.scene.clock.now() + SignedDuration::from_hours(1);
+        let hold_until = began + SignedDuration::from_hours(1);
         match tokio::time::timeout(killed.unwrap_or(BOUND), work).await {
             Ok(Ok(ended)) => {
                 self.say(&format!("{name}: ended: {:?}", ended.ending));
                 self.rules().sample(self.scene.clock.now());
-                if matches!(
+                let succeeded = matches!(
                     ended.ending,
                     Ending::Finished {
                         outcome: Outcome::Succeeded,
                         ..
                     }
-                ) {
+                );
+                // It is held from the claim on, so that somebody can let it go before the rollback is over.
+                if succeeded && !self.rules().was_let_go_after(began, tenant) {
                     self.rules().hold(tenant, hold_until);
                 }
             }
@@ -301,7 +304,7 @@ impl Stage {
     }
 
     async fn let_go(&self, tenant: &str) {
-        self.rules().let_go(tenant);
+        self.rules().let_go(self.scene.clock.now(), tenant);
         let cluster = self.cluster_of(tenant);
         let released = holds::release(
             &cluster,
