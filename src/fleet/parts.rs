@@ -32,7 +32,7 @@ pub struct Parts {
 
 /// Reads the files (path and text) of an environment.
 pub fn read_all(files: &[(&str, &str)], environment: &str) -> (Parts, Vec<Finding>) {
-    let schemas = Schemas::new();
+    let schemas = Schemas::compiled();
     let root = ENVIRONMENTS.len() + environment.len() + 1;
     let read: Vec<(Part, Vec<Finding>)> = files
         .par_iter()
@@ -43,7 +43,7 @@ pub fn read_all(files: &[(&str, &str)], environment: &str) -> (Parts, Vec<Findin
                 role: Role::of(&path[root..]),
                 environment,
             };
-            file.read(&schemas)
+            file.read(schemas)
         })
         .collect();
     let mut parts = Parts::default();

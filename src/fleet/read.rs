@@ -1,6 +1,7 @@
 //! One config file: text → YAML → checked against its schema → typed.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;
@@ -40,7 +41,13 @@ pub struct Schemas {
 }
 
 impl Schemas {
-    pub fn new() -> Self {
+    /// Compiled at most once in a process: it takes longer than reading a small fleet.
+    pub fn compiled() -> &'static Self {
+        static COMPILED: LazyLock<Schemas> = LazyLock::new(Schemas::compile);
+        &COMPILED
+    }
+
+    fn compile() -> Self {
         let compiled = |kind| {
             let schema = schema_of(kind);
             let validator = jsonschema::validator_for(&schema)

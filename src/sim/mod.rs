@@ -121,13 +121,21 @@ impl SimCluster {
 
     /// Every object of a resource (`pods`, `deployments.apps`) as it is now, in the order of a list.
     pub fn objects(&self, resource: &str) -> Vec<Value> {
+        self.objects_since(resource, 0).0
+    }
+
+    /// Those of them that were written after a version of the cluster, and the version that it has now.
+    pub fn objects_since(&self, resource: &str, version: u64) -> (Vec<Value>, u64) {
         let state = self.state(self.now());
+        let now = state.store.revision();
         let Some(kind) = state.kinds.find_resource(resource) else {
-            return Vec::new();
+            return (Vec::new(), now);
         };
         let served = state.kinds.of(kind);
         let stored = state.store.list(kind, None);
-        stored.map(|(_, stored)| stored.value(served)).collect()
+        let written = stored.filter(|(_, stored)| version < stored.head.revision);
+        let values = written.map(|(_, stored)| stored.value(served));
+        (values.collect(), now)
     }
 
     /// One object as it is now.

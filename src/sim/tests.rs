@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Fault, Options, RequestFaults, SimCluster};
 
+mod since;
 mod together;
 
 /// A cluster whose clock is tokio's, which tests pause and advance.

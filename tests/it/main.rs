@@ -21,3 +21,7 @@ mod succession;
 mod tenant_steps;
 mod tidy;
 mod yaml;
+
+/// As in `src/main.rs`: simulated rollouts are many small allocations, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 
 use super::rules::Rules;
 use super::script::{Act, Edit, Quality, Saying, Script, TENANTS};
-use crate::scene::{Release, Scene, outcome};
+use crate::scene::{Release, Scene, in_virtual_time, outcome};
 
 /// No command takes longer, whatever the clusters do.
 const BOUND: Duration = Duration::from_hours(4);
@@ -28,13 +28,7 @@ pub struct Played {
 }
 
 pub fn play(script: &Script) -> Played {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    in_virtual_time(async {
         let stage = Stage::of(script);
         stage.begin().await;
         let acts = script.acts.iter().cloned().enumerate();
@@ -274,20 +268,23 @@ impl Stage {
     async fn rollback(&self, name: &str, tenant: &str, killed: Option<Duration>) {
         let mut hear = |heard: Heard<'_>| self.hear(name, &heard);
         let work = self.scene.roll_back_by(tenant, name, &mut hear);
-        self.rules().let_go(tenant);
+        let began = self.scene.clock.now();
+        self.rules().let_go(began, tenant);
         // As the scene says.
-        let hold_until = self.scene.clock.now() + SignedDuration::from_hours(1);
+        let hold_until = began + SignedDuration::from_hours(1);
         match tokio::time::timeout(killed.unwrap_or(BOUND), work).await {
             Ok(Ok(ended)) => {
                 self.say(&format!("{name}: ended: {:?}", ended.ending));
                 self.rules().sample(self.scene.clock.now());
-                if matches!(
+                let succeeded = matches!(
                     ended.ending,
                     Ending::Finished {
                         outcome: Outcome::Succeeded,
                         ..
                     }
-                ) {
+                );
+                // It is held from the claim on, so that somebody can let it go before the rollback is over.
+                if succeeded && !self.rules().was_let_go_after(began, tenant) {
                     self.rules().hold(tenant, hold_until);
                 }
             }
@@ -318,7 +315,7 @@ impl Stage {
     }
 
     async fn let_go(&self, tenant: &str) {
-        self.rules().let_go(tenant);
+        self.rules().let_go(self.scene.clock.now(), tenant);
         let cluster = self.cluster_of(tenant);
         let released = holds::release(
             &cluster,

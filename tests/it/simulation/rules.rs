@@ -35,6 +35,8 @@ pub struct Rules {
     doubts: BTreeMap<(String, String), String>,
     /// Tenants that somebody keeps where they are, and at what.
     held: BTreeMap<String, (String, Timestamp)>,
+    /// When they were let go last.
+    let_go: BTreeMap<String, Timestamp>,
 }
 
 const PAUSED: &str = "it is paused";
@@ -62,6 +64,7 @@ impl Rules {
             rollouts: BTreeMap::new(),
             doubts: BTreeMap::new(),
             held: BTreeMap::new(),
+            let_go: BTreeMap::new(),
         }
     }
 
@@ -139,8 +142,13 @@ impl Rules {
         seen.is_some_and(|seen| seen.stopped == Some(PAUSED))
     }
 
-    pub fn let_go(&mut self, tenant: &str) {
+    pub fn let_go(&mut self, now: Timestamp, tenant: &str) {
         self.held.remove(tenant);
+        self.let_go.insert(tenant.to_owned(), now);
+    }
+
+    pub fn was_let_go_after(&self, time: Timestamp, tenant: &str) -> bool {
+        self.let_go.get(tenant).is_some_and(|at| time < *at)
     }
 
     /// Takes in an event of a process: a rollout, or a typed rollback.

@@ -14,49 +14,57 @@ pub struct State {
     pub is_healthy: bool,
 }
 
-/// Every state that each tenant was in, oldest first.
 #[derive(Default)]
-pub struct Truth(BTreeMap<String, Vec<State>>);
+pub struct Truth {
+    /// Every state that each tenant was in, oldest first.
+    states: BTreeMap<String, Vec<State>>,
+    /// Up to which version each cluster was read: only what was written since is read again.
+    read: BTreeMap<String, u64>,
+}
 
 impl Truth {
     /// Takes in what is there now, and tells whose state changed.
     pub fn sample(&mut self, sims: &BTreeMap<String, SimCluster>, now: Timestamp) -> Vec<String> {
         let mut changed = Vec::new();
-        for deployment in sims
-            .values()
-            .flat_map(|sim| sim.objects("deployments.apps"))
-        {
-            let tenant = text(&deployment["metadata"]["namespace"]);
-            let state = State {
-                since: now,
-                tag: tag_of(&deployment),
-                is_healthy: is_healthy(&deployment),
-            };
-            let states = self.0.entry(tenant.clone()).or_default();
-            let is_same =
-                |last: &State| last.tag == state.tag && last.is_healthy == state.is_healthy;
-            if !states.last().is_some_and(is_same) {
-                changed.push(format!(
-                    "{tenant} runs {}, {}",
-                    state.tag,
-                    if state.is_healthy {
-                        "healthy"
-                    } else {
-                        "not healthy"
-                    }
-                ));
-                states.push(state);
-            }
+        for (cluster, sim) in sims {
+            let read = self.read.entry(cluster.clone()).or_default();
+            let (written, version) = sim.objects_since("deployments.apps", *read);
+            *read = version;
+            let news = written.iter().filter_map(|one| self.take_in(one, now));
+            changed.extend(news);
         }
         changed
     }
 
+    /// What changed, in words.
+    fn take_in(&mut self, deployment: &Value, now: Timestamp) -> Option<String> {
+        let tenant = text(&deployment["metadata"]["namespace"]);
+        let state = State {
+            since: now,
+            tag: tag_of(deployment),
+            is_healthy: is_healthy(deployment),
+        };
+        let words = if state.is_healthy {
+            "healthy"
+        } else {
+            "not healthy"
+        };
+        let change = format!("{tenant} runs {}, {words}", state.tag);
+        let states = self.states.entry(tenant).or_default();
+        let is_same = |last: &State| last.tag == state.tag && last.is_healthy == state.is_healthy;
+        if states.last().is_some_and(is_same) {
+            return None;
+        }
+        states.push(state);
+        Some(change)
+    }
+
     pub fn now(&self, tenant: &str) -> Option<&State> {
-        self.0.get(tenant)?.last()
+        self.states.get(tenant)?.last()
     }
 
     fn states(&self, tenant: &str) -> &[State] {
-        self.0.get(tenant).map_or(&[], Vec::as_slice)
+        self.states.get(tenant).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the tenant was healthy on this tag at some time from then on.
