@@ -1,9 +1,10 @@
 //! A bundle whose pods crash: the new one of a tenant that is to fail. What it goes back to stays as it is.
 
+use serde_json::Value;
+
 use crate::manifest::{Bundle, Manifest};
 use crate::record::PackedBundle;
 use crate::sim::BEHAVIOUR;
-use serde_json::Value;
 
 /// How pods of a doomed bundle behave.
 const CRASH: &str = "crash";
@@ -50,4 +51,66 @@ fn crashing(manifest: &Manifest) -> Manifest {
     let mut value = manifest.value().clone();
     value["spec"]["template"]["metadata"]["annotations"][BEHAVIOUR] = CRASH.into();
     Manifest::from_value(value).expect("it is the same object")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn bundle(image: &str, greeting: &str) -> PackedBundle {
+        let workload = |kind: &str, name: &str, image: &str| {
+            json!({
+                "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": "ns"},
+                "spec": {"template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"image": image}]}}},
+            })
+        };
+        let config = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "greeting", "namespace": "ns"},
+            "data": {"greeting": greeting},
+        });
+        let all = [
+            workload("StatefulSet", "database", "db:1"),
+            workload("Deployment", "web", image),
+            config,
+        ];
+        let manifests = all.map(|value| Manifest::from_value(value).expect("an object"));
+        PackedBundle::of(&Bundle::new(manifests.to_vec()).expect("each once"))
+    }
+
+    fn crashing(bundle: &PackedBundle) -> Vec<String> {
+        let bundle = bundle.unpack();
+        let is_crashing = |manifest: &&Manifest| {
+            let template = template(manifest);
+            template.is_some_and(|template| template["metadata"]["annotations"][BEHAVIOUR] == CRASH)
+        };
+        let names = bundle.manifests().iter().filter(is_crashing);
+        names
+            .map(|manifest| manifest.object().name.clone())
+            .collect()
+    }
+
+    #[test]
+    fn what_restarts_crashes_and_nothing_else() {
+        let today = bundle("web:1", "hello");
+        assert_eq!(
+            crashing(&doomed(&bundle("web:2", "hello"), Some(&today))),
+            ["web"]
+        );
+    }
+
+    #[test]
+    fn where_nothing_restarts_a_deployment_does_all_the_same() {
+        let today = bundle("web:1", "hello");
+        assert_eq!(
+            crashing(&doomed(&bundle("web:1", "bonjour"), Some(&today))),
+            ["web"]
+        );
+    }
+
+    #[test]
+    fn all_of_a_new_tenant_crashes() {
+        let doomed = doomed(&bundle("web:1", "hello"), None);
+        assert_eq!(crashing(&doomed), ["web", "database"]);
+    }
 }

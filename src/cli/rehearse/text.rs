@@ -1,5 +1,6 @@
 //! A report for people: at most as wide as they can read.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::SignedDuration;
@@ -73,12 +74,8 @@ fn end(end: WaveEnd) -> &'static str {
 
 /// Who did not simply succeed, and who was left out.
 fn troubles(report: &Report) -> Vec<String> {
-    let of = |tells: fn(&TenantReport) -> Option<String>| {
-        let lines: Vec<String> = report.tenants.iter().filter_map(tells).collect();
-        shortened(lines)
-    };
-    let mut lines = of(failed);
-    lines.extend(of(unwell));
+    let mut lines = shortened(report.tenants.iter().filter_map(failed).collect());
+    lines.extend(shortened(others(report)));
     let left_out = report.left_out.iter().map(|excluded| {
         let reason = excluded.reason.words();
         format!(
@@ -95,52 +92,63 @@ fn failed(tenant: &TenantReport) -> Option<String> {
         return None;
     }
     let why = tenant.why.as_deref().unwrap_or("for no known reason");
+    let to = tenant.back_to.as_ref().map_or("", |digest| digest.short());
+    let to = format!("{to}{}", of_release(tenant.back_to_release.as_deref()));
+    let fate = match tenant.outcome {
+        Stand::RolledBack => format!("; back at {to}{}", took(tenant.back_took_seconds)),
+        Stand::RollbackFailed => format!("; NOT BACK at {to}"),
+        other => fate(other).map_or_else(String::new, |fate| format!("; {fate}")),
+    };
     Some(format!(
-        "failed: {}: {why}; {}",
-        place(tenant),
-        fate(tenant)
+        "failed: {} on {}, wave {}: {why}{fate}",
+        tenant.tenant, tenant.cluster, tenant.wave
     ))
 }
 
-/// Those that did not fail, and did not stay where they went.
-fn unwell(tenant: &TenantReport) -> Option<String> {
-    let is_well = matches!(tenant.outcome, Stand::Succeeded | Stand::NotTouched);
-    if tenant.has_failed || is_well {
-        return None;
+/// Those that did not fail, and did not stay where they went: who shares a fate and its cause is told together.
+fn others(report: &Report) -> Vec<String> {
+    let mut groups: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+    for tenant in report.tenants.iter().filter(|tenant| !tenant.has_failed) {
+        let Some(fate) = fate(tenant.outcome) else {
+            continue;
+        };
+        // Why a whole wave goes back is said in the end, and what each runs again are many digests of one release.
+        let (fate, why) = if tenant.outcome == Stand::RolledBack {
+            let release = of_release(tenant.back_to_release.as_deref());
+            (
+                format!("{fate} at what it ran before{release}"),
+                String::new(),
+            )
+        } else {
+            let why = tenant.why.as_deref().map(|why| format!(": {why}"));
+            let place = format!(" on {}, wave {}", tenant.cluster, tenant.wave);
+            (fate.to_owned(), place + &why.unwrap_or_default())
+        };
+        groups.entry((fate, why)).or_default().push(&tenant.tenant);
     }
-    let why = match (&tenant.why, tenant.outcome) {
-        // Why all of its wave goes back is said once.
-        (Some(why), outcome) if outcome != Stand::RolledBack => format!(": {why}"),
-        _ => String::new(),
-    };
-    Some(format!("{}: {}{why}", fate(tenant), place(tenant)))
-}
-
-fn place(tenant: &TenantReport) -> String {
-    format!(
-        "{} on {}, wave {}",
-        tenant.tenant, tenant.cluster, tenant.wave
-    )
+    let lines = groups.iter();
+    lines
+        .map(|((fate, why), tenants)| format!("{fate}: {}{why}", names(tenants)))
+        .collect()
 }
 
 /// What became of a tenant that did not stay where it went.
-fn fate(tenant: &TenantReport) -> String {
-    let to = tenant.back_to.as_ref().map_or("", |digest| digest.short());
-    let to = format!("{to}{}", of_release(tenant.back_to_release.as_deref()));
-    let took = tenant
-        .back_took_seconds
-        .map_or_else(String::new, |seconds| {
-            format!(" after {}", duration(SignedDuration::from_secs(seconds)))
-        });
-    match tenant.outcome {
-        Stand::RolledBack => format!("back at {to}{took}"),
-        Stand::RollbackFailed => format!("NOT BACK at {to}"),
-        Stand::Left => "LEFT AS IT IS".to_owned(),
-        Stand::InFlight => "in the middle".to_owned(),
-        Stand::Deferred => "deferred".to_owned(),
-        Stand::TakenOver => "taken over".to_owned(),
-        Stand::NotTouched | Stand::Succeeded => "well in the end".to_owned(),
+fn fate(outcome: Stand) -> Option<&'static str> {
+    match outcome {
+        Stand::NotTouched | Stand::Succeeded => None,
+        Stand::RolledBack => Some("back"),
+        Stand::RollbackFailed => Some("NOT BACK"),
+        Stand::Left => Some("LEFT AS IT IS"),
+        Stand::InFlight => Some("in the middle"),
+        Stand::Deferred => Some("deferred"),
+        Stand::TakenOver => Some("taken over"),
     }
+}
+
+fn took(seconds: Option<i64>) -> String {
+    seconds.map_or_else(String::new, |seconds| {
+        format!(" after {}", duration(SignedDuration::from_secs(seconds)))
+    })
 }
 
 /// Who was touched, by name where those are few.
