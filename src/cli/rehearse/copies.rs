@@ -11,13 +11,12 @@ use super::today::Today;
 use crate::cli::runtime;
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
-use crate::cluster::{Cluster, Limits};
-use crate::engine::{self, Carried, Clock, Clusters, Order, Who, World, store};
+use crate::cluster::{CallError, Cluster, Limits};
+use crate::engine::{self, Bundles, Carried, Clock, Clusters, Order, Who, World, store};
 use crate::fleet::Fleet;
 use crate::fleet::config::{
     self, FailureLimits, Limit, LimitSet, OnBreach, OnFailure, StrategySpec,
 };
-use crate::manifest::ObjectRef;
 use crate::record::{NAMESPACE, Stored, TenantRecord};
 use crate::rollout::{Event, Frozen, Phase, Progress, Strategy, What};
 use crate::sim::{Fault, Options, SimCluster, random};
@@ -33,6 +32,8 @@ pub struct Copies {
 const NODES: usize = 3;
 /// What runs is put there so long before the rehearsal begins: by then it has come to rest.
 const BEFORE: SignedDuration = SignedDuration::from_hours(1);
+/// Whoever is in flight is looked at again and again: more at once would take longer.
+const SIDE_BY_SIDE: u32 = 100;
 /// Progress is told each time so many tenants are there.
 const TOLD: usize = 1000;
 
@@ -71,10 +72,10 @@ impl Copies {
     pub async fn plant(
         &self,
         today: &Today,
-        wanted: &[ObjectRef],
+        wanted: &Bundles,
         ui: &Ui,
     ) -> anyhow::Result<Vec<String>> {
-        kinds::define(&self.clusters, today, wanted).await?;
+        kinds::define(&self.clusters, &today.bundles, wanted).await?;
         let mut notes = Vec::new();
         if !today.fleet.tenants.is_empty() {
             notes = self.roll_out(today, ui).await?;
@@ -93,7 +94,7 @@ impl Copies {
         Ok(notes)
     }
 
-    /// All at once and without a soak: nobody rehearses this.
+    /// As quickly as it can be done and without a soak: nobody rehearses this.
     async fn roll_out(&self, today: &Today, ui: &Ui) -> anyhow::Result<Vec<String>> {
         let tenants = today.fleet.tenants.iter();
         let order = Order {
@@ -145,8 +146,11 @@ impl Copies {
         for (cluster, object) in &today.known.objects {
             let writer = self.clusters.get(cluster)?.writer();
             writer.ensure_namespace(NAMESPACE).await?;
-            // A bundle that is there already is the same.
-            let _same = writer.create(object).await;
+            match writer.create(object).await {
+                // A bundle that is there already is the same.
+                Ok(_) | Err(CallError::Exists(_)) => {}
+                Err(error) => return Err(error.advise(cluster).into()),
+            }
         }
         for record in &today.known.records {
             self.copy_record(record).await?;
@@ -200,7 +204,10 @@ fn at_once() -> Strategy {
     for wave in &mut spec.waves {
         wave.on_breach = OnBreach::Continue;
     }
-    spec.limits.max_concurrency = LimitSet::default();
+    spec.limits.max_concurrency = LimitSet {
+        cluster: Some(Limit::Count(SIDE_BY_SIDE)),
+        ..LimitSet::default()
+    };
     spec.limits.max_unavailable = LimitSet::default();
     spec.limits.max_failures = FailureLimits {
         all: Some(Limit::percent(100)),

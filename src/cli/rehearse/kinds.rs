@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::today::Today;
 use crate::cluster::{Apply, Kinds};
-use crate::engine::Clusters;
+use crate::engine::{Bundles, Clusters};
 use crate::manifest::ObjectRef;
 use crate::record::PackedBundle;
 
@@ -14,14 +13,9 @@ use crate::record::PackedBundle;
 type Missing<'a> = BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>>;
 
 /// Defines on every cluster what bundles use and neither it nor they define.
-pub async fn define(
-    clusters: &Clusters,
-    today: &Today,
-    wanted: &[ObjectRef],
-) -> anyhow::Result<()> {
-    let planted = today.bundles.values().flatten();
-    let objects = planted.flat_map(PackedBundle::objects).chain(wanted);
-    let objects: Vec<&ObjectRef> = objects.collect();
+pub async fn define(clusters: &Clusters, today: &Bundles, wanted: &Bundles) -> anyhow::Result<()> {
+    let bundles = today.values().chain(wanted.values()).flatten();
+    let objects: Vec<&ObjectRef> = bundles.flat_map(PackedBundle::objects).collect();
     for cluster in clusters.iter() {
         let writer = cluster.writer();
         let missing = missing(&*writer.kinds().await?, &objects);

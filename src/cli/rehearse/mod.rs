@@ -100,6 +100,8 @@ impl Rehearse {
         if report.waves.is_empty() && self.against.is_none() {
             ui.say("  hint: `--against REV` takes another commit for what runs");
         }
+        // A terminal shows both: what happened, then what came of it.
+        ui.say("");
         match self.output {
             Output::Text => ui.data(&text(&report, ui.width())),
             Output::Json => ui.data(&(serde_json::to_string_pretty(&report)? + "\n")),

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
 use super::copies::Copies;
 use super::doom::doomed;
 use super::faults::{Faults, storm};
@@ -16,10 +19,8 @@ use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::cli::{ending, runtime};
 use crate::engine::{self, Bundles, Carried, Order, Who, World};
-use crate::error::{Exit, exit_code};
+use crate::error::{Exit, exit_code, hints};
 use crate::fleet::Fleet;
-use crate::manifest::ObjectRef;
-use crate::record::PackedBundle;
 use crate::rollout::{Event, Frozen, Plan, Progress, Strategy};
 use crate::sim::Fault;
 
@@ -39,6 +40,15 @@ pub struct Rehearsal<'a> {
     pub seed: u64,
 }
 
+/// How a rollout would end.
+pub struct Verdict {
+    pub words: String,
+    pub exit: Exit,
+    pub hints: Vec<String>,
+}
+
+/// A rollout that has not come to an end by then waits for something that will not happen.
+const BOUND: Duration = Duration::from_hours(72);
 /// How often the clusters are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -52,8 +62,7 @@ pub async fn rehearse(rehearsal: &Rehearsal<'_>, ui: &Ui) -> anyhow::Result<(Rep
         counted(copies.sims.len(), "simulated cluster"),
     ));
     let mut notes = today.notes.clone();
-    let wanted = objects(rehearsal.bundles);
-    notes.extend(copies.plant(today, &wanted, ui).await?);
+    notes.extend(copies.plant(today, rehearsal.bundles, ui).await?);
     let began = copies.clock.now();
     let survey = engine::survey(&copies.clusters, &fleet.environment.name, began).await?;
     let plan = engine::plan(&rehearsal.order(rehearsal.bundles), &survey, began);
@@ -61,12 +70,13 @@ pub async fn rehearse(rehearsal: &Rehearsal<'_>, ui: &Ui) -> anyhow::Result<(Rep
     let mut witness = Witness::new(ui, &copies.sims, &plan, Pods::of(&plan, today), began);
     witness.outages = rehearsal.outages(&plan);
     let (verdict, witness) = rehearsal.perform(&copies, &plan, witness).await;
-    let exit = verdict.1;
+    let exit = verdict.exit;
     let ended = Ended {
         at: copies.clock.now(),
         verdict,
+        notes,
     };
-    Ok((Report::of(rehearsal, &plan, &witness, ended, notes), exit))
+    Ok((Report::of(rehearsal, &plan, &witness, ended), exit))
 }
 
 impl Rehearsal<'_> {
@@ -75,7 +85,7 @@ impl Rehearsal<'_> {
         copies: &Copies,
         plan: &Plan,
         witness: Witness<'w>,
-    ) -> ((String, Exit), Witness<'w>) {
+    ) -> (Verdict, Witness<'w>) {
         if self.faults.storm {
             for sim in copies.sims.values() {
                 sim.tell(Fault::Requests(storm()));
@@ -87,7 +97,7 @@ impl Rehearsal<'_> {
         let carried = tokio::select! {
             biased;
             () = keep_looking(copies, &witness) => unreachable!("it never ends"),
-            carried = carry_out(&order, copies, &witness) => carried,
+            carried = timeout(BOUND, carry_out(&order, copies, &witness)) => carried,
         };
         let witness = witness.into_inner();
         (
@@ -185,17 +195,25 @@ fn locked<'l, 'w>(witness: &'l Mutex<Witness<'w>>) -> MutexGuard<'l, Witness<'w>
     witness.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How a rollout would end: in words, and with which code.
-fn verdict(carried: anyhow::Result<Carried>) -> (String, Exit) {
+/// How a rollout would end.
+fn verdict(carried: Result<anyhow::Result<Carried>, Elapsed>) -> Verdict {
+    let told = |(words, exit)| Verdict {
+        words,
+        exit,
+        hints: Vec::new(),
+    };
     match carried {
-        Ok(Carried::Ended(ended)) => ending::verdict(&ended.ending),
-        Ok(Carried::NothingToDo { plan }) => ending::idle(&plan),
-        Ok(Carried::Taken { by }) => (format!("not ours to run: {by}"), Exit::NotOurs),
-        Err(error) => (format!("stops with an error: {error:#}"), exit_code(&error)),
+        Ok(Ok(Carried::Ended(ended))) => told(ending::verdict(&ended.ending)),
+        Ok(Ok(Carried::NothingToDo { plan })) => told(ending::idle(&plan)),
+        Ok(Ok(Carried::Taken { by })) => told((format!("not ours to run: {by}"), Exit::NotOurs)),
+        Ok(Err(error)) => Verdict {
+            words: format!("stops with an error: {error:#}"),
+            exit: exit_code(&error),
+            hints: hints(&error).map(str::to_owned).collect(),
+        },
+        Err(_) => told((
+            "not finished after three days".to_owned(),
+            Exit::NotFinished,
+        )),
     }
-}
-
-fn objects(bundles: &Bundles) -> Vec<ObjectRef> {
-    let objects = bundles.values().flatten().flat_map(PackedBundle::objects);
-    objects.cloned().collect()
 }

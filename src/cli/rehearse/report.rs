@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::rehearsal::Rehearsal;
+use super::rehearsal::{Rehearsal, Verdict};
 use super::today::From;
 use super::witness::{Stand, TenantSeen, WaveEnd, WaveSeen, Witness};
-use crate::error::Exit;
 use crate::fleet::config::API_VERSION;
 use crate::manifest::Digest;
 use crate::rollout::{Excluded, Plan, Planned, Role, Wave};
@@ -32,6 +31,7 @@ pub struct Report {
     pub took_seconds: i64,
     pub outcome: String,
     pub exit_code: u8,
+    pub hints: Vec<String>,
     pub notes: Vec<String>,
 }
 
@@ -114,18 +114,12 @@ pub struct WorstReport {
 /// When it was over, and how a rollout would end.
 pub struct Ended {
     pub at: Timestamp,
-    pub verdict: (String, Exit),
+    pub verdict: Verdict,
+    pub notes: Vec<String>,
 }
 
 impl Report {
-    pub fn of(
-        rehearsal: &Rehearsal<'_>,
-        plan: &Plan,
-        witness: &Witness<'_>,
-        ended: Ended,
-        notes: Vec<String>,
-    ) -> Self {
-        let (outcome, exit) = ended.verdict;
+    pub fn of(rehearsal: &Rehearsal<'_>, plan: &Plan, witness: &Witness<'_>, ended: Ended) -> Self {
         let tenants = plan.tenants().map(|(wave, planned)| {
             let seen = witness.tenants.get(&planned.place.tenant);
             tenant(
@@ -162,9 +156,10 @@ impl Report {
                 short_of_pods: witness.worst.short_of_pods.iter().cloned().collect(),
             },
             took_seconds: seconds(witness.began, ended.at),
-            outcome,
-            exit_code: exit as u8,
-            notes,
+            outcome: ended.verdict.words,
+            exit_code: ended.verdict.exit as u8,
+            hints: ended.verdict.hints,
+            notes: ended.notes,
             tenants,
         }
     }

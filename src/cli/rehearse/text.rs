@@ -20,9 +20,13 @@ pub fn text(report: &Report, width: usize) -> String {
     let notes = report.notes.iter().map(|note| format!("note: {note}"));
     lines.extend(shortened(notes.collect()));
     if !report.waves.is_empty() {
-        lines.extend([touched(report), worst(report)]);
+        lines.push(touched(report));
+    }
+    if 0 < report.worst.in_flight {
+        lines.push(worst(report));
     }
     lines.push(ending(report));
+    lines.extend(report.hints.iter().map(|hint| format!("hint: {hint}")));
     let lines = lines.iter().map(|line| wrapped(line, width));
     waves(report) + &lines.collect::<String>()
 }

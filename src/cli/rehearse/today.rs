@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::Value;
@@ -62,7 +63,9 @@ const COMMITS: usize = 500;
 impl Today {
     /// As if this revision had been rolled out and had soaked.
     pub fn at(common: &Common, wanted: &Source, revision: &str) -> anyhow::Result<Self> {
-        let before = wanted.at(common, revision)?;
+        let before = wanted
+            .at(common, revision)
+            .with_context(|| format!("could not read what runs out of `{revision}`"))?;
         let (bundles, notes) = rendered(&before);
         let mut fleet = before.fleet.clone();
         fleet
@@ -137,7 +140,10 @@ pub fn stand_in(common: &Common, wanted: &Source) -> anyhow::Result<Option<Strin
             is_there && !matches!(path.rsplit_once('.'), Some((_, "md")))
         };
         if changed.iter().any(is_of_fleet) {
-            return Ok(Some(earlier));
+            let file = format!("{environment}environment.yaml");
+            let tree = repo.tree_at(&earlier);
+            let has_fleet = tree.is_ok_and(|tree| tree.files.contains_key(&file));
+            return Ok(has_fleet.then_some(earlier));
         }
     }
     Ok(None)
