@@ -82,6 +82,12 @@ pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -
         .map(|(_, name)| name)
 }
 
+/// The advice that comes with an error.
+pub fn hints(error: &anyhow::Error) -> impl Iterator<Item = &str> {
+    let hints = user_errors(error).flat_map(|error| &error.hints);
+    hints.map(String::as_str)
+}
+
 fn user_errors(error: &anyhow::Error) -> impl Iterator<Item = &UserError> {
     error.chain().filter_map(|cause| cause.downcast_ref())
 }
@@ -95,7 +101,7 @@ impl fmt::Display for Described<'_> {
         for cause in self.0.chain().skip(1) {
             writeln!(f, "  because: {cause}")?;
         }
-        for hint in user_errors(self.0).flat_map(|error| &error.hints) {
+        for hint in hints(self.0) {
             writeln!(f, "  hint: {hint}")?;
         }
         Ok(())

@@ -8,17 +8,23 @@ use crate::rollout::{Outcome, Plan};
 
 /// Nothing changes anywhere.
 pub fn nothing(ui: &Ui, plan: &Plan) -> Exit {
-    let exceptions = exceptions(ui, plan);
+    exceptions(ui, plan);
+    let (words, exit) = idle(plan);
+    ui.say(words);
+    exit
+}
+
+/// That nothing changes, in words, and the exit code that goes with it.
+pub fn idle(plan: &Plan) -> (String, Exit) {
+    let exceptions = plan.exceptions().count();
     let unchanged = plan.excluded.len() - exceptions;
-    ui.say(format!(
-        "nothing to do: {} unchanged",
-        counted(unchanged, "tenant")
-    ));
-    if exceptions == 0 {
+    let exit = if exceptions == 0 {
         Exit::Done
     } else {
         Exit::Exceptions
-    }
+    };
+    let unchanged = counted(unchanged, "tenant");
+    (format!("nothing to do: {unchanged} unchanged"), exit)
 }
 
 pub fn taken(ui: &Ui, by: &str) -> Exit {
@@ -67,22 +73,7 @@ pub fn ended(ui: &Ui, ended: &Ended) -> Exit {
         .id
         .as_deref()
         .map_or_else(String::new, |id| format!("rollout {id}: "));
-    let (words, exit) = match &ended.ending {
-        Ending::Finished { outcome, why } => finished(*outcome, why),
-        Ending::Person { on, failed } => {
-            let exit = if *failed {
-                Exit::PersonNeeded
-            } else {
-                Exit::NotFinished
-            };
-            (format!("waits for {}", on.join(", ")), exit)
-        }
-        Ending::LeftOff { why } => (
-            format!("not finished ({why}): run the same command again to go on"),
-            Exit::NotFinished,
-        ),
-        Ending::LeaseLost => ("another process conducts it now".to_owned(), Exit::NotOurs),
-    };
+    let (words, exit) = verdict(&ended.ending);
     ui.say(format!("{id}{words}"));
     if exit == Exit::PersonNeeded && ended.id.is_some() {
         ui.say("  hint: `escale status` shows what failed; then `escale resume`, `escale abort` or `escale rollback`");
@@ -97,6 +88,26 @@ pub fn ended(ui: &Ui, ended: &Ended) -> Exit {
         ui.say("  hint: the release is in quarantine; fix it in a new commit, or `escale clear COMMIT`");
     }
     exit
+}
+
+/// An ending in words, and the exit code that goes with it.
+pub fn verdict(ending: &Ending) -> (String, Exit) {
+    match ending {
+        Ending::Finished { outcome, why } => finished(*outcome, why),
+        Ending::Person { on, failed } => {
+            let exit = if *failed {
+                Exit::PersonNeeded
+            } else {
+                Exit::NotFinished
+            };
+            (format!("waits for {}", on.join(", ")), exit)
+        }
+        Ending::LeftOff { why } => (
+            format!("not finished ({why}): run the same command again to go on"),
+            Exit::NotFinished,
+        ),
+        Ending::LeaseLost => ("another process conducts it now".to_owned(), Exit::NotOurs),
+    }
 }
 
 fn finished(outcome: Outcome, why: &str) -> (String, Exit) {
@@ -119,16 +130,13 @@ fn finished(outcome: Outcome, why: &str) -> (String, Exit) {
     }
 }
 
-/// Names who was left out though something should happen there; answers how many.
-fn exceptions(ui: &Ui, plan: &Plan) -> usize {
-    let mut count = 0;
+/// Names who was left out though something should happen there.
+fn exceptions(ui: &Ui, plan: &Plan) {
     for excluded in plan.exceptions() {
         ui.say(format!(
             "left out: {} ({})",
             excluded.tenant,
             excluded.reason.words()
         ));
-        count += 1;
     }
-    count
 }

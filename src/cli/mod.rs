@@ -10,6 +10,7 @@ mod ending;
 mod health;
 mod hold;
 mod plan_text;
+pub mod rehearse;
 mod render;
 mod rendered_dir;
 mod rollback;
@@ -82,6 +83,7 @@ enum Command {
     Health(health::Health),
     Schema(schema::Schema),
     Demo(demo::Demo),
+    Rehearse(rehearse::Rehearse),
 }
 
 /// Parses the command line, runs the command, says what went wrong.
@@ -118,5 +120,6 @@ fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
         Command::Health(health) => health.run(common, ui),
         Command::Schema(schema) => schema.run(common, ui),
         Command::Demo(demo) => demo.run(common, ui),
+        Command::Rehearse(rehearse) => rehearse.run(common, ui),
     }
 }

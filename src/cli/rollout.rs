@@ -20,11 +20,11 @@ use crate::rollout::Strategy;
 #[derive(Debug, clap::Args)]
 pub struct OrderArgs {
     #[command(flatten)]
-    source: SourceArgs,
+    pub source: SourceArgs,
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
-    stage: StageArgs,
+    pub stage: StageArgs,
     /// The strategy; default: `normal`
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
@@ -77,12 +77,12 @@ enum Output {
 }
 
 /// A commit, rendered.
-struct Ready {
-    source: Source,
-    bundles: Bundles,
-    strategy: Strategy,
-    selected: Option<BTreeSet<String>>,
-    release: String,
+pub struct Ready {
+    pub source: Source,
+    pub bundles: Bundles,
+    pub strategy: Strategy,
+    pub selected: Option<BTreeSet<String>>,
+    pub release: String,
 }
 
 impl Plan {
@@ -191,13 +191,13 @@ impl Rollout {
 
 /// What a working tree with changes means.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Uncommitted {
+pub enum Uncommitted {
     Planned,
     Refused,
 }
 
 impl OrderArgs {
-    fn prepare(
+    pub fn prepare(
         &self,
         common: &Common,
         ui: &Ui,

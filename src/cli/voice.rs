@@ -141,15 +141,7 @@ impl<'a> Voice<'a> {
     fn time(&self, at: Timestamp) -> String {
         match self.from {
             None => at.strftime("%H:%M:%S").to_string(),
-            Some(from) => {
-                let seconds = at.duration_since(from).as_secs();
-                format!(
-                    "{:02}:{:02}:{:02}",
-                    seconds / 3600,
-                    seconds / 60 % 60,
-                    seconds % 60
-                )
-            }
+            Some(from) => clock(at.duration_since(from)),
         }
     }
 }
@@ -221,6 +213,17 @@ fn on_breach(action: OnBreach) -> &'static str {
 /// `1 tenant`, `3 tenants`.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `00:05:12`: the time since something began.
+pub fn clock(since: SignedDuration) -> String {
+    let seconds = since.as_secs();
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// `45s`, `5m`, `1h02m`.

@@ -119,8 +119,10 @@ pub async fn roll_out(order: &Order<'_>, mut world: World<'_>) -> anyhow::Result
                 None => continue,
             },
         };
-        let ready = match prepare(order, &world, &writer).await {
-            Ok(Prepared::Ready(ready)) => return conduct(order, &mut world, lease, *ready).await,
+        let ready = match Box::pin(prepare(order, &world, &writer)).await {
+            Ok(Prepared::Ready(ready)) => {
+                return Box::pin(conduct(order, &mut world, lease, *ready)).await;
+            }
             Ok(Prepared::First(ready)) => ready,
             other => {
                 lease.release().await;
@@ -131,7 +133,7 @@ pub async fn roll_out(order: &Order<'_>, mut world: World<'_>) -> anyhow::Result
                 };
             }
         };
-        let carried = conduct(order, &mut world, lease, *ready).await?;
+        let carried = Box::pin(conduct(order, &mut world, lease, *ready)).await?;
         if !has_come_to_rest(&carried) {
             return Ok(carried);
         }

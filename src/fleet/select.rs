@@ -109,7 +109,8 @@ impl Fleet {
         self.tenants.iter().filter(has_named).collect()
     }
 
-    fn check_cluster(&self, name: &str) -> Result<(), UserError> {
+    /// A cluster that the environment does not have is an error with advice.
+    pub fn check_cluster(&self, name: &str) -> Result<(), UserError> {
         if self.clusters.contains_key(name) {
             return Ok(());
         }

@@ -21,7 +21,7 @@ mod ownership;
 mod patch;
 mod pods;
 mod pool;
-mod random;
+pub mod random;
 mod refusal;
 mod request;
 mod routine;
@@ -47,7 +47,7 @@ use serde_json::Value;
 
 use state::State;
 
-pub use behaviour::{Behaviour, Rule};
+pub use behaviour::{ANNOTATION as BEHAVIOUR, Behaviour, Rule};
 pub use faults::{Fault, RequestFaults};
 pub use log::{LoggedRequest, Lost, RequestLog, Verb};
 pub use refusal::{Cause, Refusal};

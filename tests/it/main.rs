@@ -11,6 +11,7 @@ mod health_conformance;
 mod mistakes;
 mod production;
 mod project;
+mod rehearsals;
 mod rollouts;
 mod scene;
 mod simulation;

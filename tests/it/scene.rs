@@ -262,7 +262,8 @@ impl Scene {
     }
 }
 
-fn files(strategy: &str) -> Files {
+/// The files of the hub, the two clusters and the six tenants.
+pub fn files(strategy: &str) -> Files {
     let mut files = Files::new();
     let mut put = |path: &str, text: &str| {
         files.insert(path.to_owned(), text.to_owned());
