@@ -114,8 +114,40 @@ impl Lease {
                 self.renewed = Instant::now();
                 true
             }
-            Ok(Err(CallError::Stale(_) | CallError::Gone(_))) => false,
+            Ok(Err(CallError::Stale(_))) => self.is_still_ours().await,
+            Ok(Err(CallError::Gone(_))) => false,
             Ok(Err(_)) | Err(_) => self.renewed.elapsed() < LEASE,
+        }
+    }
+
+    /// Who renewed it meanwhile: a renewal of ours may have landed without an answer.
+    async fn is_still_ours(&mut self) -> bool {
+        let found = tokio::time::timeout(RENEW, self.hub.lease(NAMESPACE, &self.name)).await;
+        match found {
+            Ok(Ok(Some(lease))) if holder_of(&lease) == self.holder => {
+                self.value = lease;
+                self.renewed = Instant::now();
+                true
+            }
+            Ok(Ok(_)) => false,
+            // Nobody can tell now: it is asked again, as long as nobody else may have it.
+            Ok(Err(_)) | Err(_) => self.renewed.elapsed() < LEASE,
+        }
+    }
+
+    /// Does something, and keeps the lease meanwhile; nothing if it is lost.
+    pub async fn keep_during<T>(&mut self, doing: impl Future<Output = T>) -> Option<T> {
+        let mut doing = std::pin::pin!(doing);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut doing => return Some(done),
+                () = tokio::time::sleep_until(self.due()) => {
+                    if !self.renew().await {
+                        return None;
+                    }
+                }
+            }
         }
     }
 

@@ -102,12 +102,15 @@ async fn after(
         return Ok(Prepared::Ahead(Ahead { release, at }));
     }
     let name = world.clusters.hub()?.name().to_owned();
-    match foreign::rest(order, world, hub, open.clone(), survey).await? {
+    match foreign::rest(order, world, hub, open, survey).await? {
         foreign::Rest::InFlight(ready) => Ok(Prepared::First(ready)),
         foreign::Rest::Settled(survey) => {
-            queue::supersede(hub, &open, &order.release, world.clock.now())
-                .await
-                .map_err(|trouble| trouble.advise(&name))?;
+            let rollouts = survey.rollouts.iter();
+            for open in rollouts.filter(|one| one.value.state.is_open()) {
+                queue::supersede(hub, open, &order.release, world.clock.now())
+                    .await
+                    .map_err(|trouble| trouble.advise(&name))?;
+            }
             begin(order, world, hub, *survey).await
         }
     }

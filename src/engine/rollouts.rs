@@ -112,14 +112,19 @@ pub async fn roll_out(order: &Order<'_>, mut world: World<'_>) -> anyhow::Result
             writer.ensure_namespace(NAMESPACE).await?;
             Lease::acquire(&writer, environment, &order.who.holder, world.clock).await
         });
-        let lease = match asked.await?.map_err(|error| error.advise(hub.name()))? {
+        let mut lease = match asked.await?.map_err(|error| error.advise(hub.name()))? {
             Asked::Held(lease) => lease,
             Asked::Taken { by } => match queue.look(order, &mut world, &by).await? {
                 Some(carried) => return Ok(carried),
                 None => continue,
             },
         };
-        let ready = match Box::pin(prepare(order, &world, &writer)).await {
+        // A survey takes long when a cluster does not answer, and the lease runs out in 15 seconds.
+        let preparing = Box::pin(prepare(order, &world, &writer));
+        let Some(prepared) = lease.keep_during(preparing).await else {
+            continue;
+        };
+        let ready = match prepared {
             Ok(Prepared::Ready(ready)) => {
                 return Box::pin(conduct(order, &mut world, lease, *ready)).await;
             }

@@ -7,7 +7,7 @@ use escale::error::{Exit, exit_code};
 use escale::manifest::Digest;
 use escale::record::{Hold, Outcome, Scope, Verb, Word};
 use escale::rollout;
-use escale::sim::Fault;
+use escale::sim::{Fault, RequestFaults};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -189,6 +189,38 @@ fn two_rollouts_at_once_are_one_rollout() {
             panic!("two conductors")
         };
         assert_eq!(by, "job 1");
+    });
+}
+
+#[test]
+fn a_survey_that_takes_long_keeps_the_lease() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        scene.sims["east"].tell(Fault::Unreachable {
+            from: scene.clock.now(),
+            until: None,
+        });
+        let next = scene.release("bbbb", "2");
+        // Longer than a lease lasts, and shorter than a cluster is waited for.
+        let (first, second) = tokio::join!(scene.try_roll_out(&next, "job 1"), async {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            scene.try_roll_out(&next, "job 2").await
+        });
+        assert!(matches!(first.unwrap(), Carried::Ended(_)));
+        assert!(matches!(second.unwrap(), Carried::Taken { by } if by == "job 1"));
+    });
+}
+
+#[test]
+fn a_renewal_of_the_lease_whose_answer_is_lost_keeps_it() {
+    simulated(|scene| async move {
+        scene.sims["hub"].tell(Fault::Requests(RequestFaults {
+            lost: 0.6,
+            ..RequestFaults::default()
+        }));
+        let carried = scene.roll_out(&scene.release("aaaa", "1")).await;
+        assert_eq!(outcome(&carried), Some(rollout::Outcome::Succeeded));
     });
 }
 
