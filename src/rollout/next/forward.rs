@@ -164,7 +164,7 @@ impl<'a> Look<'a> {
             })
     }
 
-    fn is_seen_healthy(&self, progress: &TenantProgress) -> bool {
+    pub(super) fn is_seen_healthy(&self, progress: &TenantProgress) -> bool {
         progress.last_sample.as_ref().is_some_and(|sample| {
             sample.health == Health::Healthy
                 && self.now.duration_since(sample.at) <= self.strategy().max_sample_gap

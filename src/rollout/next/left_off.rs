@@ -31,8 +31,13 @@ impl Look<'_> {
         match &self.progress.state {
             State::RollingBack { why } => Some(why.clone()),
             State::Aborting { .. } => None,
+            State::Paused {
+                why, failed: true, ..
+            } => Some(format!(
+                "left in the middle, and the rollout stopped: {why}"
+            )),
             State::Running
-            | State::Paused { .. }
+            | State::Paused { failed: false, .. }
             | State::Superseding { .. }
             | State::Finished { .. } => {
                 let canary = self.failed_canary()?;

@@ -55,7 +55,9 @@ impl Look<'_> {
     fn settled(&self, progress: &TenantProgress, written_at: Timestamp) -> Settled {
         let tenant = &self.strategy().spec.tenant;
         let deadline = tenant.progress_deadline;
+        // Who was away looks again: what was seen before the gap proves nothing (I11).
         if let Some(since) = progress.healthy_since
+            && self.is_seen_healthy(progress)
             && self.now.duration_since(since) >= tenant.min_healthy_time.to_signed()
         {
             return Settled::Healthy;

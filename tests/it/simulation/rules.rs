@@ -225,6 +225,11 @@ impl Rules {
                 ),
             );
         }
+        // Whoever was left in the middle is gone on with: that starts nobody.
+        let seen = self.rollouts.get(rollout);
+        if seen.is_some_and(|seen| seen.in_flight.contains(tenant)) {
+            return;
+        }
         let failed = progress.tenants.values().filter(|one| {
             one.failure
                 .as_ref()
@@ -244,11 +249,7 @@ impl Rules {
                 ),
             );
         }
-        let seen = self.rollouts.get(rollout);
-        if seen.is_some_and(|seen| seen.in_flight.contains(tenant)) {
-            return;
-        }
-        let stopped = seen.filter(|_| !rollout.is_empty());
+        let stopped = self.rollouts.get(rollout).filter(|_| !rollout.is_empty());
         if let Some(why) = stopped.and_then(|seen| seen.stopped) {
             self.breaks(now, "I06", &format!("`{tenant}` starts though {why}"));
         }

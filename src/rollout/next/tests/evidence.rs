@@ -3,16 +3,6 @@
 use super::*;
 use crate::fleet::config::OnBreach;
 
-fn until(script: &mut Script, line: &str) {
-    while script.at(line).is_none() {
-        match script.frozen.next(&script.progress, script.now) {
-            Next::Do(decisions) => decisions.into_iter().for_each(|what| script.happen(what)),
-            Next::Wait(wait) if wait.whom == Whom::Tenants => script.pass_a_second(),
-            end => panic!("{end:?} before `{line}`"),
-        }
-    }
-}
-
 fn taken_over(tenant: &str) -> What {
     What::TenantTakenOver {
         tenant: tenant.to_owned(),
@@ -23,7 +13,7 @@ fn taken_over(tenant: &str) -> What {
 #[test]
 fn a_canary_of_which_nothing_is_left_stops_for_a_person_who_may_go_on_without_it() {
     let mut script = Script::new(fleet());
-    until(&mut script, "soakStarted canary");
+    script.until("soakStarted canary");
     script.happen(taken_over("canary-a"));
     script.happen(taken_over("canary-b"));
     let end = script.run();
@@ -47,7 +37,7 @@ fn a_canary_of_which_nothing_is_left_stops_for_a_person_who_may_go_on_without_it
 #[test]
 fn what_is_left_of_a_canary_goes_on_proving() {
     let mut script = Script::new(fleet());
-    until(&mut script, "soakStarted canary");
+    script.until("soakStarted canary");
     script.happen(taken_over("canary-a"));
     assert_eq!(
         outcome(&script.run()),

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod evidence;
+mod left_off;
 mod script;
 
 use jiff::Timestamp;

@@ -154,6 +154,17 @@ impl Script {
         panic!("no end in sight: {:?}", self.trace);
     }
 
+    /// Runs until the trace has a line that ends so.
+    pub fn until(&mut self, line: &str) {
+        while self.at(line).is_none() {
+            match self.frozen.next(&self.progress, self.now) {
+                Next::Do(decisions) => decisions.into_iter().for_each(|what| self.happen(what)),
+                Next::Wait(wait) if wait.whom == Whom::Tenants => self.pass_a_second(),
+                end => panic!("{end:?} before `{line}`"),
+            }
+        }
+    }
+
     pub fn pass_a_second(&mut self) {
         self.now += seconds(1);
         let phases: Vec<(String, Phase)> = self
