@@ -112,6 +112,10 @@ impl<'a> Voice<'a> {
             }
             What::TenantLeft { tenant, why } => format!("  {tenant}: left as it is: {why}"),
             What::TenantDeferred { tenant, why } => format!("  {tenant}: deferred: {why}"),
+            What::ClusterUnreachable { cluster, why } => {
+                format!("cluster {cluster} does not answer: {why}; the others go on")
+            }
+            What::ClusterAnswers { cluster } => format!("cluster {cluster} answers again"),
             What::TenantTakenOver { tenant, by } => format!("  {tenant}: not ours any more: {by}"),
             What::Paused { by, why } => format!("paused by {by}: {why}"),
             What::Resumed { by, why } => format!("resumed by {by}: {why}"),
@@ -122,6 +126,7 @@ impl<'a> Voice<'a> {
                 )
             }
             What::TenantStarted { .. }
+            | What::TenantInterrupted { .. }
             | What::TenantWritten { .. }
             | What::TenantHealthy { .. }
             | What::TenantSucceeded { .. }

@@ -11,12 +11,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::absences::Probes;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::desks::Desks;
 use super::lease::Lease;
 use super::ledger::Ledger;
-use super::looks::Looks;
+use super::looks::{Looked, Looks};
 use super::rollouts::Heard;
 use super::stop::Stop;
 use super::work::{self, Aim, Done, Job, Open};
@@ -72,10 +73,11 @@ type Report = (String, Aim, Done);
 pub(super) struct Stage {
     pub(super) progress: Progress,
     /// Claims that are open, by tenant.
-    open: BTreeMap<String, Open>,
+    pub(super) open: BTreeMap<String, Open>,
     work: JoinSet<Report>,
     desks: Desks,
-    looks: Looks,
+    pub(super) looks: Looks,
+    pub(super) probes: Probes,
     pub(super) next_listen: Instant,
     pub(super) heard: BTreeSet<String>,
     idle_since: Instant,
@@ -137,6 +139,7 @@ impl Conductor<'_> {
             work: JoinSet::new(),
             desks: Desks::of(&self.frozen.plan),
             looks: Looks::new(&self.frozen, self.clock, all_go_back),
+            probes: Probes::default(),
             next_listen: Instant::now(),
             heard: BTreeSet::new(),
             idle_since: Instant::now(),
@@ -178,15 +181,24 @@ impl Conductor<'_> {
         tokio::select! {
             biased;
             Some(done) = stage.work.join_next() => self.take_in_all(stage, done).await?,
-            looked = stage.looks.ended() => {
-                let changed = stage.looks.take_in(looked?, &self.frozen, &mut stage.progress);
-                self.lose_taken(stage, changed).await?;
-            }
+            looked = stage.looks.ended() => self.take_in_look(stage, looked?).await?,
+            answers = stage.probes.ended() => self.find_cluster(stage, answers?).await?,
             () = until(lease_due) => return Ok(self.renew_lease().await),
             Ok(()) = self.stop.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
         }
         Ok(true)
+    }
+
+    async fn take_in_look(&mut self, stage: &mut Stage, looked: Looked) -> anyhow::Result<()> {
+        if let Some((cluster, why)) = looked.trouble() {
+            self.lose_cluster(stage, &cluster, why).await?;
+        }
+        let changed = stage
+            .looks
+            .take_in(looked, &self.frozen, &mut stage.progress);
+        self.lose_taken(stage, changed).await?;
+        Ok(())
     }
 
     async fn renew_lease(&mut self) -> bool {
@@ -349,10 +361,9 @@ impl Conductor<'_> {
             Done::TakenOver { by } => What::TenantTakenOver { tenant, by },
             // It is as it was, and so says its record.
             Done::NotBegun => return Ok(()),
-            Done::Unreachable { why } if aim == Aim::Forward => {
-                What::TenantDeferred { tenant, why }
+            Done::Unreachable { open, why } => {
+                return self.interrupt(stage, tenant, (aim, open, why)).await;
             }
-            Done::Unreachable { why } => What::TenantRollbackFailed { tenant, why },
         };
         if let What::TenantSucceeded { tenant } = &what {
             stage.looks.hasten(tenant);
@@ -385,6 +396,7 @@ impl Conductor<'_> {
             self.take_in_all(stage, done).await?;
         }
         stage.looks.stop().await;
+        stage.probes.stop().await;
         Ok(())
     }
 }

@@ -248,6 +248,9 @@ fn update(record: &mut RolloutRecord, event: &Event) {
         | What::TenantRollbackFailed { .. }
         | What::TenantLeft { .. }
         | What::TenantDeferred { .. }
+        | What::TenantInterrupted { .. }
+        | What::ClusterUnreachable { .. }
+        | What::ClusterAnswers { .. }
         | What::TenantTakenOver { .. } => {}
     }
 }

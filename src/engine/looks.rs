@@ -59,6 +59,15 @@ pub struct Looked {
     changed: Vec<Stored<TenantRecord>>,
 }
 
+impl Looked {
+    /// The cluster that did not answer, and how it did not.
+    pub fn trouble(&self) -> Option<(String, String)> {
+        let error = self.seen.as_ref().err()?;
+        let is_away = error.is_of_the_cluster();
+        is_away.then(|| (self.cluster.clone(), error.to_string()))
+    }
+}
+
 impl Looks {
     pub fn new(frozen: &Frozen, clock: Clock, all_go_back: bool) -> Self {
         let gap = Duration::try_from(frozen.strategy.max_sample_gap).unwrap_or_default();

@@ -42,7 +42,7 @@ pub fn rebuild(
             is_excused: false,
         };
     }
-    for (_, planned) in frozen.plan.tenants() {
+    for (wave, planned) in frozen.plan.tenants() {
         let place = &planned.place;
         let record = match survey.records.of(&place.cluster, &place.namespace) {
             Ok(Some(Ok(stored))) => Some(&stored.value),
@@ -50,12 +50,19 @@ pub fn rebuild(
             Ok(None) => None,
             Err(why) => {
                 let why = format!("its cluster does not answer: {why}");
-                let deferred = TenantProgress::new(Phase::Deferred { why });
+                let deferred = TenantProgress {
+                    // Nobody knows more before the cluster answers.
+                    is_touched: progress
+                        .wave(&wave.name)
+                        .is_some_and(|wave| wave.state != WaveState::Pending),
+                    ..TenantProgress::new(Phase::Deferred { why })
+                };
                 progress.tenants.insert(place.tenant.clone(), deferred);
                 continue;
             }
         };
-        let one = tenant(rollout, planned, record);
+        let mut one = tenant(rollout, planned, record);
+        one.is_touched = one.phase != Phase::Pending;
         progress.tenants.insert(place.tenant.clone(), one);
     }
     Ok((frozen, progress))

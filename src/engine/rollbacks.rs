@@ -14,10 +14,16 @@ use super::store;
 use super::work::Terms;
 use crate::cluster::Cluster;
 use crate::error::{Exit, UserError};
-use crate::fleet::config::{Limit, LimitSet, OnBreach, OnFailure, StrategySpec, TenantStrategy};
+use crate::fleet::config::{
+    Duration, Limit, LimitSet, OnBreach, OnFailure, OnUnreachable, StrategySpec, TenantStrategy,
+    UnreachableThen,
+};
 use crate::manifest::Digest;
 use crate::record::{Action, Good, Hold, Keep, PackedBundle, Stored, TenantRecord};
 use crate::rollout::{Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
+
+/// Somebody waits for the answer: a cluster that is away for this long has failed it.
+const PATIENCE: Duration = Duration::from_minutes(1);
 
 /// Where to go back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,6 +225,10 @@ fn strategy(tenant: TenantStrategy) -> Strategy {
         ..StrategySpec::default()
     };
     spec.tenant.on_failure = OnFailure::Leave;
+    spec.on_unreachable = OnUnreachable {
+        deadline: PATIENCE,
+        then: UnreachableThen::Fail,
+    };
     spec.limits.max_concurrency = LimitSet {
         all: Some(Limit::Count(80)),
         ..LimitSet::default()

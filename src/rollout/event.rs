@@ -77,10 +77,24 @@ pub enum What {
         tenant: String,
         why: String,
     },
+    /// Its cluster did not answer while something was done to it, which is done again once it does.
+    TenantInterrupted {
+        tenant: String,
+        /// Whether anything may have been written.
+        is_touched: bool,
+        why: String,
+    },
     /// Somebody else (a typed rollback) took the tenant's claim.
     TenantTakenOver {
         tenant: String,
         by: String,
+    },
+    ClusterUnreachable {
+        cluster: String,
+        why: String,
+    },
+    ClusterAnswers {
+        cluster: String,
     },
     SoakStarted {
         wave: String,
@@ -130,6 +144,8 @@ pub enum Failure {
     Unhealthy,
     /// Not healthy by the progress deadline.
     TimedOut,
+    /// Its cluster did not answer for longer than `onUnreachable` waits, which says `fail`.
+    Unreachable,
     /// Was healthy, then no longer, while its wave soaked or a later wave ran.
     DiedLater,
 }

@@ -4,19 +4,20 @@
 //! `Frozen::next` decides. A rollback is a plan of older bundles, a resume is a progress rebuilt
 //! from records: both go through the same `next`.
 
+mod absence;
 mod event;
 mod limits;
 mod next;
 mod plan;
 mod progress;
 mod strategy;
+mod tenant;
 
+pub use absence::{Absence, Absences};
 pub use event::{Event, Failure, What};
 pub use limits::Scope;
 pub use next::{Frozen, Next, Wait, Whom};
 pub use plan::{Candidate, Excluded, Exclusion, Place, Plan, Planned, Wanted, Wave};
-pub use progress::{
-    Failed, Health, Outcome, Phase, Progress, Sample, State, TenantProgress, WaveProgress,
-    WaveState,
-};
+pub use progress::{Outcome, Progress, State, WaveProgress, WaveState};
 pub use strategy::{Role, Strategy};
+pub use tenant::{Failed, Health, Phase, Sample, TenantProgress};

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::absence::Absences;
 use super::event::{Event, Failure, What};
 use super::plan::Plan;
+use super::tenant::{Failed, Phase, Sample, TenantProgress};
 use crate::fleet::config::OnBreach;
 
 /// Where a rollout stands.
@@ -16,6 +18,8 @@ pub struct Progress {
     /// In the order of the plan.
     pub waves: Vec<WaveProgress>,
     pub tenants: BTreeMap<String, TenantProgress>,
+    /// When clusters did not answer.
+    pub absences: Absences,
 }
 
 /// What the rollout as a whole is doing.
@@ -81,173 +85,6 @@ pub enum WaveState {
     Breached,
 }
 
-/// Where one tenant stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TenantProgress {
-    pub phase: Phase,
-    /// Since when every sample was healthy, on the written bundle.
-    pub healthy_since: Option<Timestamp>,
-    pub last_sample: Option<Sample>,
-    /// Counts against the budgets; a failed tenant that went back still counts.
-    pub failure: Option<Failed>,
-}
-
-/// That a tenant failed in this rollout, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
-    pub how: Failure,
-    pub why: String,
-    /// A person (or `onBreach: continue`) said to go on all the same.
-    pub is_excused: bool,
-}
-
-/// The health of a tenant as last seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
-    pub at: Timestamp,
-    pub health: Health,
-    /// One line that names object, pod, container and reason.
-    pub headline: String,
-}
-
-/// A tenant's health, reduced to what decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    Healthy,
-    Progressing,
-    Failed,
-    Unknown,
-}
-
-/// The declared states of a tenant within one rollout.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Phase {
-    Pending,
-    /// Written to in part by a process that is gone: it is gone on with before anything else starts.
-    LeftOff,
-    Writing {
-        since: Timestamp,
-    },
-    Settling {
-        written_at: Timestamp,
-    },
-    Closing {
-        since: Timestamp,
-    },
-    Succeeded {
-        at: Timestamp,
-    },
-    Failed {
-        at: Timestamp,
-    },
-    WritingBack {
-        since: Timestamp,
-    },
-    SettlingBack {
-        written_at: Timestamp,
-    },
-    ClosingBack {
-        since: Timestamp,
-    },
-    RolledBack {
-        at: Timestamp,
-    },
-    RollbackFailed {
-        why: String,
-    },
-    /// Failed and stays as it is.
-    Left {
-        why: String,
-    },
-    Deferred {
-        why: String,
-    },
-    TakenOver {
-        by: String,
-    },
-}
-
-impl Phase {
-    /// Written to, and not settled: what limits on concurrency count.
-    pub fn is_in_flight(&self) -> bool {
-        match self {
-            Self::LeftOff
-            | Self::Writing { .. }
-            | Self::Settling { .. }
-            | Self::Closing { .. }
-            | Self::Failed { .. }
-            | Self::WritingBack { .. }
-            | Self::SettlingBack { .. }
-            | Self::ClosingBack { .. } => true,
-            Self::Pending
-            | Self::Succeeded { .. }
-            | Self::RolledBack { .. }
-            | Self::RollbackFailed { .. }
-            | Self::Left { .. }
-            | Self::Deferred { .. }
-            | Self::TakenOver { .. } => false,
-        }
-    }
-
-    pub fn is_going_back(&self) -> bool {
-        matches!(
-            self,
-            Self::WritingBack { .. } | Self::SettlingBack { .. } | Self::ClosingBack { .. }
-        )
-    }
-
-    /// Whether the rollout has written to the tenant, so that a breach may send it back.
-    pub fn was_started(&self) -> bool {
-        !matches!(
-            self,
-            Self::Pending | Self::Deferred { .. } | Self::TakenOver { .. }
-        )
-    }
-
-    /// Whether the tenant's health must be looked at.
-    pub fn is_watched(&self) -> bool {
-        matches!(
-            self,
-            Self::Settling { .. } | Self::SettlingBack { .. } | Self::Succeeded { .. }
-        )
-    }
-}
-
-impl TenantProgress {
-    pub fn new(phase: Phase) -> Self {
-        Self {
-            phase,
-            healthy_since: None,
-            last_sample: None,
-            failure: None,
-        }
-    }
-
-    /// Takes in a sample of health. Samples from before the write never count (I10); a gap longer
-    /// than `max_gap` voids what was seen before it (I11).
-    fn observe(&mut self, sample: Sample, max_gap: SignedDuration) {
-        let gap = self
-            .last_sample
-            .as_ref()
-            .map(|last| sample.at.duration_since(last.at));
-        let is_void = gap.is_some_and(|gap| gap > max_gap || gap.is_negative());
-        match sample.health {
-            Health::Healthy if self.healthy_since.is_none() || is_void => {
-                self.healthy_since = Some(sample.at);
-            }
-            Health::Healthy => {}
-            Health::Progressing | Health::Failed | Health::Unknown => self.healthy_since = None,
-        }
-        self.last_sample = Some(sample);
-    }
-
-    fn enter(&mut self, phase: Phase) {
-        self.healthy_since = None;
-        self.last_sample = None;
-        self.phase = phase;
-    }
-}
-
 impl Progress {
     /// Nothing has happened yet.
     pub fn new(plan: &Plan) -> Self {
@@ -266,6 +103,7 @@ impl Progress {
             state: State::Running,
             waves: waves.collect(),
             tenants: tenants.collect(),
+            absences: Absences::default(),
         }
     }
 
@@ -295,15 +133,18 @@ impl Progress {
             What::WaveSkipped { wave, .. } => self.enter_wave(wave, WaveState::Skipped),
             What::WaveBreached { wave, action, why } => self.breach(wave, *action, why),
             What::TenantStarted { tenant } => self.enter(tenant, Phase::Writing { since: at }),
-            What::TenantWritten { tenant, .. } => {
-                self.enter(tenant, Phase::Settling { written_at: at });
-            }
+            What::TenantWritten { tenant, .. } => self.written(tenant, at),
             What::TenantHealthy { tenant } => self.enter(tenant, Phase::Closing { since: at }),
             What::TenantSucceeded { tenant } => self.enter(tenant, Phase::Succeeded { at }),
             What::TenantFailed { tenant, how, why } => self.fail(tenant, at, *how, why),
             What::TenantGoesBack { tenant, .. } => {
                 self.enter(tenant, Phase::WritingBack { since: at });
             }
+            What::TenantInterrupted {
+                tenant, is_touched, ..
+            } => self.interrupt(tenant, at, *is_touched),
+            What::ClusterUnreachable { cluster, why } => self.absences.begin(cluster, at, why),
+            What::ClusterAnswers { cluster } => self.absences.end(cluster, at),
             What::TenantBackWritten { tenant, .. } => {
                 self.enter(tenant, Phase::SettlingBack { written_at: at });
             }
@@ -358,6 +199,19 @@ impl Progress {
     fn enter(&mut self, tenant: &str, phase: Phase) {
         if let Some(progress) = self.tenants.get_mut(tenant) {
             progress.enter(phase);
+        }
+    }
+
+    fn written(&mut self, tenant: &str, at: Timestamp) {
+        if let Some(progress) = self.tenants.get_mut(tenant) {
+            progress.is_touched = true;
+            progress.enter(Phase::Settling { written_at: at });
+        }
+    }
+
+    fn interrupt(&mut self, tenant: &str, at: Timestamp, is_touched: bool) {
+        if let Some(progress) = self.tenants.get_mut(tenant) {
+            progress.interrupt(at, is_touched);
         }
     }
 

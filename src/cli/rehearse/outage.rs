@@ -30,10 +30,10 @@ enum Told {
 /// It goes away at most so long after its first tenant of the wave was started, in seconds: some are being written
 /// then, some wait to get healthy, some are still to come.
 const SOON: u64 = 20;
-/// It is away for at least and at most so long, in seconds: shorter than a call is retried, longer than a tenant may
-/// take to get healthy.
+/// It is away for at least and at most so long, in seconds: shorter than a call is retried, longer than the usual
+/// strategy waits for it.
 const SHORTEST: u64 = 60;
-const LONGEST: u64 = 12 * 60;
+const LONGEST: u64 = 20 * 60;
 
 impl Outage {
     /// `None` if the plan never comes to the cluster.

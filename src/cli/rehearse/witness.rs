@@ -149,8 +149,18 @@ impl<'a> Witness<'a> {
             What::TenantRollbackFailed { tenant, why } => {
                 self.strand(tenant, at, Stand::RollbackFailed, why);
             }
+            What::TenantInterrupted {
+                tenant,
+                is_touched: false,
+                ..
+            } => {
+                self.in_flight.remove(tenant);
+            }
             What::TenantLeft { tenant, why } => self.strand(tenant, at, Stand::Left, why),
             What::TenantWritten { .. }
+            | What::TenantInterrupted { .. }
+            | What::ClusterUnreachable { .. }
+            | What::ClusterAnswers { .. }
             | What::TenantHealthy { .. }
             | What::TenantBackWritten { .. }
             | What::TenantBackHealthy { .. }

@@ -28,6 +28,7 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
     let outcomes = join_all(steps.into_iter().map(|step| carrier.carry(step))).await;
     let mut writes = 0;
     let mut troubles = Vec::new();
+    let mut is_away = true;
     for (object, outcome) in objects.iter().zip(outcomes) {
         let done = match outcome {
             Ok(done) => {
@@ -39,6 +40,7 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
                     CallError::Unreachable(_) => apply::Done::Unknown,
                     _ => apply::Done::NotApplied,
                 };
+                is_away &= error.is_of_the_cluster();
                 troubles.push(format!("{object}: {error}"));
                 done
             }
@@ -46,7 +48,12 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
         open.done.push((object.clone(), done));
     }
     if !troubles.is_empty() {
-        return Err(Halt::Refused(troubles.join("; ")));
+        let halt = if is_away {
+            Halt::Unreachable
+        } else {
+            Halt::Refused
+        };
+        return Err(halt(troubles.join("; ")));
     }
     definitions_are_served(&cluster, &objects).await?;
     Ok(writes)

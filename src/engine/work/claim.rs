@@ -9,8 +9,8 @@ use crate::cluster::CallError;
 use crate::engine::store::{self, Trouble};
 use crate::manifest::{Digest, ObjectRef};
 use crate::record::{
-    self, Action, CLAIM_MARGIN, Claim, Intent, IntentAct, Inventory, Outcome, PackedBundle,
-    PassHold, Refused, Stored, Taking, TenantRecord,
+    self, Action, CLAIM_MARGIN, Intent, IntentAct, Inventory, Outcome, PackedBundle, PassHold,
+    Refused, Stored, Taking, TenantRecord,
 };
 
 /// The writes of one tenant take a second or two; whoever takes longer renews.
@@ -69,28 +69,20 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<
     ))
 }
 
-/// Turns a claim that is ours to another bundle: the way back of a tenant that failed.
+/// Turns a claim that is ours to another bundle, the way back of a tenant that failed; or to the same, to go on.
 pub(super) async fn turn(
     job: &Job,
     goal: Goal,
     bundle: PackedBundle,
-    open: Open,
-) -> Result<Open, Halt> {
-    let claim = Claim {
-        action: goal.action,
-        digest: Some(goal.digest),
-        release: goal.release,
-        ..open.claim.clone()
-    };
-    let before = crate::apply::final_inventory(&open.before, &open.done);
-    let turned = Open {
-        claim,
-        bundle,
-        before,
-        done: Vec::new(),
-        ..open
-    };
-    renew(job, turned).await
+    open: &mut Open,
+) -> Result<(), Halt> {
+    open.before = crate::apply::final_inventory(&open.before, &open.done);
+    open.done.clear();
+    open.bundle = bundle;
+    open.claim.action = goal.action;
+    open.claim.digest = Some(goal.digest);
+    open.claim.release = goal.release;
+    renew(job, open).await
 }
 
 /// Renews a claim that will soon run out; fails if it is not ours any more.
@@ -98,15 +90,13 @@ pub(super) async fn keep(job: &Job, open: &mut Open) -> Result<(), Halt> {
     if open.claim.deadline.duration_since(job.clock.now()) > SHORT {
         return Ok(());
     }
+    renew(job, open).await
+}
+
+async fn renew(job: &Job, open: &mut Open) -> Result<(), Halt> {
     let stored = swap_own(job, open).await?;
     settle(open, stored);
     Ok(())
-}
-
-async fn renew(job: &Job, mut open: Open) -> Result<Open, Halt> {
-    let stored = swap_own(job, &open).await?;
-    settle(&mut open, stored);
-    Ok(open)
 }
 
 async fn swap_own(job: &Job, open: &Open) -> Result<Stored<TenantRecord>, Halt> {

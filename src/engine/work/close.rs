@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Aim, Done, Halt, Job, Open, claim, live, owner};
+use super::{Aim, Halt, Job, Open, Reached, claim, live, owner};
 use crate::apply::{self, Ask, LiveObjects, Prune, PruneDecision};
 use crate::cluster::{Apply, CallError, Deletion, FENCE_MANAGER, Preconditions, Writer};
 use crate::manifest::ObjectRef;
@@ -11,19 +11,18 @@ use crate::record::{self, Action, Closing, Inventory, Outcome};
 /// A delete whose object changes under our hands is decided anew this often.
 const TRIES: usize = 4;
 
-pub(super) async fn close(aim: Aim, job: &Job, mut open: Open) -> Result<Done, Halt> {
+pub(super) async fn close(aim: Aim, job: &Job, open: Option<&mut Open>) -> Result<Reached, Halt> {
+    let open = open.ok_or_else(|| Halt::Refused("its claim is not open".to_owned()))?;
     if matches!(aim, Aim::Close | Aim::CloseBack) {
-        prune(job, &mut open).await?;
+        prune(job, open).await?;
     }
-    unfence(job, &open).await?;
-    let closing = closing(aim, job, &open);
+    unfence(job, open).await?;
+    let closing = closing(aim, job, open);
     let stored = claim::change(job, &open.stored, |record| {
         record::close_claim(record, closing.clone())
     })
     .await?;
-    Ok(Done::Closed {
-        record: Box::new(stored),
-    })
+    Ok(Reached::Closed(Box::new(stored)))
 }
 
 fn closing(aim: Aim, job: &Job, open: &Open) -> Closing {

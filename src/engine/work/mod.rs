@@ -80,7 +80,7 @@ pub struct Open {
     fenced: Vec<ObjectRef>,
 }
 
-/// How a piece of work ended.
+/// How a piece of work ended. A claim that is still ours stays open until it is closed.
 pub enum Done {
     /// We were told to stop before its turn came.
     NotBegun,
@@ -102,7 +102,9 @@ pub enum Done {
     TakenOver {
         by: String,
     },
+    /// The cluster does not answer: the same is to be done again when it does.
     Unreachable {
+        open: Option<Box<Open>>,
         why: String,
     },
 }
@@ -115,18 +117,31 @@ enum Halt {
 }
 
 /// Does one piece of work on one tenant.
-pub async fn perform(aim: Aim, job: Job, open: Option<Open>) -> Done {
-    let outcome = match (aim, open) {
-        (Aim::Forward, _) => forward(&job).await,
-        (Aim::Back, open) => back(&job, open).await,
-        (Aim::Close | Aim::CloseBack | Aim::GiveUp, Some(open)) => {
-            close::close(aim, &job, open).await
-        }
-        (Aim::Close | Aim::CloseBack | Aim::GiveUp, None) => {
-            Err(Halt::Refused("its claim is not open".to_owned()))
-        }
+pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>) -> Done {
+    let outcome = match aim {
+        Aim::Forward => forward(&job, &mut open).await,
+        Aim::Back => back(&job, &mut open).await,
+        Aim::Close | Aim::CloseBack | Aim::GiveUp => close::close(aim, &job, open.as_mut()).await,
     };
-    outcome.unwrap_or_else(Done::from)
+    match (outcome, open.map(Box::new)) {
+        (Ok(Reached::Written(writes)), Some(open)) => Done::Written {
+            writes,
+            wanted: wanted_after(&open),
+            open,
+        },
+        (Ok(Reached::Written(_)), None) => unreachable!("nothing is written without a claim"),
+        (Ok(Reached::Closed(record)), _) => Done::Closed { record },
+        (Err(Halt::Refused(why)), open) => Done::Refused { open, why },
+        (Err(Halt::Unreachable(why)), open) => Done::Unreachable { open, why },
+        (Err(Halt::TakenOver(by)), _) => Done::TakenOver { by },
+    }
+}
+
+/// What a piece of work came to.
+enum Reached {
+    /// So many objects were written.
+    Written(usize),
+    Closed(Box<Stored<TenantRecord>>),
 }
 
 /// What is looked for in a tenant of which nothing was written in this run.
@@ -134,23 +149,25 @@ pub fn wanted_of(objects: &[ObjectRef]) -> Vec<Wanted> {
     objects.iter().cloned().map(Wanted::unwritten).collect()
 }
 
-async fn forward(job: &Job) -> Result<Done, Halt> {
+/// Writes the planned bundle, under a new claim, or the one that is open since the cluster did not answer.
+async fn forward(job: &Job, open: &mut Option<Open>) -> Result<Reached, Halt> {
     let bundle = job
         .bundle
         .as_ref()
         .ok_or_else(|| Halt::Refused("its bundle was not rendered".to_owned()))?;
-    store::put_bundle(&job.cluster.writer(), bundle).await?;
+    if open.is_none() {
+        store::put_bundle(&job.cluster.writer(), bundle).await?;
+    }
     let goal = claim::Goal {
         action: job.terms.action,
         digest: bundle.digest().clone(),
         release: job.release.clone(),
     };
-    let open = claim::take(job, goal, bundle.clone()).await?;
-    Ok(write(job, open).await)
+    write(job, goal, bundle.clone(), open).await
 }
 
 /// Goes back to the last good bundle, under the claim that is still open, or a new one.
-async fn back(job: &Job, open: Option<Open>) -> Result<Done, Halt> {
+async fn back(job: &Job, open: &mut Option<Open>) -> Result<Reached, Halt> {
     let digest = job
         .planned
         .last_good
@@ -166,33 +183,30 @@ async fn back(job: &Job, open: Option<Open>) -> Result<Done, Halt> {
         release: release_of(record, &digest),
         digest,
     };
+    write(job, goal, bundle, open).await
+}
+
+/// Makes sure of the claim, reads what is there, decides, writes stage by stage.
+async fn write(
+    job: &Job,
+    goal: claim::Goal,
+    bundle: PackedBundle,
+    open: &mut Option<Open>,
+) -> Result<Reached, Halt> {
     let open = match open {
-        Some(open) => claim::turn(job, goal, bundle, open).await?,
-        None => claim::take(job, goal, bundle).await?,
+        Some(open) => {
+            claim::turn(job, goal, bundle, open).await?;
+            open
+        }
+        None => open.insert(claim::take(job, goal, bundle).await?),
     };
-    Ok(write(job, open).await)
+    write_all(job, open).await.map(Reached::Written)
 }
 
 fn release_of(record: Option<&Stored<TenantRecord>>, digest: &Digest) -> Option<String> {
     record
         .and_then(|stored| stored.value.good(digest))
         .and_then(|good| good.release.clone())
-}
-
-/// Reads what is there, decides, writes stage by stage. Whatever happens, the claim is kept.
-async fn write(job: &Job, mut open: Open) -> Done {
-    match write_all(job, &mut open).await {
-        Ok(writes) => Done::Written {
-            writes,
-            wanted: wanted_after(&open),
-            open: Box::new(open),
-        },
-        Err(Halt::TakenOver(by)) => Done::TakenOver { by },
-        Err(Halt::Refused(why) | Halt::Unreachable(why)) => Done::Refused {
-            open: Some(Box::new(open)),
-            why,
-        },
-    }
 }
 
 async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
@@ -278,16 +292,6 @@ fn owner(job: &Job) -> Owner {
         environment: job.terms.environment.clone(),
         tenant: job.planned.place.tenant.clone(),
         namespace: job.planned.place.namespace.clone(),
-    }
-}
-
-impl From<Halt> for Done {
-    fn from(halt: Halt) -> Self {
-        match halt {
-            Halt::Refused(why) => Self::Refused { open: None, why },
-            Halt::TakenOver(by) => Self::TakenOver { by },
-            Halt::Unreachable(why) => Self::Unreachable { why },
-        }
     }
 }
 

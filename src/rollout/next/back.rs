@@ -5,7 +5,8 @@ use super::slots::{self, Slots};
 use crate::fleet::config::{OnFailure, RollbackScope};
 use crate::rollout::event::What;
 use crate::rollout::plan::{Planned, Wave};
-use crate::rollout::progress::{Phase, State, TenantProgress, WaveState};
+use crate::rollout::progress::{State, WaveState};
+use crate::rollout::tenant::{Phase, TenantProgress};
 
 impl Look<'_> {
     pub(super) fn ways_back(&self) -> Vec<What> {
@@ -24,21 +25,32 @@ impl Look<'_> {
                 let why = self.reason_to_go_back(progress, is_breached)?;
                 let decision = self.way_back(planned, why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
-                (!writes || slots::take(&mut slots, at)).then_some(decision)
+                let is_away = self.absence(planned).is_some();
+                (!writes || !is_away && slots::take(&mut slots, at)).then_some(decision)
             })
             .collect()
     }
 
-    fn reason_to_go_back(&self, progress: &TenantProgress, is_breached: bool) -> Option<String> {
+    pub(super) fn reason_to_go_back(
+        &self,
+        progress: &TenantProgress,
+        is_breached: bool,
+    ) -> Option<String> {
         let is_settled_forward = matches!(
             progress.phase,
             Phase::Settling { .. } | Phase::Succeeded { .. }
         );
+        let is_left_there = progress.is_touched && matches!(progress.phase, Phase::Deferred { .. });
         match (&progress.phase, &progress.failure) {
             (Phase::Failed { .. }, Some(failed)) => Some(failed.why.clone()),
+            // It did not fail: its way back was interrupted.
+            (Phase::Failed { .. }, None) => {
+                let why = || "its way back was interrupted".to_owned();
+                Some(self.reason_to_undo().unwrap_or_else(why))
+            }
             (Phase::Left { .. }, _) => None,
             (Phase::LeftOff, _) => self.reason_to_undo(),
-            _ if is_settled_forward => match &self.progress.state {
+            _ if is_settled_forward || is_left_there => match &self.progress.state {
                 State::RollingBack { why } if is_breached => Some(why.clone()),
                 _ => None,
             },
@@ -47,7 +59,7 @@ impl Look<'_> {
     }
 
     /// A breach takes back the wave that runs and every wave with a failure, or all of them.
-    fn breached_waves(&self) -> Vec<&Wave> {
+    pub(super) fn breached_waves(&self) -> Vec<&Wave> {
         let is_breached = |wave: &&Wave| {
             let recorded = self.progress.wave(&wave.name);
             recorded.is_some_and(|wave| wave.state == WaveState::Breached)

@@ -8,8 +8,9 @@ use crate::fleet::config::{FailureMode, OnBreach, OnFailure};
 use crate::rollout::event::What;
 use crate::rollout::limits::Scope;
 use crate::rollout::plan::Wave;
-use crate::rollout::progress::{State, TenantProgress};
+use crate::rollout::progress::State;
 use crate::rollout::strategy::Role;
+use crate::rollout::tenant::TenantProgress;
 
 impl Look<'_> {
     /// The breach of the current wave, if more has failed than may.

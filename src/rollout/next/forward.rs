@@ -7,8 +7,9 @@ use super::{Look, Next, Seen, Wait, Whom};
 use crate::fleet::config::OnBreach;
 use crate::rollout::event::What;
 use crate::rollout::plan::{Planned, Wave};
-use crate::rollout::progress::{Health, Outcome, Phase, TenantProgress, WaveState};
+use crate::rollout::progress::{Outcome, WaveState};
 use crate::rollout::strategy::Role;
+use crate::rollout::tenant::{Health, Phase, TenantProgress};
 
 enum Predecessor {
     Done,
@@ -106,9 +107,11 @@ impl<'a> Look<'a> {
         let is_pending = |(_, (of, _, progress)): &(usize, Seen<'_>)| {
             std::ptr::eq(*of, wave) && progress.phase == Phase::Pending
         };
+        let answers = |(_, (_, planned, _)): &(usize, Seen<'_>)| self.absence(planned).is_none();
         self.tenants()
             .enumerate()
             .filter(is_pending)
+            .filter(answers)
             .filter_map(|(at, (_, planned, _))| match self.predecessor(planned) {
                 Predecessor::Done => slots::take(&mut slots, at).then(|| What::TenantStarted {
                     tenant: planned.place.tenant.clone(),

@@ -2,7 +2,8 @@
 
 use super::Look;
 use crate::rollout::event::What;
-use crate::rollout::progress::{Phase, State};
+use crate::rollout::progress::State;
+use crate::rollout::tenant::Phase;
 
 impl Look<'_> {
     /// They are in flight, so nobody else has their place. Whoever goes back is in [`ways_back`](Look::ways_back).
@@ -13,7 +14,11 @@ impl Look<'_> {
         let is_aborted = matches!(self.progress.state, State::Aborting { .. });
         self.tenants()
             .filter(|(.., progress)| progress.phase == Phase::LeftOff)
-            .filter(|(wave, ..)| is_aborted || self.unwell_canary(wave).is_none())
+            .filter(|(wave, planned, _)| {
+                let may_go_on =
+                    self.absence(planned).is_none() && self.unwell_canary(wave).is_none();
+                is_aborted || may_go_on
+            })
             .map(|(_, planned, _)| match &self.progress.state {
                 State::Aborting { .. } => What::TenantLeft {
                     tenant: planned.place.tenant.clone(),

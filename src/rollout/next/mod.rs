@@ -4,6 +4,7 @@
 //! ask for writes (`TenantStarted`, `TenantHealthy`, `TenantGoesBack`, `TenantBackHealthy`), and
 //! asks again until it is told to wait.
 
+mod away;
 mod back;
 mod budgets;
 mod forward;
@@ -17,8 +18,9 @@ use jiff::Timestamp;
 use super::event::What;
 use super::limits::Scope;
 use super::plan::{Plan, Planned, Wave};
-use super::progress::{Outcome, Progress, State, TenantProgress};
+use super::progress::{Outcome, Progress, State};
 use super::strategy::Strategy;
+use super::tenant::TenantProgress;
 
 /// What never changes during a rollout.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +112,7 @@ impl Frozen {
         let look = Look::new(self, progress, now);
         let urgent = [
             Look::verdicts,
+            Look::given_up,
             Look::breaches,
             Look::ways_back,
             Look::left_off,

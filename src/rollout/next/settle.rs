@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::{Look, Next, Wait, Whom};
 use crate::rollout::event::What;
-use crate::rollout::plan::Wave;
-use crate::rollout::progress::{Outcome, Phase, State, TenantProgress};
+use crate::rollout::plan::{Planned, Wave};
+use crate::rollout::progress::{Outcome, State};
+use crate::rollout::tenant::{Phase, TenantProgress};
 
 impl Look<'_> {
     pub(super) fn settle(&self) -> Next {
@@ -15,7 +16,11 @@ impl Look<'_> {
         {
             return Next::Wait(Wait {
                 until: self.next_deadline(),
-                on: self.in_flight_words(),
+                on: self
+                    .in_flight_words()
+                    .into_iter()
+                    .chain(self.away_words())
+                    .collect(),
                 whom: Whom::Tenants,
             });
         }
@@ -39,11 +44,15 @@ impl Look<'_> {
     }
 
     fn finish_rolled_back(&self, why: &str) -> What {
-        let is_stuck =
-            |phase: &Phase| matches!(phase, Phase::RollbackFailed { .. } | Phase::Left { .. });
+        let breached = self.breached_waves();
+        let goes_back = |wave: &Wave| breached.iter().any(|one| std::ptr::eq(*one, wave));
         let stuck: Vec<&str> = self
             .tenants()
-            .filter(|(.., progress)| is_stuck(&progress.phase))
+            .filter(|(wave, _, progress)| match progress.phase {
+                Phase::RollbackFailed { .. } | Phase::Left { .. } => true,
+                Phase::Deferred { .. } => progress.is_touched && goes_back(wave),
+                _ => false,
+            })
             .map(|(_, planned, _)| planned.place.tenant.as_str())
             .collect();
         if stuck.is_empty() {
@@ -64,6 +73,7 @@ impl Look<'_> {
             self.unwell_canary(wave)
                 .map(|tenant| format!("canary `{tenant}` to be seen healthy again")),
         );
+        on.extend(self.away_words());
         Wait {
             until: self.next_deadline(),
             on,
@@ -92,18 +102,20 @@ impl Look<'_> {
     /// When the clock alone decides something about a tenant.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let tenant = &self.strategy().spec.tenant;
-        let deadline = |progress: &TenantProgress| match progress.phase {
-            Phase::Settling { written_at } | Phase::SettlingBack { written_at } => Some(
-                progress
+        let deadline = |planned: &Planned, progress: &TenantProgress| match progress.phase {
+            Phase::Settling { written_at } | Phase::SettlingBack { written_at } => {
+                let late =
+                    tenant.progress_deadline.to_signed() + self.absent_since(planned, written_at);
+                let settled = progress
                     .healthy_since
-                    .map_or(written_at + tenant.progress_deadline.to_signed(), |since| {
-                        since + tenant.min_healthy_time.to_signed()
-                    }),
-            ),
+                    .map(|since| since + tenant.min_healthy_time.to_signed());
+                Some(settled.unwrap_or(written_at + late))
+            }
             _ => None,
         };
         self.tenants()
-            .filter_map(|(.., progress)| deadline(progress))
+            .filter_map(|(_, planned, progress)| deadline(planned, progress))
+            .chain(self.ends_of_patience())
             // What is due already waits for a look, which wakes us itself.
             .filter(|at| self.now < *at)
             .min()

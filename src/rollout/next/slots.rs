@@ -3,7 +3,7 @@
 use super::Look;
 use crate::fleet::config::LimitSet;
 use crate::rollout::limits::Scope;
-use crate::rollout::progress::TenantProgress;
+use crate::rollout::tenant::TenantProgress;
 
 /// Free places in every scope, counted down as they are given out.
 pub(super) struct Slots<'a> {

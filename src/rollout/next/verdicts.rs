@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::Look;
 use crate::rollout::event::{Failure, What};
-use crate::rollout::progress::{Health, Phase, TenantProgress};
+use crate::rollout::plan::Planned;
+use crate::rollout::tenant::{Health, Phase, TenantProgress};
 
 enum Settled {
     Healthy,
@@ -15,14 +16,14 @@ enum Settled {
 impl Look<'_> {
     pub(super) fn verdicts(&self) -> Vec<What> {
         self.tenants()
-            .filter_map(|(_, planned, progress)| self.verdict(&planned.place.tenant, progress))
+            .filter_map(|(_, planned, progress)| self.verdict(planned, progress))
             .collect()
     }
 
-    fn verdict(&self, tenant: &str, progress: &TenantProgress) -> Option<What> {
-        let name = || tenant.to_owned();
+    fn verdict(&self, planned: &Planned, progress: &TenantProgress) -> Option<What> {
+        let name = || planned.place.tenant.clone();
         match progress.phase {
-            Phase::Settling { written_at } => match self.settled(progress, written_at) {
+            Phase::Settling { written_at } => match self.settled(planned, progress, written_at) {
                 Settled::Healthy => Some(What::TenantHealthy { tenant: name() }),
                 Settled::Failed(how, why) => Some(What::TenantFailed {
                     tenant: name(),
@@ -31,7 +32,8 @@ impl Look<'_> {
                 }),
                 Settled::NotYet => None,
             },
-            Phase::SettlingBack { written_at } => match self.settled(progress, written_at) {
+            Phase::SettlingBack { written_at } => match self.settled(planned, progress, written_at)
+            {
                 Settled::Healthy => Some(What::TenantBackHealthy { tenant: name() }),
                 Settled::Failed(_, why) => Some(What::TenantRollbackFailed {
                     tenant: name(),
@@ -52,7 +54,12 @@ impl Look<'_> {
         }
     }
 
-    fn settled(&self, progress: &TenantProgress, written_at: Timestamp) -> Settled {
+    fn settled(
+        &self,
+        planned: &Planned,
+        progress: &TenantProgress,
+        written_at: Timestamp,
+    ) -> Settled {
         let tenant = &self.strategy().spec.tenant;
         let deadline = tenant.progress_deadline;
         // Who was away looks again: what was seen before the gap proves nothing (I11).
@@ -66,8 +73,10 @@ impl Look<'_> {
         if let Some(sample) = sample.filter(|sample| sample.health == Health::Failed) {
             return Settled::Failed(Failure::Unhealthy, sample.headline.clone());
         }
-        if self.now.duration_since(written_at) >= deadline.to_signed()
+        let waited = self.now.duration_since(written_at) - self.absent_since(planned, written_at);
+        if waited >= deadline.to_signed()
             && progress.healthy_since.is_none()
+            && self.absence(planned).is_none()
         {
             let seen = sample.map_or("its health was never seen", |sample| {
                 sample.headline.as_str()

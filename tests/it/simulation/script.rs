@@ -31,6 +31,8 @@ pub struct Knobs {
     pub scope: &'static str,
     pub mode: &'static str,
     pub on_newer: &'static str,
+    /// Seconds, and what then.
+    pub unreachable: (u64, &'static str),
 }
 
 /// How the pods of a release behave.
@@ -164,6 +166,7 @@ impl Script {
             scope,
             mode,
             on_newer,
+            unreachable: (patience, then),
         } = &self.knobs;
         format!(
             "
@@ -181,6 +184,7 @@ spec:
     - {{name: rest, soak: {soak}s, onBreach: {on_breach}}}
   rollback: {{maxConcurrency: {{all: 100%}}, scope: {scope}}}
   onNewer: {on_newer}
+  onUnreachable: {{deadline: {patience}s, then: {then}}}
   brake: {{deletes: 50, ofTenant: 90%, ofTenants: 100%}}
 "
         )
@@ -198,6 +202,10 @@ impl Knobs {
             scope: dice.one_of(&["wave", "rollout"]),
             mode: dice.one_of(&["soft", "soft", "strict"]),
             on_newer: dice.one_of(&["queueLatest", "queueLatest", "supersede", "refuse"]),
+            unreachable: (
+                dice.one_of(&[20, 90, 300, 900]),
+                dice.one_of(&["defer", "defer", "fail"]),
+            ),
         }
     }
 }

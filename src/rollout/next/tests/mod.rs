@@ -1,5 +1,6 @@
 //! Whole rollouts in virtual time: a script says how tenants behave, the trace says what was decided.
 
+mod away;
 mod budgets;
 mod evidence;
 mod left_off;
@@ -8,7 +9,7 @@ mod script;
 use jiff::Timestamp;
 
 use super::Next;
-use crate::fleet::config::Limit;
+use crate::fleet::config::{Limit, UnreachableThen};
 use crate::rollout::*;
 use script::{Behaviour, Script, candidate, digest, fleet, outcome, seconds, strategy};
 

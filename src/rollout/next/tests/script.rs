@@ -29,6 +29,8 @@ pub struct Script {
     pub now: Timestamp,
     pub trace: Vec<String>,
     pub most_in_flight: usize,
+    /// Clusters that do not answer from then on, for so many seconds.
+    pub outages: BTreeMap<String, (Timestamp, i64)>,
 }
 
 pub fn digest(text: &str) -> Digest {
@@ -108,7 +110,18 @@ impl Script {
             now: Timestamp::UNIX_EPOCH,
             trace: Vec::new(),
             most_in_flight: 0,
+            outages: BTreeMap::new(),
         }
+    }
+
+    /// From now on a cluster does not answer.
+    pub fn lose(&mut self, cluster: &str, seconds: i64) {
+        self.outages.insert(cluster.to_owned(), (self.now, seconds));
+    }
+
+    fn is_out(&self, cluster: &str) -> bool {
+        let outage = self.outages.get(cluster);
+        outage.is_some_and(|(since, length)| self.now <= *since + seconds(*length))
     }
 
     pub fn tenant(mut self, name: &str, behaviour: Behaviour) -> Self {
@@ -122,6 +135,7 @@ impl Script {
         let name = json["tenant"]
             .as_str()
             .or(json["wave"].as_str())
+            .or(json["cluster"].as_str())
             .unwrap_or_default();
         self.trace.push(
             format!("{at} {} {name}", json["event"].as_str().unwrap())
@@ -167,6 +181,7 @@ impl Script {
 
     pub fn pass_a_second(&mut self) {
         self.now += seconds(1);
+        self.hear_clusters();
         let phases: Vec<(String, Phase)> = self
             .progress
             .tenants
@@ -174,6 +189,12 @@ impl Script {
             .map(|(name, tenant)| (name.clone(), tenant.phase.clone()))
             .collect();
         for (tenant, phase) in phases {
+            let place = &self.frozen.plan.find(&tenant).unwrap().1.place;
+            if self.is_out(&place.cluster) {
+                let cluster = place.cluster.clone();
+                self.meet_silence(tenant, &phase, cluster);
+                continue;
+            }
             match phase {
                 Phase::Writing { .. } => self.happen(What::TenantWritten { tenant, writes: 1 }),
                 Phase::Closing { .. } => self.happen(What::TenantSucceeded { tenant }),
@@ -186,6 +207,40 @@ impl Script {
                 Phase::Succeeded { at } => self.sample(&tenant, at, true),
                 _ => {}
             }
+        }
+    }
+
+    /// Clusters that are found to answer again.
+    fn hear_clusters(&mut self) {
+        let away = self.progress.absences.all_current();
+        let names = away.map(|(cluster, _)| cluster.to_owned());
+        let back: Vec<String> = names.filter(|name| !self.is_out(name)).collect();
+        for cluster in back {
+            self.happen(What::ClusterAnswers { cluster });
+        }
+    }
+
+    /// Whoever asks a cluster that is away something gets no answer.
+    fn meet_silence(&mut self, tenant: String, phase: &Phase, cluster: String) {
+        let asks = phase.is_watched()
+            || matches!(
+                phase,
+                Phase::Writing { .. }
+                    | Phase::Closing { .. }
+                    | Phase::WritingBack { .. }
+                    | Phase::ClosingBack { .. }
+            );
+        let why = "no answer".to_owned();
+        if asks && self.progress.absences.current(&cluster).is_none() {
+            let why = why.clone();
+            self.happen(What::ClusterUnreachable { cluster, why });
+        }
+        if asks && !phase.is_watched() {
+            self.happen(What::TenantInterrupted {
+                tenant,
+                is_touched: true,
+                why,
+            });
         }
     }
 

@@ -1,0 +1,107 @@
+//! Clusters that do not answer: noticed by whoever asks them something, asked again until they do.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+
+use super::conductor::{Conductor, Stage};
+use super::work::{Aim, Open};
+use crate::cluster::Cluster;
+use crate::rollout::What;
+
+/// How often a cluster that does not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The questions to clusters that do not answer: one at a time to each.
+#[derive(Default)]
+pub struct Probes {
+    asked: BTreeSet<String>,
+    running: JoinSet<String>,
+}
+
+impl Probes {
+    fn start(&mut self, cluster: Cluster) {
+        if !self.asked.insert(cluster.name().to_owned()) {
+            return;
+        }
+        self.running.spawn(async move {
+            loop {
+                tokio::time::sleep(AGAIN).await;
+                if cluster.identity().await.is_ok() {
+                    break cluster.name().to_owned();
+                }
+            }
+        });
+    }
+
+    /// The next cluster that answers again; for ever, if none is asked.
+    pub async fn ended(&mut self) -> anyhow::Result<String> {
+        let Some(answered) = self.running.join_next().await else {
+            return std::future::pending().await;
+        };
+        let cluster = answered.context("a question to a cluster ended without a report")?;
+        self.asked.remove(&cluster);
+        Ok(cluster)
+    }
+
+    /// Ends the questions that are under way.
+    pub async fn stop(&mut self) {
+        self.running.shutdown().await;
+    }
+}
+
+impl Conductor<'_> {
+    /// Notes that a cluster does not answer, and asks it again until it does.
+    pub(super) async fn lose_cluster(
+        &mut self,
+        stage: &mut Stage,
+        cluster: &str,
+        why: String,
+    ) -> anyhow::Result<()> {
+        if stage.progress.absences.current(cluster).is_some() {
+            return Ok(());
+        }
+        stage.probes.start(self.clusters.get(cluster)?.clone());
+        let cluster = cluster.to_owned();
+        self.happen(stage, What::ClusterUnreachable { cluster, why })
+            .await
+    }
+
+    /// Its tenants can be gone on with.
+    pub(super) async fn find_cluster(
+        &mut self,
+        stage: &mut Stage,
+        cluster: String,
+    ) -> anyhow::Result<()> {
+        self.happen(stage, What::ClusterAnswers { cluster }).await
+    }
+
+    /// What was being done to a tenant has to be done again, under the claim that is still ours.
+    pub(super) async fn interrupt(
+        &mut self,
+        stage: &mut Stage,
+        tenant: String,
+        (aim, open, why): (Aim, Option<Box<Open>>, String),
+    ) -> anyhow::Result<()> {
+        let (_, planned) = self.frozen.plan.find(&tenant).context("it was started")?;
+        let cluster = planned.place.cluster.clone();
+        let is_touched = open.is_some();
+        if let Some(open) = open {
+            stage.open.insert(tenant.clone(), *open);
+        }
+        self.lose_cluster(stage, &cluster, why.clone()).await?;
+        // Its claim runs out by itself, and whoever comes next takes it over.
+        if aim == Aim::GiveUp {
+            return Ok(());
+        }
+        stage.looks.hasten(&tenant);
+        let interrupted = What::TenantInterrupted {
+            tenant,
+            is_touched,
+            why,
+        };
+        self.happen(stage, interrupted).await
+    }
+}

@@ -1,0 +1,201 @@
+//! Where one tenant stands within a rollout: its phase, its health, its failure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::event::Failure;
+
+/// Where one tenant stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TenantProgress {
+    pub phase: Phase,
+    /// Since when every sample was healthy, on the written bundle.
+    pub healthy_since: Option<Timestamp>,
+    pub last_sample: Option<Sample>,
+    /// Counts against the budgets; a failed tenant that went back still counts.
+    pub failure: Option<Failed>,
+    /// Something that the rollout wrote may be there.
+    pub is_touched: bool,
+    /// When its cluster did not answer for the first time since what was last done to it succeeded.
+    pub interrupted: Option<Timestamp>,
+}
+
+/// That a tenant failed in this rollout, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub how: Failure,
+    pub why: String,
+    /// A person (or `onBreach: continue`) said to go on all the same.
+    pub is_excused: bool,
+}
+
+/// The health of a tenant as last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    pub at: Timestamp,
+    pub health: Health,
+    /// One line that names object, pod, container and reason.
+    pub headline: String,
+}
+
+/// A tenant's health, reduced to what decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    Healthy,
+    Progressing,
+    Failed,
+    Unknown,
+}
+
+/// The declared states of a tenant within one rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Pending,
+    /// Written to in part by a process that is gone: it is gone on with before anything else starts.
+    LeftOff,
+    Writing {
+        since: Timestamp,
+    },
+    Settling {
+        written_at: Timestamp,
+    },
+    Closing {
+        since: Timestamp,
+    },
+    Succeeded {
+        at: Timestamp,
+    },
+    Failed {
+        at: Timestamp,
+    },
+    WritingBack {
+        since: Timestamp,
+    },
+    SettlingBack {
+        written_at: Timestamp,
+    },
+    ClosingBack {
+        since: Timestamp,
+    },
+    RolledBack {
+        at: Timestamp,
+    },
+    RollbackFailed {
+        why: String,
+    },
+    /// Failed and stays as it is.
+    Left {
+        why: String,
+    },
+    Deferred {
+        why: String,
+    },
+    TakenOver {
+        by: String,
+    },
+}
+
+impl Phase {
+    /// Written to, and not settled: what limits on concurrency count.
+    pub fn is_in_flight(&self) -> bool {
+        match self {
+            Self::LeftOff
+            | Self::Writing { .. }
+            | Self::Settling { .. }
+            | Self::Closing { .. }
+            | Self::Failed { .. }
+            | Self::WritingBack { .. }
+            | Self::SettlingBack { .. }
+            | Self::ClosingBack { .. } => true,
+            Self::Pending
+            | Self::Succeeded { .. }
+            | Self::RolledBack { .. }
+            | Self::RollbackFailed { .. }
+            | Self::Left { .. }
+            | Self::Deferred { .. }
+            | Self::TakenOver { .. } => false,
+        }
+    }
+
+    /// Whether a worker is at it.
+    fn is_at_work(&self) -> bool {
+        matches!(
+            self,
+            Self::Writing { .. }
+                | Self::Closing { .. }
+                | Self::WritingBack { .. }
+                | Self::ClosingBack { .. }
+        )
+    }
+
+    pub fn is_going_back(&self) -> bool {
+        matches!(
+            self,
+            Self::WritingBack { .. } | Self::SettlingBack { .. } | Self::ClosingBack { .. }
+        )
+    }
+
+    /// Whether the tenant's health must be looked at.
+    pub fn is_watched(&self) -> bool {
+        matches!(
+            self,
+            Self::Settling { .. } | Self::SettlingBack { .. } | Self::Succeeded { .. }
+        )
+    }
+}
+
+impl TenantProgress {
+    pub fn new(phase: Phase) -> Self {
+        Self {
+            phase,
+            healthy_since: None,
+            last_sample: None,
+            failure: None,
+            is_touched: false,
+            interrupted: None,
+        }
+    }
+
+    /// Takes in a sample of health. Samples from before the write never count (I10); a gap longer
+    /// than `max_gap` voids what was seen before it (I11).
+    pub(super) fn observe(&mut self, sample: Sample, max_gap: SignedDuration) {
+        let gap = self
+            .last_sample
+            .as_ref()
+            .map(|last| sample.at.duration_since(last.at));
+        let is_void = gap.is_some_and(|gap| gap > max_gap || gap.is_negative());
+        match sample.health {
+            Health::Healthy if self.healthy_since.is_none() || is_void => {
+                self.healthy_since = Some(sample.at);
+            }
+            Health::Healthy => {}
+            Health::Progressing | Health::Failed | Health::Unknown => self.healthy_since = None,
+        }
+        self.last_sample = Some(sample);
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.healthy_since = None;
+        self.last_sample = None;
+        if !phase.is_at_work() {
+            self.interrupted = None;
+        }
+        self.phase = phase;
+    }
+
+    /// Its cluster did not answer: what was being done to it has to be done again. `is_touched` says whether anything
+    /// may have been written.
+    pub(super) fn interrupt(&mut self, at: Timestamp, is_touched: bool) {
+        let since = self.interrupted.unwrap_or(at);
+        self.is_touched |= is_touched;
+        let phase = match self.phase {
+            Phase::Writing { .. } if self.is_touched => Phase::LeftOff,
+            Phase::Writing { .. } => Phase::Pending,
+            Phase::Closing { .. } => Phase::Settling { written_at: at },
+            Phase::WritingBack { .. } => Phase::Failed { at },
+            Phase::ClosingBack { .. } => Phase::SettlingBack { written_at: at },
+            _ => return,
+        };
+        self.enter(phase);
+        self.interrupted = Some(since);
+    }
+}
