@@ -74,7 +74,7 @@ pub(super) struct Stage {
     pub(super) progress: Progress,
     /// Claims that are open, by tenant.
     pub(super) open: BTreeMap<String, Open>,
-    work: JoinSet<Report>,
+    pub(super) work: JoinSet<Report>,
     desks: Desks,
     pub(super) looks: Looks,
     pub(super) probes: Probes,
@@ -89,40 +89,55 @@ impl Conductor<'_> {
         let mut stage = self.stage(progress);
         self.skip_old_words(&mut stage).await;
         self.rewatch(&mut stage);
-        let ending = loop {
-            if *self.stop.borrow() == Stop::Gently {
-                self.finish_writes(&mut stage).await?;
-                break Ending::LeftOff {
-                    why: "stopped".to_owned(),
-                };
+        match self.conduct(&mut stage).await {
+            Ok(ending) => self.end(stage, ending).await,
+            Err(error) => {
+                stage.abandon().await;
+                Err(error)
             }
-            self.listen(&mut stage).await?;
+        }
+    }
+
+    async fn conduct(&mut self, stage: &mut Stage) -> anyhow::Result<Ending> {
+        loop {
+            if *self.stop.borrow() == Stop::Gently {
+                self.finish_writes(stage).await?;
+                return Ok(Ending::LeftOff {
+                    why: "stopped".to_owned(),
+                });
+            }
+            self.listen(stage).await?;
             match self.frozen.next(&stage.progress, self.clock.now()) {
                 Next::Do(decisions) => {
                     // Who was taken meanwhile changes what there is to tell: it is asked again.
-                    if decisions.iter().any(is_the_end)
-                        && self.lose_taken_by_now(&mut stage).await?
-                    {
+                    if decisions.iter().any(is_the_end) && self.lose_taken_by_now(stage).await? {
                         continue;
                     }
                     stage.idle_since = Instant::now();
                     for what in decisions {
-                        self.happen(&mut stage, what).await?;
+                        self.happen(stage, what).await?;
                     }
                 }
-                Next::Finished { outcome, why } => break Ending::Finished { outcome, why },
+                Next::Finished { outcome, why } => return Ok(Ending::Finished { outcome, why }),
                 Next::Wait(wait) => {
-                    if let Some(ending) = self.leaves(&stage, &wait) {
-                        break ending;
+                    if let Some(ending) = self.leaves(stage, &wait) {
+                        return Ok(ending);
                     }
                     let now = self.clock.now();
                     (self.audience)(Heard::Waits { wait: &wait, now });
-                    if !self.wait(&mut stage, &wait).await? {
-                        break Ending::LeaseLost;
+                    if let Some(ending) = self.wait(stage, &wait).await? {
+                        return Ok(ending);
                     }
                 }
             }
-        };
+        }
+    }
+
+    async fn end(
+        mut self,
+        mut stage: Stage,
+        ending: Ending,
+    ) -> anyhow::Result<(Ending, Progress, Frozen)> {
         // The last writes (claims being closed) are finished, whatever the ending.
         self.finish_writes(&mut stage).await?;
         if let Some(lease) = self.lease.take_if(|_| ending != Ending::LeaseLost) {
@@ -171,8 +186,8 @@ impl Conductor<'_> {
         }
     }
 
-    /// Waits for the first thing that happens. `false` when the lease is lost.
-    async fn wait(&mut self, stage: &mut Stage, wait: &Wait) -> anyhow::Result<bool> {
+    /// Waits for the first thing that happens; the ending, if the lease is lost by it.
+    async fn wait(&mut self, stage: &mut Stage, wait: &Wait) -> anyhow::Result<Option<Ending>> {
         stage
             .looks
             .start(&self.clusters, &stage.progress, &self.records);
@@ -187,7 +202,7 @@ impl Conductor<'_> {
             Ok(()) = self.stop.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
         }
-        Ok(true)
+        Ok(None)
     }
 
     async fn take_in_look(&mut self, stage: &mut Stage, looked: Looked) -> anyhow::Result<()> {
@@ -199,13 +214,6 @@ impl Conductor<'_> {
             .take_in(looked, &self.frozen, &mut stage.progress);
         self.lose_taken(stage, changed).await?;
         Ok(())
-    }
-
-    async fn renew_lease(&mut self) -> bool {
-        match &mut self.lease {
-            Some(lease) => lease.renew().await,
-            None => true,
-        }
     }
 
     /// The next time at which something is due.
@@ -227,13 +235,7 @@ impl Conductor<'_> {
     /// Records an event, folds it in, and starts the work that it asks for.
     pub(super) async fn happen(&mut self, stage: &mut Stage, what: What) -> anyhow::Result<()> {
         let event = what.at(self.clock.now());
-        if let Some(ledger) = &mut self.ledger {
-            let hub = self.clusters.hub.as_deref().unwrap_or_default();
-            ledger
-                .note(&event)
-                .await
-                .map_err(|trouble| trouble.advise(hub))?;
-        }
+        self.note(&event).await?;
         stage.progress.fold(&event);
         (self.audience)(Heard::Event {
             event: &event,

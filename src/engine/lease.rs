@@ -40,6 +40,16 @@ pub enum Asked {
     },
 }
 
+/// How renewing it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    Kept,
+    /// Somebody else holds it now.
+    Lost,
+    /// It could not be renewed for so long that somebody else may hold it.
+    RanOut,
+}
+
 impl Lease {
     /// Takes the lease of an environment. A holder that vanished is waited out, which takes
     /// `LEASE`; one that renews meanwhile keeps it.
@@ -98,9 +108,8 @@ impl Lease {
         self.renewed + RENEW
     }
 
-    /// Renews. `false` when somebody else holds it now, or when it could not be renewed for so
-    /// long that somebody else may.
-    pub async fn renew(&mut self) -> bool {
+    /// Renews.
+    pub async fn renew(&mut self) -> Renewal {
         let wanted = lease_object(
             &self.name,
             &self.holder,
@@ -112,26 +121,34 @@ impl Lease {
             Ok(Ok(value)) => {
                 self.value = value;
                 self.renewed = Instant::now();
-                true
+                Renewal::Kept
             }
             Ok(Err(CallError::Stale(_))) => self.is_still_ours().await,
-            Ok(Err(CallError::Gone(_))) => false,
-            Ok(Err(_)) | Err(_) => self.renewed.elapsed() < LEASE,
+            Ok(Err(CallError::Gone(_))) => Renewal::Lost,
+            Ok(Err(_)) | Err(_) => self.unanswered(),
         }
     }
 
     /// Who renewed it meanwhile: a renewal of ours may have landed without an answer.
-    async fn is_still_ours(&mut self) -> bool {
+    async fn is_still_ours(&mut self) -> Renewal {
         let found = tokio::time::timeout(RENEW, self.hub.lease(NAMESPACE, &self.name)).await;
         match found {
             Ok(Ok(Some(lease))) if holder_of(&lease) == self.holder => {
                 self.value = lease;
                 self.renewed = Instant::now();
-                true
+                Renewal::Kept
             }
-            Ok(Ok(_)) => false,
-            // Nobody can tell now: it is asked again, as long as nobody else may have it.
-            Ok(Err(_)) | Err(_) => self.renewed.elapsed() < LEASE,
+            Ok(Ok(_)) => Renewal::Lost,
+            Ok(Err(_)) | Err(_) => self.unanswered(),
+        }
+    }
+
+    /// Nobody can tell now: it is asked again, as long as nobody else may have it.
+    fn unanswered(&self) -> Renewal {
+        if self.renewed.elapsed() < LEASE {
+            Renewal::Kept
+        } else {
+            Renewal::RanOut
         }
     }
 
@@ -143,7 +160,7 @@ impl Lease {
                 biased;
                 done = &mut doing => return Some(done),
                 () = tokio::time::sleep_until(self.due()) => {
-                    if !self.renew().await {
+                    if self.renew().await != Renewal::Kept {
                         return None;
                     }
                 }

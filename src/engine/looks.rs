@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::clusters::Clusters;
-use super::observe::{self, Known, Observed, Watched};
+use super::observe::{self, Known, Observed, Seen, Watched};
 use super::taken::{self, Closed};
 use crate::cluster::CallError;
 use crate::health::Wanted;
 use crate::record::{Stored, TenantRecord};
-use crate::rollout::{Frozen, Health, Phase, Progress, TenantProgress};
+use crate::rollout::{Frozen, Health, Phase, Progress, Sample, TenantProgress};
 
 /// How often a tenant that is not healthy yet, or not any more, is looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -210,7 +210,10 @@ impl Looks {
         for tenant in self.busy.remove(&looked.cluster).into_iter().flatten() {
             self.set_due(&tenant, now);
         }
-        let observed = looked.seen.unwrap_or_default();
+        let observed = match looked.seen {
+            Ok(observed) => observed,
+            Err(error) => self.unseen(&looked.tenants, &error),
+        };
         let pace = LOOK.max(REST * u32::try_from(observed.pages).unwrap_or(u32::MAX));
         for seen in observed.seen {
             if let Some(watch) = self.watches.get_mut(&seen.tenant) {
@@ -229,6 +232,24 @@ impl Looks {
             }
         }
         looked.changed
+    }
+
+    /// A cluster that answers, and does not let itself be looked at, is told as what was seen.
+    fn unseen(&self, tenants: &[String], error: &CallError) -> Observed {
+        let unknown = |tenant: &String| Seen {
+            tenant: tenant.clone(),
+            sample: Sample {
+                at: self.clock.now(),
+                health: Health::Unknown,
+                headline: format!("its health cannot be seen: {error}"),
+            },
+            known: Known::default(),
+        };
+        let seen = match error.is_of_the_cluster() {
+            true => Vec::new(),
+            false => tenants.iter().map(unknown).collect(),
+        };
+        Observed { seen, pages: 0 }
     }
 
     /// Ends the looks that are under way.

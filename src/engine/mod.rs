@@ -12,6 +12,7 @@ mod conductor;
 mod desks;
 mod foreign;
 pub mod holds;
+mod hub;
 mod identity;
 mod lease;
 mod ledger;

@@ -40,6 +40,11 @@ impl From<UserError> for Trouble {
 }
 
 impl Trouble {
+    /// Whether the cluster, not what was asked of it, is the trouble.
+    pub fn is_of_the_cluster(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_of_the_cluster())
+    }
+
     /// The trouble as advice for a person.
     pub fn advise(self, cluster: &str) -> UserError {
         match self {

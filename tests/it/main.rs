@@ -14,6 +14,7 @@ mod project;
 mod rehearsals;
 mod rollouts;
 mod scene;
+mod silence;
 mod simulation;
 #[path = "../conformance/mod.rs"]
 mod story;

@@ -9,7 +9,7 @@ use crate::rollout::event::What;
 use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::{Outcome, WaveState};
 use crate::rollout::strategy::Role;
-use crate::rollout::tenant::{Health, Phase, TenantProgress};
+use crate::rollout::tenant::{Health, Phase, Sample, TenantProgress};
 
 enum Predecessor {
     Done,
@@ -168,10 +168,14 @@ impl<'a> Look<'a> {
     }
 
     pub(super) fn is_seen_healthy(&self, progress: &TenantProgress) -> bool {
-        progress.last_sample.as_ref().is_some_and(|sample| {
-            sample.health == Health::Healthy
-                && self.now.duration_since(sample.at) <= self.strategy().max_sample_gap
-        })
+        progress
+            .last_sample
+            .as_ref()
+            .is_some_and(|sample| sample.health == Health::Healthy && self.is_fresh(sample))
+    }
+
+    pub(super) fn is_fresh(&self, sample: &Sample) -> bool {
+        self.now.duration_since(sample.at) <= self.strategy().max_sample_gap
     }
 
     fn soak(&self, wave: &Wave, since: Timestamp) -> Next {

@@ -74,16 +74,14 @@ impl Look<'_> {
             return Settled::Failed(Failure::Unhealthy, sample.headline.clone());
         }
         let waited = self.now.duration_since(written_at) - self.absent_since(planned, written_at);
-        if waited >= deadline.to_signed()
-            && progress.healthy_since.is_none()
-            && self.absence(planned).is_none()
-        {
-            let seen = sample.map_or("its health was never seen", |sample| {
-                sample.headline.as_str()
-            });
-            let why = format!("not healthy after {deadline}: {seen}");
-            return Settled::Failed(Failure::TimedOut, why);
+        // Nor does it prove that it failed.
+        let sample = sample.filter(|sample| self.is_fresh(sample));
+        match sample {
+            Some(sample) if waited >= deadline.to_signed() && progress.healthy_since.is_none() => {
+                let why = format!("not healthy after {deadline}: {}", sample.headline);
+                Settled::Failed(Failure::TimedOut, why)
+            }
+            _ => Settled::NotYet,
         }
-        Settled::NotYet
     }
 }

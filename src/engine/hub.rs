@@ -1,0 +1,82 @@
+//! What a rollout needs the hub for: nothing is decided that is not recorded, nor without the lease.
+//!
+//! A hub that does not answer is waited for as long as any other cluster. Meanwhile workers go on, each under the
+//! claim of its tenant.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::conductor::{Conductor, Ending, Stage};
+use super::lease::Renewal;
+use super::stop::Stop;
+use super::store::Trouble;
+use crate::error::{Exit, UserError};
+use crate::rollout::Event;
+
+/// How often a hub that does not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+impl Conductor<'_> {
+    /// Records an event.
+    pub(super) async fn note(&mut self, event: &Event) -> Result<(), UserError> {
+        let give_up = self.patience();
+        let Some(ledger) = &mut self.ledger else {
+            return Ok(());
+        };
+        let hub = self.clusters.hub.as_deref().unwrap_or_default();
+        loop {
+            match ledger.note(event).await {
+                Ok(()) => return Ok(()),
+                Err(trouble) if !trouble.is_of_the_cluster() => return Err(trouble.advise(hub)),
+                Err(trouble) if give_up <= Instant::now() || is_told_to_stop(&self.stop) => {
+                    return Err(leave_off(trouble, hub));
+                }
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    /// Renews the lease; the ending, if it is lost. As long as nobody else can have taken it, and been seen to,
+    /// nothing is decided.
+    pub(super) async fn renew_lease(&mut self) -> Option<Ending> {
+        let give_up = self.patience();
+        let lease = self.lease.as_mut()?;
+        loop {
+            match lease.renew().await {
+                Renewal::Kept => return None,
+                Renewal::Lost => return Some(Ending::LeaseLost),
+                Renewal::RanOut if give_up <= Instant::now() || is_told_to_stop(&self.stop) => {
+                    let why = "the hub does not answer".to_owned();
+                    return Some(Ending::LeftOff { why });
+                }
+                Renewal::RanOut => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    fn patience(&self) -> Instant {
+        let deadline = self.frozen.strategy.spec.on_unreachable.deadline;
+        Instant::now() + Duration::try_from(deadline.to_signed()).unwrap_or_default()
+    }
+}
+
+impl Stage {
+    /// Lets the workers end what they are writing; what they did is in the records of their tenants.
+    pub(super) async fn abandon(&mut self) {
+        while self.work.join_next().await.is_some() {}
+        self.looks.stop().await;
+        self.probes.stop().await;
+    }
+}
+
+fn is_told_to_stop(stop: &tokio::sync::watch::Receiver<Stop>) -> bool {
+    *stop.borrow() == Stop::Gently
+}
+
+fn leave_off(trouble: Trouble, hub: &str) -> UserError {
+    let error = trouble.advise(hub);
+    error
+        .hint("run the same command again when it answers: it goes on where it stopped")
+        .exit(Exit::NotFinished)
+}

@@ -1,0 +1,178 @@
+//! Clusters that stop answering in the middle of a rollout, the hub among them.
+
+use std::time::Duration;
+
+use escale::engine::{self, Carried, Heard, Stop, World};
+use escale::error::{Exit, exit_code};
+use escale::rollout::{Outcome, What};
+use escale::sim::Fault;
+use jiff::SignedDuration;
+use tokio::sync::watch;
+
+use crate::scene::{Release, Scene, outcome, simulated};
+
+const MINUTE: u64 = 60;
+
+/// Rolls out; after the first event that `when` knows, a cluster does not answer for so many seconds.
+async fn roll_out(
+    scene: &Scene,
+    release: &Release,
+    (cluster, seconds): (&str, u64),
+    when: impl Fn(&What) -> bool + Send + Sync,
+) -> (anyhow::Result<Carried>, Vec<What>) {
+    let mut told = Vec::new();
+    let mut is_away = false;
+    let mut hear = |heard: Heard<'_>| {
+        let Heard::Event { event, .. } = heard else {
+            return;
+        };
+        if !is_away && when(&event.what) {
+            is_away = true;
+            let from = scene.clock.now();
+            let until = from + SignedDuration::try_from(Duration::from_secs(seconds)).unwrap();
+            scene.sims[cluster].tell(Fault::Unreachable {
+                from,
+                until: Some(until),
+            });
+        }
+        told.push(event.what.clone());
+    };
+    let world = scene.world(&mut hear);
+    let carried = engine::roll_out(&release.order("job 1"), world).await;
+    assert!(is_away, "it never came to that: {told:?}");
+    (carried, told)
+}
+
+fn started(name: &'static str) -> impl Fn(&What) -> bool {
+    move |what| matches!(what, What::TenantStarted { tenant } if tenant == name)
+}
+
+fn healthy(name: &'static str) -> impl Fn(&What) -> bool {
+    move |what| matches!(what, What::TenantHealthy { tenant } if tenant == name)
+}
+
+fn written(name: &'static str) -> impl Fn(&What) -> bool {
+    move |what| matches!(what, What::TenantWritten { tenant, .. } if tenant == name)
+}
+
+fn fails(what: &What) -> bool {
+    matches!(
+        what,
+        What::TenantFailed { .. }
+            | What::TenantRollbackFailed { .. }
+            | What::TenantTakenOver { .. }
+    )
+}
+
+#[test]
+fn whatever_was_being_done_is_done_when_the_cluster_answers_again() {
+    let moments: [(&str, fn() -> Box<dyn Fn(&What) -> bool + Send + Sync>); 3] = [
+        ("written to", || Box::new(started("t1"))),
+        ("watched", || Box::new(written("t1"))),
+        ("closed", || Box::new(healthy("t1"))),
+    ];
+    for (moment, when) in moments {
+        simulated(|scene| async move {
+            scene.roll_out(&scene.release("aaaa", "1")).await;
+            let release = scene.release("bbbb", "2");
+            let (carried, told) = roll_out(&scene, &release, ("west", 5 * MINUTE), when()).await;
+            let carried = carried.unwrap();
+            assert_eq!(outcome(&carried), Some(Outcome::Succeeded), "{moment}");
+            assert!(!told.iter().any(fails), "{moment}: {told:?}");
+            assert!(scene.images().values().all(|tag| tag == "2"), "{moment}");
+            assert_eq!(scene.record("t1").await.claim, None, "{moment}");
+        });
+    }
+}
+
+#[test]
+fn a_cluster_that_stays_away_is_deferred_and_gets_the_newest_release_when_it_is_back() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        let away = ("west", 60 * MINUTE);
+        let release = scene.release("bbbb", "2");
+        let (carried, told) = roll_out(&scene, &release, away, started("t1")).await;
+        let ended = outcome(&carried.unwrap());
+        assert_eq!(ended, Some(Outcome::SucceededWithExceptions));
+        let deferred = |what: &&What| matches!(what, What::TenantDeferred { .. });
+        assert_eq!(told.iter().filter(deferred).count(), 3, "{told:?}");
+        let of_east = ["t0", "t2", "t4"].map(|name| scene.images()[name].clone());
+        assert_eq!(of_east, ["2", "2", "2"]);
+
+        // One release goes by while it is away, then it gets the newest in one step.
+        scene.roll_out(&scene.release("cccc", "3")).await;
+        scene.pass(60).await;
+        let carried = scene.roll_out(&scene.release("dddd", "4")).await;
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        assert!(scene.images().values().all(|tag| tag == "4"));
+        for tenant in ["t1", "t3", "t5"] {
+            assert_eq!(scene.record(tenant).await.claim, None);
+        }
+    });
+}
+
+#[test]
+fn a_hub_that_is_away_for_minutes_stops_nobody() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        let release = scene.release("bbbb", "2");
+        let (carried, told) = roll_out(&scene, &release, ("hub", 5 * MINUTE), started("t1")).await;
+        assert_eq!(
+            outcome(&carried.unwrap()),
+            Some(Outcome::Succeeded),
+            "{told:?}"
+        );
+        assert!(!told.iter().any(fails), "{told:?}");
+    });
+}
+
+#[test]
+fn a_hub_that_stays_away_means_run_it_again() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        let release = scene.release("bbbb", "2");
+        let away = ("hub", 30 * MINUTE);
+        let (carried, _) = roll_out(&scene, &release, away, started("t1")).await;
+        let code = match carried {
+            Ok(Carried::Ended(ended)) => {
+                let left_off = matches!(ended.ending, engine::Ending::LeftOff { .. });
+                left_off.then_some(Exit::NotFinished)
+            }
+            Ok(_) => None,
+            Err(error) => Some(exit_code(&error)),
+        };
+        assert_eq!(code, Some(Exit::NotFinished));
+        scene.pass(30).await;
+        let carried = scene.roll_out(&release).await;
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        assert!(scene.images().values().all(|tag| tag == "2"));
+    });
+}
+
+#[test]
+fn who_is_told_to_stop_does_not_wait_for_the_hub() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        let (sender, stop) = watch::channel(Stop::GoOn);
+        let mut hear = |heard: Heard<'_>| {
+            if let Heard::Event { event, .. } = heard
+                && started("t1")(&event.what)
+            {
+                scene.sims["hub"].tell(Fault::Unreachable {
+                    from: scene.clock.now(),
+                    until: None,
+                });
+                sender.send_replace(Stop::Gently);
+            }
+        };
+        let world = World {
+            stop,
+            ..scene.world(&mut hear)
+        };
+        let began = scene.clock.now();
+        let release = scene.release("bbbb", "2");
+        let _left = engine::roll_out(&release.order("job 1"), world).await;
+        let took = scene.clock.now().duration_since(began);
+        assert!(took < SignedDuration::from_mins(6), "{took:#}");
+    });
+}
