@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::absences::Probes;
+use super::attention::Attention;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::desks::Desks;
@@ -78,6 +79,7 @@ pub(super) struct Stage {
     desks: Desks,
     pub(super) looks: Looks,
     pub(super) probes: Probes,
+    pub(super) attention: Attention,
     pub(super) next_listen: Instant,
     pub(super) heard: BTreeSet<String>,
     idle_since: Instant,
@@ -107,6 +109,9 @@ impl Conductor<'_> {
                 });
             }
             self.listen(stage).await?;
+            if stage.attention.was_lost(self.clock) {
+                stage.look_again();
+            }
             match self.frozen.next(&stage.progress, self.clock.now()) {
                 Next::Do(decisions) => {
                     // Who was taken meanwhile changes what there is to tell: it is asked again.
@@ -116,6 +121,10 @@ impl Conductor<'_> {
                     stage.idle_since = Instant::now();
                     for what in decisions {
                         self.happen(stage, what).await?;
+                        // What was decided before is decided anew.
+                        if stage.attention.is_lost() {
+                            break;
+                        }
                     }
                 }
                 Next::Finished { outcome, why } => return Ok(Ending::Finished { outcome, why }),
@@ -155,6 +164,7 @@ impl Conductor<'_> {
             desks: Desks::of(&self.frozen.plan),
             looks: Looks::new(&self.frozen, self.clock, all_go_back),
             probes: Probes::default(),
+            attention: Attention::new(self.clock),
             next_listen: Instant::now(),
             heard: BTreeSet::new(),
             idle_since: Instant::now(),
@@ -235,7 +245,9 @@ impl Conductor<'_> {
     /// Records an event, folds it in, and starts the work that it asks for.
     pub(super) async fn happen(&mut self, stage: &mut Stage, what: What) -> anyhow::Result<()> {
         let event = what.at(self.clock.now());
+        let began = Instant::now();
         self.note(&event).await?;
+        stage.attention.lose(began.elapsed());
         stage.progress.fold(&event);
         (self.audience)(Heard::Event {
             event: &event,

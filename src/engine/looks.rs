@@ -111,6 +111,14 @@ impl Looks {
         self.set_due(tenant, Instant::now());
     }
 
+    /// Looks at all that is watched at once.
+    pub fn hasten_all(&mut self) {
+        let tenants: Vec<String> = self.watches.keys().cloned().collect();
+        for tenant in tenants {
+            self.hasten(&tenant);
+        }
+    }
+
     /// When the next look is due.
     pub fn next(&self) -> Option<Instant> {
         self.due.first().map(|(due, _)| *due)

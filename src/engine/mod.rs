@@ -5,6 +5,7 @@
 //! health is seen.
 
 mod absences;
+mod attention;
 mod brake;
 mod clock;
 mod clusters;

@@ -76,7 +76,10 @@ impl Conductor<'_> {
         let hub = self.clusters.hub()?.reader();
         // A hub that does not answer now is asked again in two seconds; the lease, not this,
         // decides when we have been away from it for too long.
-        let Ok(words) = store::words(&hub, &rollout.environment).await else {
+        let began = Instant::now();
+        let words = store::words(&hub, &rollout.environment).await;
+        stage.attention.lose(began.elapsed());
+        let Ok(words) = words else {
             return Ok(());
         };
         for word in words::about(&words, rollout)

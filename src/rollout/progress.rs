@@ -123,6 +123,16 @@ impl Progress {
         }
     }
 
+    /// Nobody looked for a while: what was seen before says nothing of who is settling.
+    pub fn forget_settling(&mut self) {
+        let is_settling =
+            |phase: &Phase| matches!(phase, Phase::Settling { .. } | Phase::SettlingBack { .. });
+        let tenants = self.tenants.values_mut();
+        for tenant in tenants.filter(|tenant| is_settling(&tenant.phase)) {
+            tenant.enter(tenant.phase.clone());
+        }
+    }
+
     /// Takes in an event.
     pub fn fold(&mut self, event: &Event) {
         let at = event.at;
