@@ -71,7 +71,10 @@ fn worst_case(plan: &Plan, strategy: &Strategy) -> String {
         |limit: Option<crate::fleet::config::Limit>| limit.map_or(total, |limit| limit.of(total));
     let in_flight = resolved(Scope::All.limit(&limits.max_concurrency));
     let failures = resolved(Scope::All.limit(&limits.max_failures.limits()));
-    format!(": at most {in_flight} in flight, stops after {failures} failed")
+    let unavailable = resolved(Scope::All.limit(&limits.max_unavailable));
+    format!(
+        ": at most {in_flight} in flight, {unavailable} unavailable; stops after {failures} failed"
+    )
 }
 
 pub fn json(plan: &Plan, strategy: &Strategy, release: &str) -> anyhow::Result<String> {

@@ -111,6 +111,9 @@ impl<'a> Voice<'a> {
                 format!("  {tenant}: ROLLBACK FAILED: {why}")
             }
             What::TenantLeft { tenant, why } => format!("  {tenant}: left as it is: {why}"),
+            What::TenantUnhealthyBefore { tenant, why } => {
+                format!("  {tenant}: not healthy, as before: {why}")
+            }
             What::TenantDeferred { tenant, why } => format!("  {tenant}: deferred: {why}"),
             What::ClusterUnreachable { cluster, why } => {
                 format!("cluster {cluster} does not answer: {why}; the others go on")

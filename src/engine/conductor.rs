@@ -259,7 +259,9 @@ impl Conductor<'_> {
             What::TenantHealthy { tenant } => self.start(stage, tenant, Aim::Close)?,
             What::TenantGoesBack { tenant, .. } => self.start(stage, tenant, Aim::Back)?,
             What::TenantBackHealthy { tenant } => self.start(stage, tenant, Aim::CloseBack)?,
-            What::TenantLeft { tenant, .. } | What::TenantRollbackFailed { tenant, .. }
+            What::TenantLeft { tenant, .. }
+            | What::TenantUnhealthyBefore { tenant, .. }
+            | What::TenantRollbackFailed { tenant, .. }
                 if stage.open.contains_key(tenant) =>
             {
                 self.start(stage, tenant, Aim::GiveUp)?;

@@ -177,6 +177,7 @@ fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
         digest: Some(planned.digest.clone()),
         from: planned.from.clone(),
         back_to: planned.last_good.clone(),
+        unhealthy_before: planned.unhealthy_before.clone(),
         outcome: None,
     });
     let excluded = plan.exceptions().map(|excluded: &Excluded| PlanLine {
@@ -187,6 +188,7 @@ fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
         digest: None,
         from: None,
         back_to: None,
+        unhealthy_before: None,
         outcome: None,
     });
     planned.chain(excluded).collect()
@@ -247,6 +249,7 @@ fn update(record: &mut RolloutRecord, event: &Event) {
         | What::TenantRolledBack { .. }
         | What::TenantRollbackFailed { .. }
         | What::TenantLeft { .. }
+        | What::TenantUnhealthyBefore { .. }
         | What::TenantDeferred { .. }
         | What::TenantInterrupted { .. }
         | What::ClusterUnreachable { .. }

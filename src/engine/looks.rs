@@ -182,7 +182,13 @@ impl Looks {
         let population = self.population.get(&cluster).copied().unwrap_or_default();
         self.busy.insert(cluster.clone(), BTreeSet::new());
         self.running.spawn(async move {
-            let seen = observe::observe(&writer, &watched, population, clock).await;
+            let seen = observe::observe(
+                (writer.reader(), Some(&writer)),
+                &watched,
+                population,
+                clock,
+            )
+            .await;
             // After the look: what was seen of a tenant that is ours even now was ours.
             let changed = match &seen {
                 Ok(_) if !closed.is_empty() => taken::changed(writer.reader(), &closed).await.ok(),
@@ -249,6 +255,7 @@ impl Looks {
             sample: Sample {
                 at: self.clock.now(),
                 health: Health::Unknown,
+                serves: false,
                 headline: format!("its health cannot be seen: {error}"),
             },
             known: Known::default(),

@@ -6,6 +6,7 @@
 
 mod absences;
 mod attention;
+mod baseline;
 mod brake;
 mod clock;
 mod clusters;

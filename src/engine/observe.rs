@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::clock::Clock;
 use super::lists::{Asked, Lists, Which};
-use crate::cluster::{CallError, Item, Kind, Preconditions, Writer};
+use crate::cluster::{CallError, Item, Kind, Preconditions, Reader, Writer};
 use crate::health::{self, Observation, Surroundings, TenantHealth, Tolerance, Verdict, Wanted};
 use crate::manifest::{Live, ObjectRef};
 use crate::rollout::{Health, Sample};
@@ -78,15 +78,15 @@ pub struct Observed {
 
 /// Looks at tenants of one cluster, which has `population` of them. Every verdict is of the moment
 /// when the lists were asked for. Where it is known what keeps a tenant from being well, that is looked at
-/// first, and the rest only once that is well.
+/// first, and the rest only once that is well. Who goes back is helped by whoever may write.
 pub async fn observe(
-    writer: &Writer,
+    (reader, writer): (&Reader, Option<&Writer>),
     watched: &[Watched],
     population: usize,
     clock: Clock,
 ) -> Result<Observed, CallError> {
     let lists = Lists {
-        reader: writer.reader().clone(),
+        reader: reader.clone(),
         population,
     };
     // What is asked of one tenant after the other costs the same in small parts, and takes less memory.
@@ -103,7 +103,7 @@ pub async fn observe(
 }
 
 async fn observe_some(
-    writer: &Writer,
+    writer: Option<&Writer>,
     lists: &Lists,
     watched: &[Watched],
     clock: Clock,
@@ -169,7 +169,7 @@ fn narrowed<'a>(watched: &[&'a Watched]) -> (Vec<Watched>, Vec<&'a Watched>) {
 }
 
 async fn look(
-    writer: &Writer,
+    writer: Option<&Writer>,
     lists: &Lists,
     watched: &[&Watched],
     clock: Clock,
@@ -254,7 +254,7 @@ fn glance<'a>(
 /// Judges again what is not well, with its pods and replica sets, which know more than the
 /// workloads above them.
 async fn look_closer(
-    writer: &Writer,
+    writer: Option<&Writer>,
     lists: &Lists,
     mut ailing: Vec<Ailing<'_>>,
     clock: Clock,
@@ -268,7 +268,8 @@ async fn look_closer(
             .partition(|live| live.object().kind == "Pod");
         Ok::<_, CallError>(())
     })?;
-    for one in ailing.iter().filter(|one| one.tenant.goes_back) {
+    let going_back = ailing.iter().filter(|one| one.tenant.goes_back);
+    for (one, writer) in going_back.zip(writer.into_iter().cycle()) {
         clear_the_way(writer, &one.found, &one.pods, asked_at).await?;
     }
     let judged = ailing.into_par_iter().map(|one| {
@@ -342,6 +343,7 @@ impl Ailing<'_> {
             Verdict::Unknown => Health::Unknown,
         };
         let headline = health.headline.clone();
+        let serves = health::serves(&self.tenant.wanted, &self.found);
         if reduced == Health::Healthy {
             let versions = self.versions;
             return Seen::well(self.tenant, Well { versions, headline }, at);
@@ -351,6 +353,7 @@ impl Ailing<'_> {
             sample: Sample {
                 at,
                 health: reduced,
+                serves,
                 headline,
             },
             known: self.known(health),
@@ -400,6 +403,7 @@ impl Seen {
             sample: Sample {
                 at,
                 health: Health::Healthy,
+                serves: true,
                 headline: well.headline.clone(),
             },
             known: Known {

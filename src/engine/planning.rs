@@ -206,8 +206,7 @@ fn candidate(
         place: place(tenant),
         wanted,
         current: record.and_then(|record| record.digest.clone()),
-        is_settled: record
-            .is_some_and(|record| record.claim.is_none() && record.state.is_settled()),
+        is_settled: record.is_some_and(|record| record.claim.is_none() && record.state.is_whole()),
         last_good: record.and_then(|record| expected_good(record, circumstances)),
         kept_out,
     }

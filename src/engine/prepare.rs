@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::baseline;
 use super::brake;
 use super::clusters::Clusters;
 use super::foreign;
@@ -132,7 +133,7 @@ async fn begin(
             return Ok(Prepared::Ahead(Ahead { release, at }));
         }
     };
-    let plan = plan(order, &survey, now);
+    let mut plan = plan(order, &survey, now);
     let stays_queued = if plan.is_empty() {
         Some(Prepared::Nothing(plan.clone()))
     } else {
@@ -143,6 +144,8 @@ async fn begin(
         return Ok(prepared);
     }
     brake::check(order, &plan, &survey.records)?;
+    let unhealthy = baseline::unhealthy(&world.clusters, &plan, &survey.records, world.clock);
+    plan.note_unhealthy(unhealthy.await);
     ensure_namespaces(&world.clusters, &plan).await?;
     identity::note(hub, &survey.newcomers, now)
         .await

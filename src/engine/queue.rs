@@ -78,7 +78,7 @@ impl Queue {
             let at = AheadAt::Rollout;
             return Ok(Some(Carried::Ahead(Ahead { release, at })));
         }
-        let place = match come_first(&writer, order, &rollouts, now).await? {
+        match come_first(&writer, order, &rollouts, now).await? {
             Place::Behind(release) => {
                 let at = AheadAt::Queue;
                 return Ok(Some(Carried::Ahead(Ahead { release, at })));
@@ -88,10 +88,10 @@ impl Queue {
                     let at = AheadAt::Queue;
                     return Ok(Some(Carried::Ahead(Ahead { release, at })));
                 }
-                None => Some(Box::new(self.join(&writer, order, now).await?)),
+                None => self.join(&writer, order, now).await?,
             },
-            Place::First(place) => place,
-        };
+            Place::First(Some(own)) => self.place = Some(own.value.id),
+        }
         if let Some(running) = running {
             self.ask_for_rest(order, &writer, &running.value, now)
                 .await
@@ -113,7 +113,8 @@ impl Queue {
         {
             return Ok(Some(Carried::Queued { behind }));
         }
-        self.pause(world, &writer, place).await?;
+        // Who is told to stop meanwhile hears it when it asks for the lease again.
+        let _stopped = unless_stopped(&world.stop, tokio::time::sleep(LOOK)).await;
         Ok(None)
     }
 
@@ -130,7 +131,7 @@ impl Queue {
         hub: &Writer,
         order: &Order<'_>,
         now: Timestamp,
-    ) -> Result<Stored<RolloutRecord>, UserError> {
+    ) -> Result<(), UserError> {
         let record = RolloutRecord {
             state: RolloutState::Planned,
             reason: Some("waits for its turn".to_owned()),
@@ -138,7 +139,8 @@ impl Queue {
         };
         self.place = Some(record.id.clone());
         let stored = store::create_rollout(hub, &record, &[]).await;
-        stored.map_err(|trouble| trouble.advise("the hub"))
+        stored.map_err(|trouble| trouble.advise("the hub"))?;
+        Ok(())
     }
 
     /// A rollout that waits for a person, or is told to by the strategy, makes way.
@@ -168,24 +170,19 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits a little. Whoever is told to stop gives its place away.
-    async fn pause(
-        &self,
-        world: &World<'_>,
-        hub: &Writer,
-        place: Option<Box<Stored<RolloutRecord>>>,
-    ) -> anyhow::Result<()> {
-        let slept = unless_stopped(&world.stop, tokio::time::sleep(LOOK)).await;
-        if slept.is_err() {
-            leave(
-                hub,
-                place,
-                "the process that waited was stopped",
-                world.clock.now(),
-            )
-            .await;
-        }
-        Ok(slept?)
+    /// Whoever is told to stop gives its place away, if it has one.
+    pub async fn give_up(&self, hub: &Writer, environment: &str, now: Timestamp) {
+        let Some(place) = &self.place else {
+            return;
+        };
+        let found = store::rollouts(hub.reader(), environment).await;
+        let records = found
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.record.ok());
+        let mut waiting = records.filter(|one| one.value.state == RolloutState::Planned);
+        let own = waiting.find(|one| one.value.id == *place).map(Box::new);
+        leave(hub, own, "the process that waited was stopped", now).await;
     }
 }
 

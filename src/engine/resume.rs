@@ -83,6 +83,7 @@ fn planned(line: &PlanLine, order: &Order<'_>) -> Option<Planned> {
         digest: line.digest.clone()?,
         from: line.from.clone(),
         last_good: line.back_to.clone(),
+        unhealthy_before: line.unhealthy_before.clone(),
     })
 }
 
@@ -204,13 +205,15 @@ fn tenant(
             },
             why,
         ),
+        Outcome::UnhealthyBefore => TenantProgress::new(Phase::UnhealthyBefore {
+            why: why.to_owned(),
+        }),
         Outcome::Succeeded
         | Outcome::Unchanged
         | Outcome::Interrupted
         | Outcome::Deferred
         | Outcome::Held
-        | Outcome::NotAttempted
-        | Outcome::UnhealthyBefore => TenantProgress::new(Phase::Pending),
+        | Outcome::NotAttempted => TenantProgress::new(Phase::Pending),
     }
 }
 

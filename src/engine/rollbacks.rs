@@ -203,6 +203,7 @@ fn plan(order: &RollbackOrder) -> Plan {
             digest: back.to.digest.clone(),
             from: record.digest.clone(),
             last_good: None::<Digest>,
+            unhealthy_before: None,
         }
     });
     let wave = Wave {
@@ -233,6 +234,7 @@ fn strategy(tenant: TenantStrategy) -> Strategy {
         all: Some(Limit::Count(80)),
         ..LimitSet::default()
     };
+    spec.limits.max_unavailable = LimitSet::default();
     spec.limits.max_failures.all = Some(Limit::percent(100));
     spec.limits.max_failures.cluster = None;
     Strategy {

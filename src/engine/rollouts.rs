@@ -103,10 +103,25 @@ pub struct Ended {
 
 /// Rolls out: takes the lease or waits for its turn, goes on with what is open, else plans and starts.
 pub async fn roll_out(order: &Order<'_>, mut world: World<'_>) -> anyhow::Result<Carried> {
+    let mut queue = Queue::new();
+    let carried = take_turn(order, &mut world, &mut queue).await;
+    let is_stopped = *world.stop.borrow() == Stop::Gently;
+    if carried.is_err() && is_stopped {
+        let hub = world.clusters.hub()?.writer();
+        let environment = order.fleet.environment.name.as_str();
+        queue.give_up(&hub, environment, world.clock.now()).await;
+    }
+    carried
+}
+
+async fn take_turn(
+    order: &Order<'_>,
+    world: &mut World<'_>,
+    queue: &mut Queue,
+) -> anyhow::Result<Carried> {
     let hub = world.clusters.hub()?.clone();
     let environment = order.fleet.environment.name.as_str();
     let writer = hub.writer();
-    let mut queue = Queue::new();
     loop {
         let asked = unless_stopped(&world.stop, async {
             writer.ensure_namespace(NAMESPACE).await?;
@@ -114,19 +129,19 @@ pub async fn roll_out(order: &Order<'_>, mut world: World<'_>) -> anyhow::Result
         });
         let mut lease = match asked.await?.map_err(|error| error.advise(hub.name()))? {
             Asked::Held(lease) => lease,
-            Asked::Taken { by } => match queue.look(order, &mut world, &by).await? {
+            Asked::Taken { by } => match queue.look(order, world, &by).await? {
                 Some(carried) => return Ok(carried),
                 None => continue,
             },
         };
         // A survey takes long when a cluster does not answer, and the lease runs out in 15 seconds.
-        let preparing = Box::pin(prepare(order, &world, &writer));
+        let preparing = Box::pin(prepare(order, world, &writer));
         let Some(prepared) = lease.keep_during(preparing).await else {
             continue;
         };
         let ready = match prepared {
             Ok(Prepared::Ready(ready)) => {
-                return Box::pin(conduct(order, &mut world, lease, *ready)).await;
+                return Box::pin(conduct(order, world, lease, *ready)).await;
             }
             Ok(Prepared::First(ready)) => ready,
             other => {
@@ -138,7 +153,7 @@ pub async fn roll_out(order: &Order<'_>, mut world: World<'_>) -> anyhow::Result
                 };
             }
         };
-        let carried = Box::pin(conduct(order, &mut world, lease, *ready)).await?;
+        let carried = Box::pin(conduct(order, world, lease, *ready)).await?;
         if !has_come_to_rest(&carried) {
             return Ok(carried);
         }

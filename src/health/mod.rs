@@ -14,6 +14,7 @@ mod ownership;
 mod pod;
 mod reading;
 mod revision;
+mod serving;
 mod stuck;
 mod tenant;
 mod tolerance;
@@ -23,6 +24,7 @@ mod words;
 mod workload;
 
 pub use judge::judge;
+pub use serving::serves;
 pub use stuck::{PodInTheWay, pods_in_the_way};
 pub use tenant::{Observation, TenantHealth, Wanted, judge_tenant, must_be_observed};
 pub use tolerance::Tolerance;

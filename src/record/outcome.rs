@@ -89,6 +89,11 @@ impl Outcome {
             | Self::RollbackFailed => false,
         }
     }
+
+    /// Whether the tenant runs a whole bundle, and nothing is left to do for it.
+    pub fn is_whole(self) -> bool {
+        self.is_settled() || self == Self::UnhealthyBefore
+    }
 }
 
 /// For people: `timed out`, `not attempted`.

@@ -105,6 +105,9 @@ pub struct PlanLine {
     /// Its last good bundle when the plan was frozen: where an automatic rollback goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_to: Option<Digest>,
+    /// What was wrong with it when the plan was frozen, in words for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unhealthy_before: Option<String>,
     /// A copy for reports; the truth is in the tenant's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

@@ -73,6 +73,11 @@ pub enum What {
         tenant: String,
         why: String,
     },
+    /// Not healthy, as it was not before: it keeps what was written, and nobody counts it.
+    TenantUnhealthyBefore {
+        tenant: String,
+        why: String,
+    },
     TenantDeferred {
         tenant: String,
         why: String,

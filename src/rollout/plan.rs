@@ -17,7 +17,7 @@ pub struct Candidate {
     pub wanted: Wanted,
     /// What it runs, as recorded.
     pub current: Option<Digest>,
-    /// Whether `current` was seen healthy there, and nobody left off in the middle.
+    /// Whether all of `current` is there, healthy or as unhealthy as before, and nobody left off in the middle.
     pub is_settled: bool,
     /// What an automatic rollback would return to.
     pub last_good: Option<Digest>,
@@ -76,6 +76,8 @@ pub struct Planned {
     pub digest: Digest,
     pub from: Option<Digest>,
     pub last_good: Option<Digest>,
+    /// What was wrong with it before anything was written.
+    pub unhealthy_before: Option<String>,
 }
 
 /// A tenant that the plan leaves alone.
@@ -190,6 +192,14 @@ impl Plan {
             .flat_map(|wave| wave.tenants.iter().map(move |planned| (wave, planned)))
     }
 
+    /// Notes who is not healthy before anything is written, and what is wrong there.
+    pub fn note_unhealthy(&mut self, mut unhealthy: BTreeMap<String, String>) {
+        let tenants = self.waves.iter_mut().flat_map(|wave| &mut wave.tenants);
+        for planned in tenants {
+            planned.unhealthy_before = unhealthy.remove(&planned.place.tenant);
+        }
+    }
+
     pub fn find(&self, tenant: &str) -> Option<(&Wave, &Planned)> {
         self.tenants()
             .find(|(_, planned)| planned.place.tenant == tenant)
@@ -254,6 +264,7 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
             digest,
             from: current,
             last_good,
+            unhealthy_before: None,
         }),
     }
 }

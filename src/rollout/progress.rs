@@ -168,6 +168,9 @@ impl Progress {
             What::TenantLeft { tenant, why } => {
                 self.enter(tenant, Phase::Left { why: why.clone() });
             }
+            What::TenantUnhealthyBefore { tenant, why } => {
+                self.enter(tenant, Phase::UnhealthyBefore { why: why.clone() });
+            }
             What::TenantDeferred { tenant, why } => {
                 self.enter(tenant, Phase::Deferred { why: why.clone() });
             }

@@ -33,6 +33,8 @@ pub struct Failed {
 pub struct Sample {
     pub at: Timestamp,
     pub health: Health,
+    /// Whether it has the pods that somebody would miss, whatever their revision.
+    pub serves: bool,
     /// One line that names object, pod, container and reason.
     pub headline: String,
 }
@@ -86,6 +88,10 @@ pub enum Phase {
     Left {
         why: String,
     },
+    /// Not healthy, as it was not before the rollout: that is not held against the release.
+    UnhealthyBefore {
+        why: String,
+    },
     Deferred {
         why: String,
     },
@@ -111,6 +117,7 @@ impl Phase {
             | Self::RolledBack { .. }
             | Self::RollbackFailed { .. }
             | Self::Left { .. }
+            | Self::UnhealthyBefore { .. }
             | Self::Deferred { .. }
             | Self::TakenOver { .. } => false,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use escale::engine::{self, Carried, Heard, Stop, World};
 use escale::error::{Exit, exit_code};
 use escale::rollout::{Outcome, What};
-use escale::sim::Fault;
+use escale::sim::{Behaviour, Fault, Rule};
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
@@ -108,6 +108,30 @@ fn a_cluster_that_stays_away_is_deferred_and_gets_the_newest_release_when_it_is_
         for tenant in ["t1", "t3", "t5"] {
             assert_eq!(scene.record(tenant).await.claim, None);
         }
+    });
+}
+
+#[test]
+fn what_died_unseen_while_it_soaked_is_not_good_however_long_that_took() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        let good = scene.record("t0").await.digest;
+        scene.pass(5).await;
+        scene.sims["east"].tell(Fault::Behaviour(Rule {
+            image: Some("web:2".to_owned()),
+            namespace: None,
+            behaviour: Behaviour::Crash {
+                healthy: Duration::from_secs(10),
+            },
+        }));
+        let release = scene.release("bbbb", "2");
+        let succeeds = |what: &What| matches!(what, What::TenantSucceeded { .. });
+        let (carried, _) = roll_out(&scene, &release, ("east", 3 * MINUTE), succeeds).await;
+        assert_eq!(outcome(&carried.unwrap()), Some(Outcome::RolledBack));
+        scene.roll_out(&scene.release("cccc", "3")).await;
+        let goods = scene.record("t0").await.goods;
+        let goods: Vec<_> = goods.into_iter().map(|good| Some(good.digest)).collect();
+        assert_eq!(goods, [good]);
     });
 }
 

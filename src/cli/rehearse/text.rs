@@ -144,6 +144,7 @@ fn fate(outcome: Stand) -> Option<&'static str> {
         Stand::RollbackFailed => Some("NOT BACK"),
         Stand::Left => Some("LEFT AS IT IS"),
         Stand::InFlight => Some("in the middle"),
+        Stand::UnhealthyBefore => Some("not healthy, as before"),
         Stand::Deferred => Some("deferred"),
         Stand::TakenOver => Some("taken over"),
     }

@@ -79,6 +79,7 @@ pub enum Stand {
     RolledBack,
     RollbackFailed,
     Left,
+    UnhealthyBefore,
     Deferred,
     TakenOver,
 }
@@ -130,6 +131,10 @@ impl<'a> Witness<'a> {
             What::TenantTakenOver { tenant, by } => {
                 self.settle(tenant, at, Stand::TakenOver);
                 self.tenant(tenant).why = Some(format!("by {by}"));
+            }
+            What::TenantUnhealthyBefore { tenant, why } => {
+                self.settle(tenant, at, Stand::UnhealthyBefore);
+                self.tenant(tenant).why = Some(why.clone());
             }
             What::TenantDeferred { tenant, why } => {
                 self.settle(tenant, at, Stand::Deferred);

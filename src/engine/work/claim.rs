@@ -186,8 +186,18 @@ fn taking(job: &Job, goal: &Goal, wanted: &[ObjectRef], record: &TenantRecord) -
         } else {
             PassHold::No
         },
-        soak: terms.soaks.of(record),
+        soak: soak(job, goal, record),
         keep: terms.keep,
+    }
+}
+
+/// What a rollout takes back was not good, however long ago it was written.
+fn soak(job: &Job, goal: &Goal, record: &TenantRecord) -> record::Soak {
+    let is_taken_back = goal.action == Action::Rollback && job.terms.action == Action::Rollout;
+    if is_taken_back {
+        record::Soak::NotPassed
+    } else {
+        job.terms.soaks.of(record)
     }
 }
 

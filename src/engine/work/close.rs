@@ -30,6 +30,7 @@ fn closing(aim: Aim, job: &Job, open: &Open) -> Closing {
     let goes_back = open.claim.action == Action::Rollback;
     let outcome = match aim {
         Aim::GiveUp if goes_back => Outcome::RollbackFailed,
+        Aim::GiveUp if job.planned.unhealthy_before.is_some() => Outcome::UnhealthyBefore,
         Aim::GiveUp => Outcome::Failed,
         Aim::Forward | Aim::Back | Aim::Close | Aim::CloseBack if goes_back => Outcome::RolledBack,
         Aim::Forward | Aim::Back | Aim::Close | Aim::CloseBack => Outcome::Succeeded,

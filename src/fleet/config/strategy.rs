@@ -95,7 +95,8 @@ pub enum OnFailure {
 pub struct Limits {
     /// How many tenants are in flight.
     pub max_concurrency: LimitSet,
-    /// How many tenants are not healthy, for whatever reason, before no other is started.
+    /// How many tenants may lack the pods that somebody would miss, before no other is started. Who was not healthy before
+    /// the rollout, is new, or is on a cluster that does not answer is not counted.
     pub max_unavailable: LimitSet,
     /// How many tenants may fail; one more is a breach of the wave. A canary wave tolerates none.
     pub max_failures: FailureLimits,

@@ -47,6 +47,7 @@ fn a_rollout_and_its_plan_read_back_and_no_shard_grows_with_the_fleet() {
             digest: Some(digest("C")),
             from: Some(digest("B")),
             back_to: Some(digest("A")),
+            unhealthy_before: None,
             outcome: None,
         })
         .collect();

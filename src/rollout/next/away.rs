@@ -81,6 +81,7 @@ impl Look<'_> {
             | Phase::RolledBack { .. }
             | Phase::RollbackFailed { .. }
             | Phase::Left { .. }
+            | Phase::UnhealthyBefore { .. }
             | Phase::Deferred { .. }
             | Phase::TakenOver { .. } => None,
         }

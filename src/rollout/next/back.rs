@@ -26,7 +26,7 @@ impl Look<'_> {
                 let decision = self.way_back(planned, why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
                 let is_away = self.absence(planned).is_some();
-                (!writes || !is_away && slots::take(&mut slots, at)).then_some(decision)
+                (!writes || !is_away && slots::take(&mut slots, &mut [], at)).then_some(decision)
             })
             .collect()
     }

@@ -7,7 +7,7 @@ use super::slots::Slots;
 use crate::fleet::config::{FailureMode, OnBreach, OnFailure};
 use crate::rollout::event::What;
 use crate::rollout::limits::Scope;
-use crate::rollout::plan::Wave;
+use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::State;
 use crate::rollout::strategy::Role;
 use crate::rollout::tenant::TenantProgress;
@@ -84,7 +84,9 @@ impl Look<'_> {
             Some(allowed) => allowed + 1,
             None => total,
         };
-        let is_used = |progress: &TenantProgress| progress.phase.is_in_flight() || counts(progress);
+        let is_used = |_: &Planned, progress: &TenantProgress| {
+            progress.phase.is_in_flight() || counts(progress)
+        };
         let is_strict = self.strategy().spec.limits.max_failures.mode == FailureMode::Strict;
         is_strict.then(|| Slots::under(self, places, is_used))
     }

@@ -104,6 +104,7 @@ impl<'a> Look<'a> {
             |progress| progress.phase.is_in_flight(),
         )];
         slots.extend(self.room_for_failures());
+        let mut available = [self.room_for_unavailable()];
         let is_pending = |(_, (of, _, progress)): &(usize, Seen<'_>)| {
             std::ptr::eq(*of, wave) && progress.phase == Phase::Pending
         };
@@ -113,9 +114,15 @@ impl<'a> Look<'a> {
             .filter(is_pending)
             .filter(answers)
             .filter_map(|(at, (_, planned, _))| match self.predecessor(planned) {
-                Predecessor::Done => slots::take(&mut slots, at).then(|| What::TenantStarted {
-                    tenant: planned.place.tenant.clone(),
-                }),
+                Predecessor::Done => {
+                    let available = match Self::can_be_missed(planned) {
+                        true => available.as_mut_slice(),
+                        false => &mut [],
+                    };
+                    slots::take(&mut slots, available, at).then(|| What::TenantStarted {
+                        tenant: planned.place.tenant.clone(),
+                    })
+                }
                 Predecessor::Running => None,
                 Predecessor::Failed(why) => Some(What::TenantDeferred {
                     tenant: planned.place.tenant.clone(),

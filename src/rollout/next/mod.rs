@@ -4,6 +4,7 @@
 //! ask for writes (`TenantStarted`, `TenantHealthy`, `TenantGoesBack`, `TenantBackHealthy`), and
 //! asks again until it is told to wait.
 
+mod available;
 mod away;
 mod back;
 mod budgets;

@@ -69,6 +69,11 @@ impl Look<'_> {
 
     pub(super) fn wait_for_tenants(&self, wave: &Wave) -> Wait {
         let mut on = self.in_flight_words();
+        if on.is_empty()
+            && let Some(wait) = self.wait_for_available()
+        {
+            return wait;
+        }
         on.extend(
             self.unwell_canary(wave)
                 .map(|tenant| format!("canary `{tenant}` to be seen healthy again")),

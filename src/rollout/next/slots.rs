@@ -3,6 +3,7 @@
 use super::Look;
 use crate::fleet::config::LimitSet;
 use crate::rollout::limits::Scope;
+use crate::rollout::plan::Planned;
 use crate::rollout::tenant::TenantProgress;
 
 /// Free places in every scope, counted down as they are given out.
@@ -25,20 +26,20 @@ impl<'a> Slots<'a> {
             (None, Scope::Group(_)) => 1,
             (None, _) => total,
         };
-        Self::under(look, limit, is_used)
+        Self::under(look, limit, |_, progress| is_used(progress))
     }
 
     /// Under limits of any kind: how many places a scope of so many tenants has.
     pub(super) fn under(
         look: &Look<'a>,
         places: impl Fn(&Scope, usize) -> usize,
-        is_used: impl Fn(&TenantProgress) -> bool,
+        is_used: impl Fn(&Planned, &TenantProgress) -> bool,
     ) -> Self {
         let within = look.frozen.within.as_slice();
         let scopes = look.frozen.scopes.iter();
         let mut free: Vec<usize> = scopes.map(|(scope, total)| places(scope, *total)).collect();
-        for ((.., progress), scopes) in look.tenants().zip(within) {
-            if is_used(progress) {
+        for ((_, planned, progress), scopes) in look.tenants().zip(within) {
+            if is_used(planned, progress) {
                 for scope in scopes {
                     free[*scope] = free[*scope].saturating_sub(1);
                 }
@@ -53,12 +54,13 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// Takes a place under each of several limits for the tenant that stands there in the plan; none, and `false`, if one
-/// of them has none.
-pub(super) fn take(limits: &mut [Slots<'_>], at: usize) -> bool {
-    let is_free = limits.iter().all(|slots| slots.has(at));
+/// Takes a place under each of several limits, of two kinds, for the tenant that stands there in the plan; none, and
+/// `false`, if one of them has none.
+pub(super) fn take<'a>(limits: &mut [Slots<'a>], others: &mut [Slots<'a>], at: usize) -> bool {
+    let mut all = limits.iter().chain(others.iter());
+    let is_free = all.all(|slots| slots.has(at));
     if is_free {
-        for slots in limits {
+        for slots in limits.iter_mut().chain(others) {
             for scope in &slots.within[at] {
                 slots.free[*scope] -= 1;
             }

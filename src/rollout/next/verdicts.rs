@@ -25,11 +25,7 @@ impl Look<'_> {
         match progress.phase {
             Phase::Settling { written_at } => match self.settled(planned, progress, written_at) {
                 Settled::Healthy => Some(What::TenantHealthy { tenant: name() }),
-                Settled::Failed(how, why) => Some(What::TenantFailed {
-                    tenant: name(),
-                    how,
-                    why,
-                }),
+                Settled::Failed(how, why) => Some(failed(planned, how, why)),
                 Settled::NotYet => None,
             },
             Phase::SettlingBack { written_at } => match self.settled(planned, progress, written_at)
@@ -83,5 +79,14 @@ impl Look<'_> {
             }
             _ => Settled::NotYet,
         }
+    }
+}
+
+/// What was not healthy before is not held against the release.
+fn failed(planned: &Planned, how: Failure, why: String) -> What {
+    let tenant = planned.place.tenant.clone();
+    match planned.unhealthy_before {
+        Some(_) => What::TenantUnhealthyBefore { tenant, why },
+        None => What::TenantFailed { tenant, how, why },
     }
 }

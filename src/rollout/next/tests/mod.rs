@@ -1,5 +1,6 @@
 //! Whole rollouts in virtual time: a script says how tenants behave, the trace says what was decided.
 
+mod available;
 mod away;
 mod budgets;
 mod evidence;
@@ -271,6 +272,7 @@ fn samples_taken_before_the_write_never_count() {
     let sample = Sample {
         at: at(15),
         health: Health::Healthy,
+        serves: true,
         headline: String::new(),
     };
     progress.observe("canary-a", sample, seconds(60));
@@ -293,6 +295,7 @@ fn a_gap_between_samples_voids_what_was_seen_before_it() {
         let sample = Sample {
             at: at(second),
             health: Health::Healthy,
+            serves: true,
             headline: String::new(),
         };
         progress.observe("canary-a", sample, seconds(60));

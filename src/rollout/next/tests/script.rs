@@ -20,6 +20,8 @@ pub enum Behaviour {
     DiesAt(i64),
     /// Doomed on the new bundle and on the old one.
     Broken,
+    /// Without pods for so many seconds after each write, then healthy.
+    Down(i64),
 }
 
 pub struct Script {
@@ -44,7 +46,7 @@ pub fn seconds(count: i64) -> SignedDuration {
 pub fn strategy() -> Strategy {
     let spec = serde_json::json!({
         "tenant": {"minHealthyTime": "30s", "progressDeadline": "10m"},
-        "limits": {"maxConcurrency": {"all": 4}, "maxFailures": {"all": "10%"}},
+        "limits": {"maxConcurrency": {"all": 4}, "maxUnavailable": {"all": "100%"}, "maxFailures": {"all": "10%"}},
         "waves": [
             {"name": "canary", "role": "canary", "select": {"ring": "canary"}, "soak": "5m", "onBreach": "rollback"},
             {"name": "early", "size": "30%", "spread": ["cluster"], "soak": "5m", "onBreach": "rollback"},
@@ -252,7 +254,7 @@ impl Script {
             .copied()
             .unwrap_or(Behaviour::Healthy(5))
         {
-            Behaviour::Healthy(after) if age >= after => Health::Healthy,
+            Behaviour::Healthy(after) | Behaviour::Down(after) if age >= after => Health::Healthy,
             Behaviour::Doomed(after) if is_new && age >= after => Health::Failed,
             Behaviour::DiesAt(after) if is_new && age >= after => Health::Failed,
             Behaviour::DiesAt(_) => Health::Healthy,
@@ -263,6 +265,10 @@ impl Script {
         let sample = Sample {
             at: self.now,
             health,
+            serves: match self.behaviours.get(tenant) {
+                Some(Behaviour::Down(_)) => health == Health::Healthy,
+                _ => health != Health::Failed,
+            },
             headline: format!("{health:?}"),
         };
         self.progress

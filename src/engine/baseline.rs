@@ -1,0 +1,62 @@
+//! Who is not healthy before anything is written: that is not held against the release.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use super::clock::Clock;
+use super::clusters::Clusters;
+use super::observe::{self, Known, Seen, Watched};
+use super::planning::Records;
+use super::work;
+use crate::manifest::ObjectRef;
+use crate::record::TenantRecord;
+use crate::rollout::{Health, Plan, Planned};
+
+/// What is wrong with tenants of a plan now, by tenant. Holds readers only. Of a cluster that cannot be looked at nothing
+/// is known, and so nothing excused.
+pub async fn unhealthy(
+    clusters: &Clusters,
+    plan: &Plan,
+    records: &Records,
+    clock: Clock,
+) -> BTreeMap<String, String> {
+    let mut watched: BTreeMap<&str, Vec<Watched>> = BTreeMap::new();
+    for (_, planned) in plan.tenants() {
+        let place = &planned.place;
+        if let Ok(Some(Ok(stored))) = records.of(&place.cluster, &place.namespace) {
+            let there = watched.entry(&place.cluster).or_default();
+            there.push(watch(planned, &stored.value));
+        }
+    }
+    let looks = watched.iter().map(|(name, watched)| async {
+        let reader = clusters.get(name).ok()?.reader();
+        let look = observe::observe((&reader, None), watched, watched.len(), clock);
+        Some(look.await.ok()?.seen)
+    });
+    let seen = join_all(looks).await.into_iter().flatten().flatten();
+    seen.filter(is_unhealthy)
+        .map(|seen| (seen.tenant, seen.sample.headline))
+        .collect()
+}
+
+/// Who is only on the way is well enough: a release that breaks it is not excused by that.
+fn is_unhealthy(seen: &Seen) -> bool {
+    match seen.sample.health {
+        Health::Failed => true,
+        Health::Progressing | Health::Unknown => !seen.sample.serves,
+        Health::Healthy => false,
+    }
+}
+
+fn watch(planned: &Planned, record: &TenantRecord) -> Watched {
+    let lines = record.inventory.lines();
+    let objects: Vec<ObjectRef> = lines.map(|line| line.object.clone()).collect();
+    Watched {
+        tenant: planned.place.tenant.clone(),
+        namespace: planned.place.namespace.clone(),
+        wanted: work::wanted_of(&objects).into(),
+        goes_back: false,
+        before: Known::default(),
+    }
+}
