@@ -47,6 +47,8 @@ struct Watch {
     namespace: String,
     wanted: Arc<[Wanted]>,
     before: Known,
+    /// Until it is seen well for the first time.
+    was_alone: bool,
     due: Instant,
 }
 
@@ -91,10 +93,19 @@ impl Looks {
             namespace: planned.place.namespace.clone(),
             wanted: wanted.into(),
             before: Known::default(),
+            was_alone: false,
             due,
         };
         self.watches.insert(tenant.to_owned(), watch);
         self.due.insert((due, tenant.to_owned()));
+    }
+
+    /// The same, of a tenant that another process has watched before.
+    pub fn watch_again(&mut self, frozen: &Frozen, tenant: &str, wanted: Vec<Wanted>) {
+        self.watch(frozen, tenant, wanted);
+        if let Some(watch) = self.watches.get_mut(tenant) {
+            watch.was_alone = true;
+        }
     }
 
     /// Looks at a watched tenant at once: its writes have settled, its soak begins.
@@ -134,6 +145,7 @@ impl Looks {
                 namespace: watch.namespace.clone(),
                 wanted: Arc::clone(&watch.wanted),
                 goes_back: self.all_go_back || phase.is_going_back(),
+                was_alone: watch.was_alone,
                 before: std::mem::take(&mut watch.before),
                 tenant,
             };
@@ -206,8 +218,12 @@ impl Looks {
         for seen in observed.seen {
             if let Some(watch) = self.watches.get_mut(&seen.tenant) {
                 watch.before = seen.known;
+                watch.was_alone &= seen.sample.health != Health::Healthy;
             }
             progress.observe(&seen.tenant, seen.sample, frozen.strategy.max_sample_gap);
+            if let Some(since) = seen.quiet_since {
+                progress.prove(&seen.tenant, since);
+            }
         }
         for tenant in looked.tenants {
             // Who was watched anew meanwhile is due already.

@@ -9,6 +9,7 @@ mod limits;
 mod next;
 mod plan;
 mod progress;
+mod stalled;
 mod strategy;
 
 pub use event::{Event, Failure, What};
@@ -19,4 +20,5 @@ pub use progress::{
     Failed, Health, Outcome, Phase, Progress, Sample, State, TenantProgress, WaveProgress,
     WaveState,
 };
+pub use stalled::{About, Conducted, HubSight, Needs, Sight, Stall};
 pub use strategy::{Role, Strategy};

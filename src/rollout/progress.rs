@@ -168,6 +168,27 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// The spelling in event logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::LeftOff => "leftOff",
+            Self::Writing { .. } => "writing",
+            Self::Settling { .. } => "settling",
+            Self::Closing { .. } => "closing",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::WritingBack { .. } => "writingBack",
+            Self::SettlingBack { .. } => "settlingBack",
+            Self::ClosingBack { .. } => "closingBack",
+            Self::RolledBack { .. } => "rolledBack",
+            Self::RollbackFailed { .. } => "rollbackFailed",
+            Self::Left { .. } => "left",
+            Self::Deferred { .. } => "deferred",
+            Self::TakenOver { .. } => "takenOver",
+        }
+    }
+
     /// Written to, and not settled: what limits on concurrency count.
     pub fn is_in_flight(&self) -> bool {
         match self {
@@ -282,6 +303,18 @@ impl Progress {
         };
         if sample.at > since {
             progress.observe(sample, max_gap);
+        }
+    }
+
+    /// Takes in since when a tenant that succeeded is proven to be as it is now seen (I45): a process that comes back
+    /// need not begin its soak anew.
+    pub fn prove(&mut self, tenant: &str, since: Timestamp) {
+        let Some(progress) = self.tenants.get_mut(tenant) else {
+            return;
+        };
+        if let Phase::Succeeded { at } = progress.phase {
+            let seen = progress.healthy_since;
+            progress.healthy_since = seen.map(|seen| seen.min(since.max(at)));
         }
     }
 
