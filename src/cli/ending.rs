@@ -1,7 +1,5 @@
 //! The last words of a rollout, and the exit code that goes with them.
 
-use jiff::Timestamp;
-
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::engine::{Ahead, AheadAt, Ended, Ending};
@@ -89,6 +87,13 @@ pub fn ended(ui: &Ui, ended: &Ended) -> Exit {
     ) {
         ui.say("  hint: the release is in quarantine; fix it in a new commit, or `escale clear COMMIT`");
     }
+    if let Ending::LeftOff {
+        until: Some(until), ..
+    } = ended.ending
+    {
+        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+        ui.say(format!("  hint: there is nothing to do before {until}"));
+    }
     exit
 }
 
@@ -104,18 +109,12 @@ pub fn verdict(ending: &Ending) -> (String, Exit) {
             };
             (format!("waits for {}", on.join(", ")), exit)
         }
-        Ending::LeftOff { why, until } => (left_off(why, *until), Exit::NotFinished),
+        Ending::LeftOff { why, .. } => (
+            format!("not finished ({why}): run the same command again to go on"),
+            Exit::NotFinished,
+        ),
         Ending::LeaseLost => ("another process conducts it now".to_owned(), Exit::NotOurs),
     }
-}
-
-/// Who comes back later is told when that makes sense.
-fn left_off(why: &str, until: Option<Timestamp>) -> String {
-    let back = until.map_or_else(String::new, |until| {
-        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
-        format!(", which takes until {until} at the latest")
-    });
-    format!("not finished ({why}{back}): run the same command again to go on")
 }
 
 fn finished(outcome: Outcome, why: &str) -> (String, Exit) {

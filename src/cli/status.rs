@@ -36,8 +36,11 @@ pub struct Status {
     stage: StageArgs,
     #[command(flatten)]
     stalled: StalledArgs,
-    /// Also write metrics to this file, in the text format of `OpenMetrics`
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Also write metrics to this file, in the OpenMetrics text format"
+    )]
     metrics: Option<PathBuf>,
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]

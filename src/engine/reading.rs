@@ -7,9 +7,11 @@ use super::clock::Clock;
 use super::clusters::Clusters;
 use super::lease::Lease;
 use super::planning::Records;
+use super::store;
 use super::survey::{Latest, latest};
+use super::words;
 use crate::error::UserError;
-use crate::record::TenantRecord;
+use crate::record::{RolloutRecord, TenantRecord, Verb, Word};
 use crate::rollout::{Conducted, HubSight, Sight, Stall};
 
 /// Everything that is on record. Holds no writer.
@@ -24,6 +26,8 @@ pub struct Reading {
 pub struct HubReading {
     pub latest: Latest,
     pub conducted: Conducted,
+    /// What was said to the rollout since it is in its state, oldest first.
+    pub said: Vec<Word>,
 }
 
 /// Something that could not be read: whatever it would have told is missing.
@@ -54,10 +58,22 @@ async fn hub(
     let hub = clusters.hub()?;
     let latest = latest(clusters, environment).await?;
     let conducted = Lease::conducted(&hub.reader(), environment, clock).await;
+    let words = store::words(&hub.reader(), environment).await;
+    let words = words.map_err(|trouble| trouble.advise(hub.name()))?;
     Ok(HubReading {
+        said: said(&words, latest.rollout.as_ref()),
         latest,
         conducted: conducted.map_err(|error| error.advise(hub.name()))?,
     })
+}
+
+fn said(words: &[Word], rollout: Option<&RolloutRecord>) -> Vec<Word> {
+    let about = rollout.map(|rollout| (rollout.since, words::about(words, rollout)));
+    let (since, about) = about.unwrap_or_default();
+    let is_new = |word: &&Word| {
+        word.at >= since && matches!(word.verb, Verb::Pause | Verb::Resume | Verb::Abort)
+    };
+    about.into_iter().filter(is_new).cloned().collect()
 }
 
 impl Reading {
@@ -67,6 +83,7 @@ impl Reading {
             rollout: hub.latest.rollout.as_ref(),
             queued: &hub.latest.queued,
             conducted: &hub.conducted,
+            said: hub.said.last(),
         });
         let sight = Sight {
             environment: &self.environment,

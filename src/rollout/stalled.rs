@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::record::{
-    self, Action, Claim, Hold, RolloutRecord, RolloutState, TenantRecord, WaveState,
+    self, Action, Claim, Hold, RolloutRecord, RolloutState, TenantRecord, Verb, WaveState, Word,
 };
 
 /// A hold that ends within this time is told: half a working day is enough to prolong it.
@@ -30,6 +30,8 @@ pub struct HubSight<'a> {
     /// Oldest first.
     pub queued: &'a [RolloutRecord],
     pub conducted: &'a Conducted,
+    /// The last that was said to the rollout since it is in its state, and that nobody has acted on yet.
+    pub said: Option<&'a Word>,
 }
 
 /// Whether a process conducts the environment's rollouts, as far as the lease tells.
@@ -133,7 +135,9 @@ impl Sight<'_> {
     fn paused(&self, hub: &HubSight<'_>, rollout: &RolloutRecord) -> Option<Stall> {
         let is_breached = |wave: &record::WaveRecord| wave.state == WaveState::Breached;
         let has_failed = rollout.waves.iter().any(is_breached);
-        if !has_failed && !self.is_due(rollout.since) {
+        let asked = hub.said.filter(|_| rollout.state == RolloutState::Running);
+        let since = asked.map_or(rollout.since, |word| word.at);
+        if !has_failed && !self.is_due(since) {
             return None;
         }
         let resume = match hub.conducted {
@@ -149,12 +153,13 @@ impl Sight<'_> {
         } else {
             "paused"
         };
+        let asked = asked.map(|word| format!("by {}: {}", word.author, word.reason));
         Some(Stall {
             needs: Needs::Person,
             about: about(rollout),
             what: what.to_owned(),
-            since: rollout.since,
-            why: rollout.reason.clone(),
+            since,
+            why: asked.or_else(|| rollout.reason.clone()),
             next: vec![resume, self.command("abort", "")],
         })
     }
@@ -280,14 +285,12 @@ impl Sight<'_> {
         let hold = record.hold.as_ref()?;
         let expires = hold.expires?;
         let left = expires.duration_since(self.now);
-        let (what, keep) = if left.is_positive() && left <= SOON {
+        let (what, why, since) = if left.is_positive() && left <= SOON {
             let until = expires.strftime("%Y-%m-%d %H:%M UTC");
-            (format!("its hold ends at {until}"), true)
+            (format!("held until {until}"), said(hold), hold.since)
         } else if !left.is_positive() && record.since < expires {
-            (
-                "its hold is over: the next rollout takes it along".to_owned(),
-                false,
-            )
+            let why = format!("the next rollout takes it along; it was {}", said(hold));
+            ("no longer held".to_owned(), why, expires)
         } else {
             return None;
         };
@@ -296,8 +299,8 @@ impl Sight<'_> {
             needs: Needs::Nobody,
             about: self.about(record),
             what,
-            since: if keep { hold.since } else { expires },
-            why: Some(said(hold)),
+            since,
+            why: Some(why),
             next: vec![
                 self.command("hold", &keeping),
                 self.command("release-hold", &record.tenant),
@@ -329,10 +332,22 @@ impl HubSight<'_> {
         self.rollout.filter(|rollout| rollout.state.is_open())
     }
 
-    /// Whether it waits for a person. One that makes way for a newer release does not.
+    /// Whether it waits for a person, or will as soon as somebody runs it. One that makes way for a newer release does
+    /// not.
     fn is_paused(&self) -> bool {
-        self.open().is_some_and(|rollout| {
-            rollout.state == RolloutState::Paused && rollout.superseded_by.is_none()
+        let said = self.said.map(|word| word.verb);
+        let is_lifted = matches!(said, Some(Verb::Resume | Verb::Abort));
+        self.open().is_some_and(|rollout| match rollout.state {
+            RolloutState::Paused => !is_lifted && rollout.superseded_by.is_none(),
+            RolloutState::Running => said == Some(Verb::Pause),
+            RolloutState::Planned
+            | RolloutState::RollingBack
+            | RolloutState::Succeeded
+            | RolloutState::SucceededWithExceptions
+            | RolloutState::Failed
+            | RolloutState::Aborted
+            | RolloutState::Superseded
+            | RolloutState::RolledBack => false,
         })
     }
 

@@ -214,14 +214,14 @@ fn a_hold_is_told_before_it_ends_and_after_it_and_counts_for_no_alarm() {
         let told = stalls(&scene).await;
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(
-            told[0].starts_with("nobody: t2 on east: its hold ends at 2026-11-23 14:"),
+            told[0].starts_with("nobody: t2 on east: held until 2026-11-23 14:"),
             "{told:?}"
         );
         assert!(told[0].ends_with(commands), "{told:?}");
         scene.pass(4 * 60).await;
         let told = stalls(&scene).await;
         assert!(
-            told[0].starts_with("nobody: t2 on east: its hold is over: the next rollout"),
+            told[0].starts_with("nobody: t2 on east: no longer held since 14:"),
             "{told:?}"
         );
     });
@@ -241,6 +241,7 @@ fn of_record(record: &TenantRecord) -> Vec<String> {
             rollout: None,
             queued: &[],
             conducted: &conducted,
+            said: None,
         }),
         tenants: vec![record],
     };
@@ -394,16 +395,23 @@ fn an_alarm_ends_with_7_where_a_person_is_needed_and_with_1_where_nothing_could_
     let repository = Repository::new();
     run(&repository, &["rollout", "--sim", "--wait-limit", "0s"]);
     run(&repository, &["pause", "--sim", "--reason", "a look"]);
+    let alarm = ["status", "--sim", "--stalled", "--for", "0s", "--exit-code"];
+    let of_a_person = || {
+        let output = run(&repository, &alarm);
+        let told = text_of(&output.stdout);
+        assert_eq!(output.status.code(), Some(7), "{told}");
+        assert!(told.starts_with("PERSON NEEDED: rollout "), "{told}");
+        assert!(told.ends_with("1 thing for a person\n"), "{told}");
+    };
+    of_a_person();
     run(
         &repository,
         &["rollout", "--sim", "--continue", "--wait-limit", "0s"],
     );
-    let alarm = ["status", "--sim", "--stalled", "--for", "0s", "--exit-code"];
+    of_a_person();
+    run(&repository, &["resume", "--sim"]);
     let output = run(&repository, &alarm);
-    let told = text_of(&output.stdout);
-    assert_eq!(output.status.code(), Some(7), "{told}");
-    assert!(told.starts_with("PERSON NEEDED: rollout "), "{told}");
-    assert!(told.ends_with("1 thing for a person\n"), "{told}");
+    assert_eq!(output.status.code(), Some(4), "the person has spoken");
 
     let kubeconfig = repository.folder().join("kubeconfig");
     fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\n").unwrap();

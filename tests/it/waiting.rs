@@ -153,7 +153,9 @@ fn exit_4_says_when_to_come_back_and_any_process_goes_on_from_any_folder() {
     let told = text_of(&left.stderr);
     assert_eq!(left.status.code(), Some(4), "{told}");
     assert!(
-        told.contains(" UTC at the latest): run the same command again to go on"),
+        told.contains(
+            "): run the same command again to go on\n  hint: there is nothing to do before 20"
+        ),
         "{told}"
     );
 
