@@ -47,7 +47,7 @@ struct Watch {
     namespace: String,
     wanted: Arc<[Wanted]>,
     before: Known,
-    /// Until it is seen well for the first time.
+    /// Nobody has seen it for a while; until it is seen well.
     was_alone: bool,
     due: Instant,
 }
@@ -213,6 +213,9 @@ impl Looks {
         for tenant in self.busy.remove(&looked.cluster).into_iter().flatten() {
             self.set_due(&tenant, now);
         }
+        if looked.seen.is_err() {
+            self.leave_alone(&looked.tenants);
+        }
         let observed = looked.seen.unwrap_or_default();
         let pace = LOOK.max(REST * u32::try_from(observed.pages).unwrap_or(u32::MAX));
         for seen in observed.seen {
@@ -236,6 +239,15 @@ impl Looks {
             }
         }
         looked.changed
+    }
+
+    /// Nobody sees these now: what happens meanwhile is read off their pods later.
+    fn leave_alone(&mut self, tenants: &[String]) {
+        for tenant in tenants {
+            if let Some(watch) = self.watches.get_mut(tenant) {
+                watch.was_alone = true;
+            }
+        }
     }
 
     /// Ends the looks that are under way.

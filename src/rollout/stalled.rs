@@ -246,8 +246,10 @@ impl Sight<'_> {
             | record::Outcome::NotAttempted
             | record::Outcome::UnhealthyBefore => return None,
         };
-        // Whoever holds it has seen it.
-        let needs = record.hold_at(self.now).map_or(needs, |_| Needs::Nobody);
+        // Whoever has held it since has seen it. A rollback that failed began with a hold of its own.
+        let hold = record.hold_at(self.now);
+        let is_seen = hold.is_some_and(|hold| hold.since > record.since);
+        let needs = if is_seen { Needs::Nobody } else { needs };
         Some(Stall {
             needs,
             about: self.about(record),

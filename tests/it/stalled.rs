@@ -283,11 +283,16 @@ fn a_tenant_that_was_left_unwell_needs_a_person_until_somebody_holds_it() {
         held.hold = Some(Hold {
             reason: "seen".to_owned(),
             owner: "ana".to_owned(),
-            since: held.since,
+            since: held.since + SignedDuration::from_mins(5),
             expires: None,
             digest: None,
         });
         assert!(of_record(&held)[0].starts_with("nobody: "));
+        held.since += SignedDuration::from_mins(10);
+        assert!(
+            of_record(&held)[0].starts_with("person: "),
+            "it failed after"
+        );
     });
 }
 

@@ -9,10 +9,12 @@ use std::time::Duration;
 use escale::engine::{self, Carried, Ending, Heard, Stop, World};
 use escale::record::Outcome;
 use escale::rollout::{self, What};
+use escale::sim::Fault;
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::rehearsals::{Repository, text_of};
-use crate::scene::{Release, Scene, outcome, simulated};
+use crate::scene::{Release, STRATEGY, Scene, in_virtual_time, outcome, simulated};
 
 /// A run that waits for nothing longer than that.
 async fn hurried(scene: &Scene, release: &Release, holder: &str, limit: Duration) -> Ending {
@@ -90,6 +92,48 @@ fn a_soak_in_which_a_pod_was_not_ready_while_nobody_looked_begins_anew() {
         scene.pass(1).await;
         let third = hurried(&scene, &next, "job 3", Duration::ZERO).await;
         assert!(left_off(&third).contains("wave `rest` to soak until"));
+    });
+}
+
+#[test]
+fn a_soak_goes_on_while_its_cluster_does_not_answer_and_nothing_happens_there() {
+    in_virtual_time(async {
+        let scene = Scene::with(0, &STRATEGY.replace("soak: 30s", "soak: 5m"));
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let next = scene.release("bbbb", "2");
+        let (sender, mut soaks) = tokio::sync::watch::channel(None);
+        let mut ended = None;
+        let mut hear = |heard: Heard<'_>| {
+            if let Heard::Event { event, .. } = heard {
+                match &event.what {
+                    What::SoakStarted { wave } if wave == "canary" => {
+                        sender.send_replace(Some(event.at));
+                    }
+                    What::WaveAdvanced { wave } if wave == "canary" => ended = Some(event.at),
+                    _ => {}
+                }
+            }
+        };
+        let order = next.order("job 1");
+        let (carried, began) =
+            tokio::join!(engine::roll_out(&order, scene.world(&mut hear)), async {
+                soaks.wait_for(Option::is_some).await.unwrap();
+                let from = scene.clock.now();
+                let until = Some(from + SignedDuration::from_secs(100));
+                scene.sims["east"].tell(Fault::Unreachable { from, until });
+                from
+            });
+        assert_eq!(
+            outcome(&carried.unwrap()),
+            Some(rollout::Outcome::Succeeded)
+        );
+        let took = ended.unwrap().duration_since(began);
+        let at_most = SignedDuration::from_secs(5 * 60 + 45);
+        assert!(
+            took < at_most,
+            "it does not soak anew after the outage: {took:#}"
+        );
     });
 }
 
