@@ -87,6 +87,13 @@ pub fn ended(ui: &Ui, ended: &Ended) -> Exit {
     ) {
         ui.say("  hint: the release is in quarantine; fix it in a new commit, or `escale clear COMMIT`");
     }
+    if let Ending::LeftOff {
+        until: Some(until), ..
+    } = ended.ending
+    {
+        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+        ui.say(format!("  hint: there is nothing to do before {until}"));
+    }
     exit
 }
 
@@ -102,7 +109,7 @@ pub fn verdict(ending: &Ending) -> (String, Exit) {
             };
             (format!("waits for {}", on.join(", ")), exit)
         }
-        Ending::LeftOff { why } => (
+        Ending::LeftOff { why, .. } => (
             format!("not finished ({why}): run the same command again to go on"),
             Exit::NotFinished,
         ),

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cli::events::{EventLog, EventsArgs, Origin};
 use crate::cli::stage::Stage;
 use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
@@ -38,6 +39,8 @@ pub struct Rollback {
     /// Roll back once more although that was done minutes ago
     #[arg(long)]
     again: bool,
+    #[command(flatten)]
+    events: EventsArgs,
 }
 
 impl Rollback {
@@ -66,7 +69,8 @@ impl Rollback {
             keep: found.keep,
             tenant: found.tenant,
         };
-        let exit = conduct(ui, &stage, order).await?;
+        let log = self.events.open(ui, Origin::of_rollback(&order))?;
+        let exit = conduct(ui, &stage, order, log).await?;
         if exit == Exit::Done {
             ui.say(format!(
                 "back and healthy; held for {}: `escale release-hold` lets it go again",
@@ -112,9 +116,19 @@ impl Rollback {
     }
 }
 
-async fn conduct(ui: &Ui, stage: &Stage, order: RollbackOrder) -> anyhow::Result<Exit> {
+async fn conduct(
+    ui: &Ui,
+    stage: &Stage,
+    order: RollbackOrder,
+    mut log: Option<EventLog<'_>>,
+) -> anyhow::Result<Exit> {
     let mut voice = Voice::new(ui, stage.told_from());
-    let mut hear = |heard: Heard<'_>| voice.hear(&heard);
+    let mut hear = |heard: Heard<'_>| {
+        voice.hear(&heard);
+        if let Some(log) = &mut log {
+            log.hear(&heard);
+        }
+    };
     let world = World {
         clusters: stage.clusters.clone(),
         clock: stage.clock,

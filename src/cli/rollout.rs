@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use crate::cli::events::{EventsArgs, Origin};
 use crate::cli::source::{SelectionArgs, Source, SourceArgs, sharing_notes};
 use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
@@ -62,6 +63,8 @@ pub struct Rollout {
     /// Leave after waiting this long for one thing; run again to go on
     #[arg(long, value_name = "TIME")]
     wait_limit: Option<Duration>,
+    #[command(flatten)]
+    events: EventsArgs,
     /// Roll out a commit that is older than what runs, on purpose
     #[arg(long, requires = "reason")]
     older: bool,
@@ -168,8 +171,14 @@ impl Rollout {
             allowed_deletes: self.allow_deletes.clone(),
             ..ready.order(self.who.who(subject), &lineage)
         };
+        let mut log = self.events.open(ui, Origin::of(&order))?;
         let mut voice = Voice::new(ui, stage.told_from());
-        let mut hear = |heard: Heard<'_>| voice.hear(&heard);
+        let mut hear = |heard: Heard<'_>| {
+            voice.hear(&heard);
+            if let Some(log) = &mut log {
+                log.hear(&heard);
+            }
+        };
         let world = World {
             clusters: stage.clusters.clone(),
             clock: stage.clock,

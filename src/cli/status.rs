@@ -1,6 +1,7 @@
 //! `escale status` and `escale history`: the records, read.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use comfy_table::Table;
 use serde_json::json;
@@ -8,25 +9,39 @@ use serde_json::json;
 use crate::cli::rollback::of_release;
 use crate::cli::source::{Source, SourceArgs};
 use crate::cli::stage::StageArgs;
+use crate::cli::stalled::StalledArgs;
 use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
-use crate::cli::{Common, tables};
-use crate::engine::{self, Latest, Records};
+use crate::cli::{Common, metrics, tables};
+use crate::engine::{self, Latest, Reading, Records};
 use crate::error::Exit;
 use crate::fleet::config::API_VERSION;
 use crate::record::{RolloutRecord, TenantRecord};
+use crate::rollout::Conducted;
 
 /// Above this many tenants, only those that are not simply well are listed.
 const MANY: usize = 40;
 
 /// Show the fleet at a glance: what each tenant runs, what failed, what waits for what.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 read, 1 an error or INCOMPLETE. With --stalled --exit-code also: \
+                        7 a person is needed, 4 `escale rollout --continue` is enough."
+)]
 pub struct Status {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
     stage: StageArgs,
+    #[command(flatten)]
+    stalled: StalledArgs,
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Also write metrics to this file, in the OpenMetrics text format"
+    )]
+    metrics: Option<PathBuf>,
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -43,7 +58,7 @@ pub struct History {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Output {
+pub enum Output {
     Text,
     Json,
 }
@@ -51,42 +66,44 @@ enum Output {
 impl Status {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
         let source = Source::open(common, &self.source)?;
-        self.stage.run(async {
+        let environment = &source.fleet.environment.name;
+        let reading = self.stage.run(async {
             let stage = self.stage.open(common, &source.fleet).await?;
-            let environment = &source.fleet.environment.name;
-            let records = Records::read(&stage.clusters, environment).await;
-            let now = stage.clock.now();
-            let latest = engine::latest(&stage.clusters, environment).await;
-            match self.output {
-                Output::Text => {
-                    match &latest {
-                        Ok(latest) => {
-                            let conductor =
-                                engine::conductor_of(&stage.clusters, environment).await;
-                            ui.data(&rollouts_text(latest, conductor.as_deref()));
-                        }
-                        Err(error) => ui.say(format!(
-                            "the hub does not answer, so rollouts are not known: {error}"
-                        )),
-                    }
-                    ui.data(&fleet_text(&records, now));
-                }
-                Output::Json => ui.data(&fleet_json(&records, latest.as_ref().ok())?),
-            }
-            let mut is_whole = latest.is_ok();
-            for (cluster, why) in records.unreachable() {
-                ui.say(format!(
-                    "INCOMPLETE: cluster `{cluster}` does not answer: {why}"
-                ));
-                is_whole = false;
-            }
-            for (cluster, namespace, error) in records.unreadable() {
-                ui.say(format!("INCOMPLETE: `{namespace}` on `{cluster}`: {error}"));
-                is_whole = false;
-            }
-            Ok(if is_whole { Exit::Done } else { Exit::Error })
-        })
+            Ok(engine::reading(&stage.clusters, environment, stage.clock).await)
+        })?;
+        if let Some(file) = &self.metrics {
+            metrics::write(file, &reading, self.stalled.patience())?;
+        }
+        let exit = if self.stalled.stalled {
+            self.stalled.tell(ui, &reading, self.output)?
+        } else {
+            tell(ui, &reading, self.output)?
+        };
+        for unread in reading.unread() {
+            ui.say(format!("INCOMPLETE: {}: {}", unread.what, unread.why));
+        }
+        Ok(exit)
     }
+}
+
+fn tell(ui: &Ui, reading: &Reading, output: Output) -> anyhow::Result<Exit> {
+    match output {
+        Output::Text => {
+            if let Ok(hub) = &reading.hub {
+                ui.data(&rollouts_text(&hub.latest, &hub.conducted));
+            }
+            ui.data(&fleet_text(&reading.records, reading.at));
+        }
+        Output::Json => {
+            let latest = reading.hub.as_ref().ok().map(|hub| &hub.latest);
+            ui.data(&fleet_json(&reading.records, latest)?);
+        }
+    }
+    Ok(if reading.unread().is_empty() {
+        Exit::Done
+    } else {
+        Exit::Error
+    })
 }
 
 impl History {
@@ -106,11 +123,11 @@ impl History {
     }
 }
 
-fn rollouts_text(latest: &Latest, conductor: Option<&str>) -> String {
+fn rollouts_text(latest: &Latest, conducted: &Conducted) -> String {
     let rollout = latest.rollout.as_ref();
     let mut text = rollout.map_or_else(
         || "no rollout yet\n".to_owned(),
-        |rollout| rollout_text(rollout, conductor),
+        |rollout| rollout_text(rollout, conducted),
     );
     let waiting = latest.queued.iter().map(|queued| {
         let release = of_release(queued.release.as_deref());
@@ -124,13 +141,17 @@ fn rollouts_text(latest: &Latest, conductor: Option<&str>) -> String {
     text
 }
 
-fn rollout_text(rollout: &RolloutRecord, conductor: Option<&str>) -> String {
-    let conducted = match conductor {
-        Some(conductor) if !rollout.state.is_over() => format!(", conducted by {conductor}"),
-        None if !rollout.state.is_over() => {
+fn rollout_text(rollout: &RolloutRecord, conducted: &Conducted) -> String {
+    let conducted = match conducted {
+        Conducted::By(conductor) => format!(", conducted by {conductor}"),
+        Conducted::Nobody { .. } => {
             ", nobody conducts it now: run `escale rollout` again".to_owned()
         }
-        _ => String::new(),
+    };
+    let conducted = if rollout.state.is_over() {
+        String::new()
+    } else {
+        conducted
     };
     let why = rollout
         .reason

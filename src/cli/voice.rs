@@ -45,6 +45,7 @@ impl<'a> Voice<'a> {
                 frozen,
             } => self.happens(event, progress, frozen),
             Heard::Waits { wait, now } => self.waits(wait, *now),
+            Heard::Begins(_) => {}
         }
     }
 

@@ -65,7 +65,7 @@ mod tests {
     async fn attention_is_lost_by_waiting_for_long_and_found_again() {
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
         let mut attention = Attention::new(clock);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         assert!(!attention.was_lost(clock), "looking is no waiting");
         attention.lose(Duration::from_secs(3));
         assert!(!attention.is_lost());

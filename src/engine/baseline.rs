@@ -57,6 +57,7 @@ fn watch(planned: &Planned, record: &TenantRecord) -> Watched {
         namespace: planned.place.namespace.clone(),
         wanted: work::wanted_of(&objects).into(),
         goes_back: false,
+        was_alone: false,
         before: Known::default(),
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -24,7 +25,12 @@ use super::stop::Stop;
 use super::work::{self, Aim, Done, Job, Open};
 use crate::manifest::ObjectRef;
 use crate::record::{self, PackedBundle, Stored, TenantRecord};
-use crate::rollout::{Failure, Frozen, Next, Outcome, Phase, Progress, Wait, What, Whom};
+use crate::rollout::{
+    Failure, Frozen, Next, Outcome, Phase, Progress, TenantProgress, Wait, What, Whom,
+};
+
+/// Whoever has just come looks around for so long before it leaves again; a cluster may not answer.
+const AWAKE: Duration = Duration::from_mins(1);
 
 /// Everything that a rollout needs to run.
 pub struct Conductor<'a> {
@@ -62,6 +68,8 @@ pub enum Ending {
     /// Told to stop, or waited long enough: run it again.
     LeftOff {
         why: String,
+        /// When it goes on at the latest, if somebody runs it.
+        until: Option<Timestamp>,
     },
     /// Somebody else conducts now.
     LeaseLost,
@@ -85,6 +93,22 @@ pub(super) struct Stage {
     idle_since: Instant,
 }
 
+impl Stage {
+    /// Whether nobody is written to or settles.
+    fn is_calm(&self) -> bool {
+        let mut tenants = self.progress.tenants.values();
+        self.work.is_empty() && !tenants.any(|tenant| tenant.phase.is_in_flight())
+    }
+
+    /// Whether everybody that soaks was looked at, so that what has passed while nobody was there is known.
+    fn has_seen_all(&self) -> bool {
+        let is_unseen = |tenant: &TenantProgress| {
+            matches!(tenant.phase, Phase::Succeeded { .. }) && tenant.last_sample.is_none()
+        };
+        !self.progress.tenants.values().any(is_unseen)
+    }
+}
+
 impl Conductor<'_> {
     /// Runs until the rollout has ended, or only time or a person can go on.
     pub async fn run(mut self, progress: Progress) -> anyhow::Result<(Ending, Progress, Frozen)> {
@@ -106,6 +130,7 @@ impl Conductor<'_> {
                 self.finish_writes(stage).await?;
                 return Ok(Ending::LeftOff {
                     why: "stopped".to_owned(),
+                    until: None,
                 });
             }
             self.listen(stage).await?;
@@ -171,28 +196,22 @@ impl Conductor<'_> {
         }
     }
 
-    /// Whether to leave instead of waiting.
+    /// Whether to leave instead of waiting. Whoever is in flight settles first: nobody's claim is left open, and runs
+    /// that follow each other come on.
     fn leaves(&self, stage: &Stage, wait: &Wait) -> Option<Ending> {
         let waited = stage.idle_since.elapsed();
+        let is_awake = waited >= AWAKE || stage.has_seen_all();
+        let is_long = is_awake && self.wait_limit.is_some_and(|limit| waited >= limit);
         match wait.whom {
-            Whom::Person { failed: true } => Some(Ending::Person {
+            Whom::Person { failed } if failed || is_long => Some(Ending::Person {
                 on: wait.on.clone(),
-                failed: true,
+                failed,
             }),
-            Whom::Person { failed: false }
-                if self.wait_limit.is_some_and(|limit| waited >= limit) =>
-            {
-                Some(Ending::Person {
-                    on: wait.on.clone(),
-                    failed: false,
-                })
-            }
-            _ if self.wait_limit.is_some_and(|limit| waited >= limit) && stage.work.is_empty() => {
-                Some(Ending::LeftOff {
-                    why: format!("waited long enough for {}", wait.on.join(", ")),
-                })
-            }
-            _ => None,
+            Whom::Tenants | Whom::Gate if is_long && stage.is_calm() => Some(Ending::LeftOff {
+                why: format!("waited long enough for {}", wait.on.join(", ")),
+                until: wait.until,
+            }),
+            Whom::Person { .. } | Whom::Tenants | Whom::Gate => None,
         }
     }
 
@@ -397,9 +416,8 @@ impl Conductor<'_> {
             {
                 let lines = record.value.inventory.lines();
                 let objects: Vec<ObjectRef> = lines.map(|line| line.object.clone()).collect();
-                stage
-                    .looks
-                    .watch(&self.frozen, tenant, work::wanted_of(&objects));
+                let wanted = work::wanted_of(&objects);
+                stage.looks.watch_again(&self.frozen, tenant, wanted);
             }
         }
     }

@@ -48,7 +48,7 @@ impl Conductor<'_> {
                 Renewal::Lost => return Some(Ending::LeaseLost),
                 Renewal::RanOut if give_up <= Instant::now() || is_told_to_stop(&self.stop) => {
                     let why = "the hub does not answer".to_owned();
-                    return Some(Ending::LeftOff { why });
+                    return Some(Ending::LeftOff { why, until: None });
                 }
                 Renewal::RanOut => tokio::time::sleep(AGAIN).await,
             }

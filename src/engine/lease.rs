@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::clock::Clock;
 use crate::cluster::{CallError, Reader, Writer};
 use crate::record::NAMESPACE;
+use crate::rollout::Conducted;
 
 /// A holder that has not renewed for this long is gone.
 const LEASE: Duration = Duration::from_secs(15);
@@ -101,6 +102,17 @@ impl Lease {
         let lease = hub.lease(NAMESPACE, &name_of(environment)).await?;
         let holder = lease.as_ref().map(|lease| holder_of(lease).to_owned());
         Ok(holder.filter(|holder| !holder.is_empty()))
+    }
+
+    /// Whether anyone conducts an environment. Here the clock of whoever renewed is believed: what is told from it
+    /// stands still for minutes, and nothing is written because of it.
+    pub async fn conducted(
+        hub: &Reader,
+        environment: &str,
+        clock: Clock,
+    ) -> Result<Conducted, CallError> {
+        let lease = hub.lease(NAMESPACE, &name_of(environment)).await?;
+        Ok(conducted(lease.as_ref(), clock.now()))
     }
 
     /// When to renew next.
@@ -196,6 +208,25 @@ fn seen_still(seen: &mut Option<(String, Instant)>, lease: &Value) -> bool {
 
 fn has_renewed(seen: Option<&(String, Instant)>, lease: &Value) -> bool {
     seen.is_some_and(|(version, _)| version != version_of(lease))
+}
+
+fn conducted(lease: Option<&Value>, now: Timestamp) -> Conducted {
+    let holder = lease.map(holder_of).filter(|holder| !holder.is_empty());
+    let renewed = lease.and_then(renewed_at);
+    let lasts = SignedDuration::try_from(LEASE).expect("15 seconds");
+    let is_alive = renewed.is_some_and(|renewed| now.duration_since(renewed) <= lasts);
+    match holder {
+        Some(holder) if is_alive => Conducted::By(holder.to_owned()),
+        last => Conducted::Nobody {
+            since: renewed,
+            last: last.map(str::to_owned),
+        },
+    }
+}
+
+fn renewed_at(lease: &Value) -> Option<Timestamp> {
+    let renewed = lease.pointer("/spec/renewTime")?.as_str()?;
+    renewed.parse().ok()
 }
 
 fn name_of(environment: &str) -> String {

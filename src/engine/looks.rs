@@ -47,6 +47,8 @@ struct Watch {
     namespace: String,
     wanted: Arc<[Wanted]>,
     before: Known,
+    /// Nobody has seen it for a while; until it is seen well.
+    was_alone: bool,
     due: Instant,
 }
 
@@ -100,10 +102,19 @@ impl Looks {
             namespace: planned.place.namespace.clone(),
             wanted: wanted.into(),
             before: Known::default(),
+            was_alone: false,
             due,
         };
         self.watches.insert(tenant.to_owned(), watch);
         self.due.insert((due, tenant.to_owned()));
+    }
+
+    /// The same, of a tenant that another process has watched before.
+    pub fn watch_again(&mut self, frozen: &Frozen, tenant: &str, wanted: Vec<Wanted>) {
+        self.watch(frozen, tenant, wanted);
+        if let Some(watch) = self.watches.get_mut(tenant) {
+            watch.was_alone = true;
+        }
     }
 
     /// Looks at a watched tenant at once: its writes have settled, its soak begins.
@@ -151,6 +162,7 @@ impl Looks {
                 namespace: watch.namespace.clone(),
                 wanted: Arc::clone(&watch.wanted),
                 goes_back: self.all_go_back || phase.is_going_back(),
+                was_alone: watch.was_alone,
                 before: std::mem::take(&mut watch.before),
                 tenant,
             };
@@ -224,6 +236,9 @@ impl Looks {
         for tenant in self.busy.remove(&looked.cluster).into_iter().flatten() {
             self.set_due(&tenant, now);
         }
+        if looked.seen.is_err() {
+            self.leave_alone(&looked.tenants);
+        }
         let observed = match looked.seen {
             Ok(observed) => observed,
             Err(error) => self.unseen(&looked.tenants, &error),
@@ -232,8 +247,12 @@ impl Looks {
         for seen in observed.seen {
             if let Some(watch) = self.watches.get_mut(&seen.tenant) {
                 watch.before = seen.known;
+                watch.was_alone &= seen.sample.health != Health::Healthy;
             }
             progress.observe(&seen.tenant, seen.sample, frozen.strategy.max_sample_gap);
+            if let Some(since) = seen.quiet_since {
+                progress.prove(&seen.tenant, since);
+            }
         }
         for tenant in looked.tenants {
             // Who was watched anew meanwhile is due already.
@@ -258,13 +277,24 @@ impl Looks {
                 serves: false,
                 headline: format!("its health cannot be seen: {error}"),
             },
+            quiet_since: None,
             known: Known::default(),
         };
-        let seen = match error.is_of_the_cluster() {
-            true => Vec::new(),
-            false => tenants.iter().map(unknown).collect(),
+        let seen = if error.is_of_the_cluster() {
+            Vec::new()
+        } else {
+            tenants.iter().map(unknown).collect()
         };
         Observed { seen, pages: 0 }
+    }
+
+    /// Nobody sees these now: what happens meanwhile is read off their pods later.
+    fn leave_alone(&mut self, tenants: &[String]) {
+        for tenant in tenants {
+            if let Some(watch) = self.watches.get_mut(tenant) {
+                watch.was_alone = true;
+            }
+        }
     }
 
     /// Ends the looks that are under way.

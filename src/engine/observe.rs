@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::clock::Clock;
 use super::lists::{Asked, Lists, Which};
+use super::proof;
 use crate::cluster::{CallError, Item, Kind, Preconditions, Reader, Writer};
 use crate::health::{self, Observation, Surroundings, TenantHealth, Tolerance, Verdict, Wanted};
 use crate::manifest::{Live, ObjectRef};
@@ -27,6 +28,8 @@ pub struct Watched {
     pub wanted: Arc<[Wanted]>,
     /// It goes back: pods of the bad revision that keep a StatefulSet from it are deleted.
     pub goes_back: bool,
+    /// Nobody has looked for a while: what the cluster proves of that time is to be read.
+    pub was_alone: bool,
     pub before: Known,
 }
 
@@ -65,6 +68,8 @@ const NARROW: usize = 3;
 pub struct Seen {
     pub tenant: String,
     pub sample: Sample,
+    /// Since when it is proven to be as it is.
+    pub quiet_since: Option<Timestamp>,
     pub known: Known,
 }
 
@@ -99,6 +104,7 @@ pub async fn observe(
     for part in watched.chunks(at_a_time) {
         observed = observed.and(observe_some(writer, &lists, part, clock).await?);
     }
+    proof::add(&mut observed, &lists, watched).await?;
     Ok(observed)
 }
 
@@ -356,6 +362,7 @@ impl Ailing<'_> {
                 serves,
                 headline,
             },
+            quiet_since: None,
             known: self.known(health),
         }
     }
@@ -406,6 +413,7 @@ impl Seen {
                 serves: true,
                 headline: well.headline.clone(),
             },
+            quiet_since: None,
             known: Known {
                 well: Some(well),
                 focus: None,

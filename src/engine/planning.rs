@@ -82,6 +82,12 @@ impl Records {
             .collect()
     }
 
+    /// Every cluster, and whether it answered.
+    pub fn clusters(&self) -> impl Iterator<Item = (&str, bool)> {
+        let clusters = self.clusters.iter();
+        clusters.map(|(name, answer)| (name.as_str(), answer.is_ok()))
+    }
+
     /// Clusters that did not answer, and why.
     pub fn unreachable(&self) -> impl Iterator<Item = (&str, &str)> {
         self.clusters.iter().filter_map(|(name, answer)| {

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::conductor::Conductor;
-use super::rollouts::{Ended, Who, World};
+use super::rollouts::{Beginning, Ended, Heard, Who, World};
 use super::soaks::Soaks;
 use super::stop::unless_stopped;
 use super::store;
@@ -160,6 +160,12 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
         audience: world.audience,
     };
     let progress = Progress::new(&conductor.frozen.plan);
+    (conductor.audience)(Heard::Begins(Beginning {
+        at: now,
+        rollout: None,
+        progress: &progress,
+        frozen: &conductor.frozen,
+    }));
     let (ending, progress, frozen) = conductor.run(progress).await?;
     Ok(Ended {
         id: None,

@@ -19,7 +19,7 @@ use super::stop::{Stop, unless_stopped};
 use super::sweep;
 use super::work::Terms;
 use crate::fleet::Fleet;
-use crate::record::{self, Action, NAMESPACE};
+use crate::record::{self, Action, NAMESPACE, RolloutRecord};
 use crate::rollout::{Event, Frozen, Plan, Progress, Strategy, Wait};
 
 /// What is to be rolled out, where, and on whose word.
@@ -63,6 +63,8 @@ pub type Audience<'a> = dyn FnMut(Heard<'_>) + Send + 'a;
 
 /// What there is to hear.
 pub enum Heard<'a> {
+    /// A process begins to conduct a rollout, or goes on with it.
+    Begins(Beginning<'a>),
     /// An event, and the progress after it.
     Event {
         event: &'a Event,
@@ -71,6 +73,16 @@ pub enum Heard<'a> {
     },
     /// What is waited for, at what time; said again and again.
     Waits { wait: &'a Wait, now: Timestamp },
+}
+
+/// What tells one rollout from another, and how far it is when a process takes it up.
+#[derive(Clone, Copy)]
+pub struct Beginning<'a> {
+    pub at: Timestamp,
+    /// `None` for a typed rollback, which has no record on the hub.
+    pub rollout: Option<&'a RolloutRecord>,
+    pub progress: &'a Progress,
+    pub frozen: &'a Frozen,
 }
 
 /// How an order ended.
@@ -186,6 +198,12 @@ async fn conduct(
         release,
         news,
     } = ready;
+    (world.audience)(Heard::Begins(Beginning {
+        at: world.clock.now(),
+        rollout: Some(ledger.record()),
+        progress: &progress,
+        frozen: &frozen,
+    }));
     if let Some(event) = &news {
         (world.audience)(Heard::Event {
             event,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::health::ownership::controller;
 use crate::health::reading::{Condition, Reading};
@@ -72,6 +73,25 @@ pub fn proves_quiet(before: &Sample, after: &Sample) -> Result<(), String> {
     }
     same_workloads(before, after)?;
     same_pods(before, after)
+}
+
+/// Since when these pods, of which some may be those of Jobs, have been as they are: all ready, none of them new, no
+/// container restarted. `None` if one is not ready.
+pub fn quiet_since(pods: &[Live]) -> Option<Timestamp> {
+    let pods = pods.iter().filter(|pod| !is_of_job(pod));
+    let mut since = pods.map(|pod| {
+        let ready = PodMark::of(pod).ready_since?;
+        let started = Reading::of(pod).items("/status/containerStatuses").iter();
+        let started = started.filter_map(started_at);
+        Some(started.fold(ready, Timestamp::max))
+    });
+    since.try_fold(Timestamp::MIN, |latest, since| Some(latest.max(since?)))
+}
+
+/// A container may be back before anybody noticed that its pod was not ready.
+fn started_at(status: &Value) -> Option<Timestamp> {
+    let started = status.pointer("/state/running/startedAt")?.as_str()?;
+    started.parse().ok()
 }
 
 fn same_workloads(before: &Sample, after: &Sample) -> Result<(), String> {
@@ -180,7 +200,7 @@ fn runs_pods(live: &Live) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::health::tests::{at, deployment, live, pod, ready};
@@ -278,5 +298,23 @@ mod tests {
     fn a_sample_reads_back_as_it_was_recorded() {
         let text = serde_json::to_string(&before()).unwrap();
         assert_eq!(serde_json::from_str::<Sample>(&text).unwrap(), before());
+    }
+
+    #[test]
+    fn pods_are_quiet_since_the_last_of_them_got_ready_or_its_container_started() {
+        let pods = |values: Vec<Value>| values.into_iter().map(live).collect::<Vec<Live>>();
+        let quiet = pods(vec![web_pod("web-1", 10, 2), web_pod("web-2", 40, 0)]);
+        assert_eq!(quiet_since(&quiet), Some(at(40)));
+        let mut restarted = web_pod("web-1", 10, 3);
+        restarted["status"]["containerStatuses"][0]["state"] =
+            json!({"running": {"startedAt": at(70)}});
+        assert_eq!(quiet_since(&pods(vec![restarted])), Some(at(70)));
+        let mut unready = web_pod("web-2", 40, 0);
+        unready["status"]["conditions"][0]["status"] = json!("False");
+        assert_eq!(
+            quiet_since(&pods(vec![web_pod("web-1", 10, 2), unready])),
+            None
+        );
+        assert_eq!(quiet_since(&[]), Some(Timestamp::MIN));
     }
 }

@@ -156,3 +156,28 @@ impl RolloutState {
         }
     }
 }
+
+impl WaveState {
+    pub const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Running,
+        Self::Soaking,
+        Self::Passed,
+        Self::Skipped,
+        Self::Breached,
+        Self::RolledBack,
+    ];
+
+    /// The spelling in records and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Soaking => "soaking",
+            Self::Passed => "passed",
+            Self::Skipped => "skipped",
+            Self::Breached => "breached",
+            Self::RolledBack => "rolledBack",
+        }
+    }
+}

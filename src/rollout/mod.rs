@@ -10,6 +10,7 @@ mod limits;
 mod next;
 mod plan;
 mod progress;
+mod stalled;
 mod strategy;
 mod tenant;
 
@@ -19,5 +20,6 @@ pub use limits::Scope;
 pub use next::{Frozen, Next, Wait, Whom};
 pub use plan::{Candidate, Excluded, Exclusion, Place, Plan, Planned, Wanted, Wave};
 pub use progress::{Outcome, Progress, State, WaveProgress, WaveState};
+pub use stalled::{About, Conducted, HubSight, Needs, Sight, Stall};
 pub use strategy::{Role, Strategy};
 pub use tenant::{Failed, Health, Phase, Sample, TenantProgress};

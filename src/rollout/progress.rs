@@ -133,6 +133,18 @@ impl Progress {
         }
     }
 
+    /// Takes in since when a tenant that succeeded is proven to be as it is now seen (I45): a process that comes back
+    /// need not begin its soak anew.
+    pub fn prove(&mut self, tenant: &str, since: Timestamp) {
+        let Some(progress) = self.tenants.get_mut(tenant) else {
+            return;
+        };
+        if let Phase::Succeeded { at } = progress.phase {
+            let seen = progress.healthy_since;
+            progress.healthy_since = seen.map(|seen| seen.min(since.max(at)));
+        }
+    }
+
     /// Takes in an event.
     pub fn fold(&mut self, event: &Event) {
         let at = event.at;

@@ -101,6 +101,28 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// The spelling in event logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::LeftOff => "leftOff",
+            Self::Writing { .. } => "writing",
+            Self::Settling { .. } => "settling",
+            Self::Closing { .. } => "closing",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::WritingBack { .. } => "writingBack",
+            Self::SettlingBack { .. } => "settlingBack",
+            Self::ClosingBack { .. } => "closingBack",
+            Self::RolledBack { .. } => "rolledBack",
+            Self::RollbackFailed { .. } => "rollbackFailed",
+            Self::Left { .. } => "left",
+            Self::UnhealthyBefore { .. } => "unhealthyBefore",
+            Self::Deferred { .. } => "deferred",
+            Self::TakenOver { .. } => "takenOver",
+        }
+    }
+
     /// Written to, and not settled: what limits on concurrency count.
     pub fn is_in_flight(&self) -> bool {
         match self {

@@ -4,6 +4,7 @@ mod bad_input;
 mod cluster;
 mod conformance;
 mod diff;
+mod events;
 mod formats;
 mod golden;
 mod health_command;
@@ -16,12 +17,14 @@ mod rollouts;
 mod scene;
 mod silence;
 mod simulation;
+mod stalled;
 #[path = "../conformance/mod.rs"]
 mod story;
 mod structure;
 mod succession;
 mod tenant_steps;
 mod tidy;
+mod waiting;
 mod yaml;
 
 /// As in `src/main.rs`: simulated rollouts are many small allocations, too.

@@ -1,8 +1,10 @@
 //! `escale rehearse`: the real binary from git, and what it reads of a live fleet.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
+use escale::cli::events::EventsArgs;
 use escale::cli::rehearse::{Failing, Faults, Readers, Rehearsal, Report, rehearse, text};
 use escale::cli::ui::Ui;
 use escale::engine::{Records, holds, store};
@@ -28,10 +30,10 @@ spec:
 ";
 
 /// The fleet of six in a git repository: one release, then another.
-struct Repository(TempDir);
+pub struct Repository(TempDir);
 
 impl Repository {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let repository = Self(TempDir::new().expect("a temporary folder"));
         for (path, text) in files(STRATEGY) {
             repository.write(&path, &text);
@@ -72,15 +74,24 @@ impl Repository {
         assert!(status.success(), "git {arguments:?}");
     }
 
-    fn rehearse(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_escale"))
+    pub fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The real binary, in this folder, with nobody's kubeconfig.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_escale"));
+        command
             .current_dir(self.0.path())
             .env_remove("KUBECONFIG")
             .env("HOME", self.0.path())
-            .arg("rehearse")
-            .args(arguments)
-            .output()
-            .expect("the binary runs")
+            .args(arguments);
+        command
+    }
+
+    fn rehearse(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(&["rehearse"]);
+        command.args(arguments).output().expect("the binary runs")
     }
 
     /// What a run prints on stdout, and its exit code.
@@ -91,7 +102,7 @@ impl Repository {
     }
 }
 
-fn text_of(bytes: &[u8]) -> String {
+pub fn text_of(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
@@ -287,6 +298,7 @@ async fn on_live(scene: &Scene, release: &Release, failing: &[&str]) -> Report {
         allowed_deletes: None,
         faults: Faults::of(&failing, false, &release.fleet).expect("all is there"),
         seed: 1,
+        events: EventsArgs::default(),
     };
     let (report, _) = rehearse(&rehearsal, &Ui::new(0))
         .await

@@ -50,7 +50,7 @@ metadata: {name: extra}
 data: {a: b}
 ";
 
-const STRATEGY: &str = "
+pub const STRATEGY: &str = "
 apiVersion: escale.dev/v1alpha1
 kind: Strategy
 metadata: {name: normal}

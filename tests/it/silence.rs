@@ -11,13 +11,16 @@ use tokio::sync::watch;
 
 use crate::scene::{Release, Scene, outcome, simulated};
 
-const MINUTE: u64 = 60;
+const MINUTE: i64 = 60;
+
+/// Knows an event.
+type Moment = dyn Fn(&What) -> bool + Send + Sync;
 
 /// Rolls out; after the first event that `when` knows, a cluster does not answer for so many seconds.
 async fn roll_out(
     scene: &Scene,
     release: &Release,
-    (cluster, seconds): (&str, u64),
+    (cluster, seconds): (&str, i64),
     when: impl Fn(&What) -> bool + Send + Sync,
 ) -> (anyhow::Result<Carried>, Vec<What>) {
     let mut told = Vec::new();
@@ -29,7 +32,7 @@ async fn roll_out(
         if !is_away && when(&event.what) {
             is_away = true;
             let from = scene.clock.now();
-            let until = from + SignedDuration::try_from(Duration::from_secs(seconds)).unwrap();
+            let until = from + SignedDuration::from_secs(seconds);
             scene.sims[cluster].tell(Fault::Unreachable {
                 from,
                 until: Some(until),
@@ -66,7 +69,7 @@ fn fails(what: &What) -> bool {
 
 #[test]
 fn whatever_was_being_done_is_done_when_the_cluster_answers_again() {
-    let moments: [(&str, fn() -> Box<dyn Fn(&What) -> bool + Send + Sync>); 3] = [
+    let moments: [(&str, fn() -> Box<Moment>); 3] = [
         ("written to", || Box::new(started("t1"))),
         ("watched", || Box::new(written("t1"))),
         ("closed", || Box::new(healthy("t1"))),

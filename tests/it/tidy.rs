@@ -38,7 +38,7 @@ const EVERYTHING: &[&str] = &[
 ];
 
 /// Words that only the named paths may contain: each package has one owner.
-const OWNERS: [(&str, &[&str]); 19] = [
+const OWNERS: [(&str, &[&str]); 21] = [
     ("git2::", &["repo/"]),
     ("kube::", &["cluster/", "sim/"]),
     ("k8s_openapi::", &["cluster/", "sim/"]),
@@ -56,6 +56,8 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("comfy_table::", &["cli/"]),
     ("indicatif::", &["cli/"]),
     ("clap::", &["cli/"]),
+    ("prometheus_client::", &["cli/"]),
+    ("tempfile::", &["cli/"]),
     ("strsim::", &["error.rs"]),
     ("println!", &["cli/ui.rs"]),
     ("print!(", &["cli/ui.rs"]),

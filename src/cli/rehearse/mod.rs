@@ -13,6 +13,8 @@ mod text;
 mod today;
 mod witness;
 
+use crate::cli::events::EventsArgs;
+use crate::cli::paragraph::wrapped;
 use crate::cli::rollout::{OrderArgs, Ready, Uncommitted};
 use crate::cli::ui::Ui;
 use crate::cli::{Common, clock, runtime};
@@ -23,7 +25,6 @@ pub use live::{NotLive, Readers};
 pub use rehearsal::{Rehearsal, rehearse};
 pub use report::Report;
 pub use text::text;
-use text::wrapped;
 pub use today::Today;
 
 /// Rehearse a rollout on simulated copies of the fleet: who is touched, what goes back, how long.
@@ -56,6 +57,8 @@ pub struct Rehearse {
     /// Let the plan that this names delete more than the brake allows
     #[arg(long, value_name = "TOKEN")]
     allow_deletes: Option<String>,
+    #[command(flatten)]
+    events: EventsArgs,
     /// How to print what came of it
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -95,6 +98,7 @@ impl Rehearse {
             allowed_deletes: self.allow_deletes.clone(),
             faults,
             seed: self.seed,
+            events: self.events.clone(),
         };
         let (report, exit) = runtime::virtual_time(rehearse(&rehearsal, ui))?;
         if report.waves.is_empty() && self.against.is_none() {

@@ -15,6 +15,7 @@ use super::pods::Pods;
 use super::report::{Ended, Report};
 use super::today::Today;
 use super::witness::Witness;
+use crate::cli::events::{EventsArgs, Origin};
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::cli::{ending, runtime};
@@ -38,6 +39,8 @@ pub struct Rehearsal<'a> {
     pub allowed_deletes: Option<String>,
     pub faults: Faults,
     pub seed: u64,
+    /// Where what would happen is written down.
+    pub events: EventsArgs,
 }
 
 /// How a rollout would end.
@@ -69,6 +72,8 @@ pub async fn rehearse(rehearsal: &Rehearsal<'_>, ui: &Ui) -> anyhow::Result<(Rep
     notes.extend(rehearsal.pointless(&plan));
     let mut witness = Witness::new(ui, &copies.sims, &plan, Pods::of(&plan, today), began);
     witness.outages = rehearsal.outages(&plan);
+    let origin = Origin::of(&rehearsal.order(rehearsal.bundles));
+    witness.log = rehearsal.events.open(ui, origin)?;
     let (verdict, witness) = rehearsal.perform(&copies, &plan, witness).await;
     let exit = verdict.exit;
     let ended = Ended {

@@ -1,12 +1,12 @@
 //! A report for people: at most as wide as they can read.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
 use super::report::{Report, TenantReport, WaveReport};
 use super::witness::{Stand, WaveEnd};
+use crate::cli::paragraph::wrapped;
 use crate::cli::rollback::of_release;
 use crate::cli::tables;
 use crate::cli::voice::{clock, counted, duration};
@@ -224,23 +224,4 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
         lines.push(format!("… and {more} more like these"));
     }
     lines
-}
-
-/// Broken between words, the lines after the first indented.
-pub fn wrapped(line: &str, width: usize) -> String {
-    const INDENT: &str = "  ";
-    let mut out = String::new();
-    let mut column = 0;
-    for word in line.split_whitespace() {
-        let length = word.chars().count();
-        if 0 < column && width < column + 1 + length {
-            let _ = write!(out, "\n{INDENT}{word}");
-            column = INDENT.len() + length;
-        } else {
-            let gap = if column == 0 { "" } else { " " };
-            let _ = write!(out, "{gap}{word}");
-            column += gap.len() + length;
-        }
-    }
-    out + "\n"
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::outage::Outage;
 use super::pods::Pods;
+use crate::cli::events::EventLog;
 use crate::cli::ui::Ui;
 use crate::cli::voice::{Voice, clock};
 use crate::engine::Heard;
@@ -17,6 +18,7 @@ use crate::sim::SimCluster;
 pub struct Witness<'a> {
     ui: &'a Ui,
     voice: Voice<'a>,
+    pub log: Option<EventLog<'a>>,
     sims: &'a BTreeMap<String, SimCluster>,
     plan: &'a Plan,
     pods: Pods,
@@ -95,6 +97,7 @@ impl<'a> Witness<'a> {
         Self {
             ui,
             voice: Voice::new(ui, Some(began)),
+            log: None,
             sims,
             plan,
             pods,
@@ -110,6 +113,9 @@ impl<'a> Witness<'a> {
 
     pub fn hear(&mut self, heard: &Heard<'_>) {
         self.voice.hear(heard);
+        if let Some(log) = &mut self.log {
+            log.hear(heard);
+        }
         if let Heard::Event { event, .. } = heard {
             self.happens(event);
         }

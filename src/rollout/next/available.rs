@@ -63,9 +63,10 @@ impl Look<'_> {
             names.push(format!("`{}`", planned.place.tenant));
             is_stuck |= !progress.phase.is_watched();
         }
-        let whom = match is_stuck {
-            true => Whom::Person { failed: true },
-            false => Whom::Tenants,
+        let whom = if is_stuck {
+            Whom::Person { failed: true }
+        } else {
+            Whom::Tenants
         };
         (!names.is_empty()).then(|| Wait {
             until: None,

@@ -115,9 +115,10 @@ impl<'a> Look<'a> {
             .filter(answers)
             .filter_map(|(at, (_, planned, _))| match self.predecessor(planned) {
                 Predecessor::Done => {
-                    let available = match Self::can_be_missed(planned) {
-                        true => available.as_mut_slice(),
-                        false => &mut [],
+                    let available = if Self::can_be_missed(planned) {
+                        available.as_mut_slice()
+                    } else {
+                        &mut []
                     };
                     slots::take(&mut slots, available, at).then(|| What::TenantStarted {
                         tenant: planned.place.tenant.clone(),

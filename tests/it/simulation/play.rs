@@ -192,7 +192,7 @@ impl Stage {
         cancelled: Option<Duration>,
     ) {
         let (sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
-        let work = self.conduct(name, release, stop);
+        let work = self.conduct(name, release, stop, self.script.wait_limit());
         let cancel = async {
             match cancelled {
                 Some(after) => {
@@ -224,10 +224,12 @@ impl Stage {
         name: &str,
         release: usize,
         stop: tokio::sync::watch::Receiver<Stop>,
+        wait_limit: Option<Duration>,
     ) -> anyhow::Result<Carried> {
         let mut hear = |heard: Heard<'_>| self.hear(name, &heard);
         let world = World {
             stop,
+            wait_limit,
             ..self.scene.world(&mut hear)
         };
         engine::roll_out(&self.releases[release].order(name), world).await
@@ -235,7 +237,9 @@ impl Stage {
 
     async fn roll_out(&self, name: &str, release: usize) -> anyhow::Result<Carried> {
         let (_sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
-        if let Ok(carried) = tokio::time::timeout(BOUND, self.conduct(name, release, stop)).await {
+        if let Ok(carried) =
+            tokio::time::timeout(BOUND, self.conduct(name, release, stop, None)).await
+        {
             carried
         } else {
             self.breaks("I35", &format!("{name} takes longer than {BOUND:?}"));
