@@ -13,9 +13,6 @@ use crate::scene::{Release, Scene, outcome, simulated};
 
 const MINUTE: i64 = 60;
 
-/// Knows an event.
-type Moment = dyn Fn(&What) -> bool + Send + Sync;
-
 /// Rolls out; after the first event that `when` knows, a cluster does not answer for so many seconds.
 async fn roll_out(
     scene: &Scene,
@@ -58,6 +55,15 @@ fn written(name: &'static str) -> impl Fn(&What) -> bool {
     move |what| matches!(what, What::TenantWritten { tenant, .. } if tenant == name)
 }
 
+/// Just before this is done to `t1`.
+fn when(moment: &str) -> Box<dyn Fn(&What) -> bool + Send + Sync> {
+    match moment {
+        "written to" => Box::new(started("t1")),
+        "watched" => Box::new(written("t1")),
+        _ => Box::new(healthy("t1")),
+    }
+}
+
 fn fails(what: &What) -> bool {
     matches!(
         what,
@@ -69,16 +75,12 @@ fn fails(what: &What) -> bool {
 
 #[test]
 fn whatever_was_being_done_is_done_when_the_cluster_answers_again() {
-    let moments: [(&str, fn() -> Box<Moment>); 3] = [
-        ("written to", || Box::new(started("t1"))),
-        ("watched", || Box::new(written("t1"))),
-        ("closed", || Box::new(healthy("t1"))),
-    ];
-    for (moment, when) in moments {
+    for moment in ["written to", "watched", "closed"] {
         simulated(|scene| async move {
             scene.roll_out(&scene.release("aaaa", "1")).await;
             let release = scene.release("bbbb", "2");
-            let (carried, told) = roll_out(&scene, &release, ("west", 5 * MINUTE), when()).await;
+            let (carried, told) =
+                roll_out(&scene, &release, ("west", 5 * MINUTE), when(moment)).await;
             let carried = carried.unwrap();
             assert_eq!(outcome(&carried), Some(Outcome::Succeeded), "{moment}");
             assert!(!told.iter().any(fails), "{moment}: {told:?}");
