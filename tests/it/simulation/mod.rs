@@ -7,7 +7,9 @@
 //! `ESCALE_SEEDS=4711 cargo test --release --test it simulation` replays one seed, `0..2000` a range.
 
 mod dice;
+mod once;
 mod play;
+mod rest;
 mod rules;
 mod script;
 mod truth;

@@ -1,19 +1,18 @@
 //! Plays a script: every act at its time, then all is mended and must come to rest.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use escale::engine::{self, Carried, Ending, Heard, Records, Stop, World, holds, store};
+use escale::engine::{self, Carried, Ending, Heard, Stop, World, holds, store};
 use escale::error::{Exit, exit_code};
-use escale::record::{Hold, Scope, TenantRecord, Verb, Word};
+use escale::record::{Hold, Scope, Verb, Word};
 use escale::rollout::Outcome;
 use escale::sim::{Behaviour, Fault, RequestFaults, Rule};
 use futures::future::join_all;
 use jiff::SignedDuration;
 
 use super::rules::Rules;
-use super::script::{Act, Edit, Quality, Saying, Script, TENANTS};
+use super::script::{Act, Edit, Quality, Saying, Script};
 use crate::scene::{Release, Scene, in_virtual_time, outcome};
 
 /// No command takes longer, whatever the clusters do.
@@ -49,9 +48,9 @@ pub fn play(script: &Script) -> Played {
     })
 }
 
-struct Stage {
-    script: Script,
-    scene: Scene,
+pub(super) struct Stage {
+    pub(super) script: Script,
+    pub(super) scene: Scene,
     releases: Vec<Release>,
     rules: Mutex<Rules>,
 }
@@ -78,7 +77,7 @@ impl Stage {
         }
     }
 
-    fn rules(&self) -> MutexGuard<'_, Rules> {
+    pub(super) fn rules(&self) -> MutexGuard<'_, Rules> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -86,7 +85,7 @@ impl Stage {
         self.rules().say(self.scene.clock.now(), line);
     }
 
-    fn breaks(&self, rule: &str, why: &str) {
+    pub(super) fn breaks(&self, rule: &str, why: &str) {
         self.rules().breaks(self.scene.clock.now(), rule, why);
     }
 
@@ -425,59 +424,6 @@ impl Stage {
         let writes = self.scene.writes();
         if !writes.is_empty() {
             self.breaks("I21", &format!("nothing changes, and it writes {writes:?}"));
-        }
-    }
-
-    async fn rests(&self, last: usize) {
-        let records = Records::read(&self.scene.clusters, "test").await;
-        let records: BTreeMap<String, TenantRecord> = records
-            .iter()
-            .map(|stored| (stored.value.tenant.clone(), stored.value.clone()))
-            .collect();
-        self.rules().sample(self.scene.clock.now());
-        let now = self.scene.clock.now();
-        for tenant in TENANTS {
-            let Some(record) = records.get(tenant) else {
-                self.breaks("I19", &format!("`{tenant}` has no record"));
-                continue;
-            };
-            let digest = record.digest.clone();
-            let recorded = digest
-                .as_ref()
-                .and_then(|digest| self.rules().release_of(tenant, digest));
-            let truth = self.rules().truth.now(tenant).cloned();
-            let runs = truth
-                .as_ref()
-                .map(|state| state.tag.clone())
-                .unwrap_or_default();
-            if record.hold_at(now).is_none() {
-                if recorded != Some(last) || runs != self.script.tag(last) {
-                    let state = record.state;
-                    self.breaks("I19", &format!("`{tenant}` runs {runs}, its record says {recorded:?} ({state:?}), not {last}"));
-                }
-                if truth.is_some_and(|state| !state.is_healthy) {
-                    self.breaks("I19", &format!("`{tenant}` is not healthy in the end"));
-                }
-            }
-            if let Some(claim) = &record.claim
-                && record.hold_at(now).is_none()
-            {
-                self.breaks(
-                    "I28",
-                    &format!("`{tenant}` is still claimed by {}", claim.holder),
-                );
-            }
-            for good in &record.goods {
-                let release = self.rules().release_of(tenant, &good.digest);
-                if let Some(release) =
-                    release.filter(|release| self.script.is_bad_for(*release, tenant))
-                {
-                    self.breaks(
-                        "I34",
-                        &format!("release {release} counts as good for `{tenant}`"),
-                    );
-                }
-            }
         }
     }
 }

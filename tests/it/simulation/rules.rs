@@ -8,6 +8,7 @@ use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, Role, What};
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
+use super::once::Once;
 use super::script::Script;
 use super::truth::Truth;
 
@@ -31,6 +32,7 @@ pub struct Rules {
     /// The rollout that a process conducts.
     conducted: BTreeMap<String, String>,
     rollouts: BTreeMap<String, Seen>,
+    once: Once,
     /// What a process called healthy, and was not, by tenant.
     doubts: BTreeMap<(String, String), String>,
     /// Tenants that somebody keeps where they are, and at what.
@@ -62,6 +64,7 @@ impl Rules {
             digests: BTreeMap::new(),
             conducted: BTreeMap::new(),
             rollouts: BTreeMap::new(),
+            once: Once::default(),
             doubts: BTreeMap::new(),
             held: BTreeMap::new(),
             let_go: BTreeMap::new(),
@@ -157,6 +160,9 @@ impl Rules {
         self.say(now, &format!("{process}: {}", words(&event.what)));
         self.sample(now);
         let rollout = self.rollout_of(process);
+        if let Some(why) = self.once.hear(&rollout, &event.what) {
+            self.breaks(now, "I30", &why);
+        }
         match &event.what {
             What::TenantStarted { tenant } => self.starts(now, &rollout, tenant, progress, frozen),
             What::TenantHealthy { tenant } => {
