@@ -4,6 +4,7 @@
 //! plan to the one loop in `conductor`. `work` is what is done to one tenant, `observe` how its
 //! health is seen.
 
+mod approvals;
 mod brake;
 mod clock;
 mod clusters;

@@ -5,13 +5,16 @@
 //! from records: both go through the same `next`.
 
 mod event;
+mod gates;
 mod limits;
 mod next;
 mod plan;
 mod progress;
 mod strategy;
+mod window;
 
 pub use event::{Event, Failure, What};
+pub use gates::{Approval, Gates, end_of_freeze, missing_approval, name_of_freeze};
 pub use limits::Scope;
 pub use next::{Frozen, Next, Wait, Whom};
 pub use plan::{Candidate, Excluded, Exclusion, Place, Plan, Planned, Wanted, Wave};
@@ -20,3 +23,4 @@ pub use progress::{
     WaveState,
 };
 pub use strategy::{Role, Strategy};
+pub use window::{Door, Windows};

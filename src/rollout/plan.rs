@@ -64,6 +64,9 @@ pub struct Wave {
     pub role: Role,
     pub soak: jiff::SignedDuration,
     pub on_breach: OnBreach,
+    /// Somebody must approve it before it starts.
+    #[serde(default)]
+    pub approval: bool,
     pub tenants: Vec<Planned>,
 }
 
@@ -266,6 +269,11 @@ fn partition(
     if changing.len() <= strategy.spec.small as usize {
         return vec![one_wave(strategy, changing)];
     }
+    apart(strategy, changing, excluded)
+}
+
+/// Every tenant in the first wave that selects it and has room for it.
+fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Excluded>) -> Vec<Wave> {
     let total = changing.len();
     let mut left = changing;
     let mut waves = Vec::new();
@@ -285,14 +293,18 @@ fn partition(
     waves
 }
 
-/// The single wave of a small plan: as careful as the strategy's first.
+/// The single wave of a small plan: as careful as the strategy's first. If one of its tenants would be in a wave that
+/// needs an approval, it needs one.
 fn one_wave(strategy: &Strategy, tenants: Vec<Planned>) -> Wave {
     let first = strategy.spec.waves.first();
+    let waves = apart(strategy, tenants.clone(), &mut Vec::new());
+    let needs_approval = |wave: &Wave| wave.approval && !wave.tenants.is_empty();
     Wave {
         name: "all".to_owned(),
         role: Role::Canary,
         soak: first.map(|rule| rule.soak.to_signed()).unwrap_or_default(),
         on_breach: first.map_or(OnBreach::Rollback, |rule| rule.on_breach),
+        approval: waves.iter().any(needs_approval),
         tenants,
     }
 }
@@ -306,6 +318,7 @@ fn wave(rule: &config::Wave, tenants: Vec<Planned>) -> Wave {
         },
         soak: rule.soak.to_signed(),
         on_breach: rule.on_breach,
+        approval: rule.approval,
         tenants,
     }
 }

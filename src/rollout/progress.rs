@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Failure, What};
+use super::gates::Gates;
 use super::plan::Plan;
 use crate::fleet::config::OnBreach;
 
@@ -16,6 +17,8 @@ pub struct Progress {
     /// In the order of the plan.
     pub waves: Vec<WaveProgress>,
     pub tenants: BTreeMap<String, TenantProgress>,
+    /// What people said last; it is heard, not folded from events.
+    pub gates: Gates,
 }
 
 /// What the rollout as a whole is doing.
@@ -266,6 +269,7 @@ impl Progress {
             state: State::Running,
             waves: waves.collect(),
             tenants: tenants.collect(),
+            gates: Gates::default(),
         }
     }
 

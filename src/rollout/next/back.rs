@@ -72,14 +72,20 @@ impl Look<'_> {
         match (&self.progress.state, &planned.last_good) {
             (State::Aborting { .. }, _) => left("the rollout was aborted"),
             (State::RollingBack { .. }, Some(last_good)) if *last_good != planned.digest => {
-                What::TenantGoesBack { tenant, why }
+                What::TenantGoesBack {
+                    tenant,
+                    why: self.passing(planned, why.clone()),
+                }
             }
             (_, None) => left("first deployment: there is nothing to go back to"),
             (_, Some(last_good)) if *last_good == planned.digest => {
                 left("it already runs its last good")
             }
             (_, Some(_)) => match self.strategy().spec.tenant.on_failure {
-                OnFailure::Rollback => What::TenantGoesBack { tenant, why },
+                OnFailure::Rollback => What::TenantGoesBack {
+                    tenant: tenant.clone(),
+                    why: self.passing(planned, why.clone()),
+                },
                 OnFailure::Leave | OnFailure::Pause => left("`onFailure` leaves it as it is"),
             },
         }
