@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cli::freeze::tell_passed;
 use crate::cli::stage::Stage;
 use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
@@ -66,7 +67,16 @@ impl Rollback {
             keep: found.keep,
             tenant: found.tenant,
         };
-        let exit = conduct(ui, &stage, order).await?;
+        let records: Vec<TenantRecord> = order
+            .returns
+            .iter()
+            .map(|back| back.stored.value.clone())
+            .collect();
+        let (exit, ()) = tokio::join!(
+            conduct(ui, &stage, order),
+            tell_passed(ui, &stage, &records)
+        );
+        let exit = exit?;
         if exit == Exit::Done {
             ui.say(format!(
                 "back and healthy; held for {}: `escale release-hold` lets it go again",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use comfy_table::Table;
 use serde_json::json;
 
+use crate::cli::at_gates::AtGates;
 use crate::cli::rollback::of_release;
 use crate::cli::source::{Source, SourceArgs};
 use crate::cli::stage::StageArgs;
@@ -57,6 +58,10 @@ impl Status {
             let records = Records::read(&stage.clusters, environment).await;
             let now = stage.clock.now();
             let latest = engine::latest(&stage.clusters, environment).await;
+            let gates = match &latest {
+                Ok(latest) => AtGates::read(&stage, &source, &records, latest).await?,
+                Err(_) => AtGates::default(),
+            };
             match self.output {
                 Output::Text => {
                     match &latest {
@@ -64,6 +69,7 @@ impl Status {
                             let conductor =
                                 engine::conductor_of(&stage.clusters, environment).await;
                             ui.data(&rollouts_text(latest, conductor.as_deref()));
+                            ui.data(&gates.text());
                         }
                         Err(error) => ui.say(format!(
                             "the hub does not answer, so rollouts are not known: {error}"
@@ -71,7 +77,7 @@ impl Status {
                     }
                     ui.data(&fleet_text(&records, now));
                 }
-                Output::Json => ui.data(&fleet_json(&records, latest.as_ref().ok())?),
+                Output::Json => ui.data(&fleet_json(&records, latest.as_ref().ok(), &gates)?),
             }
             let mut is_whole = latest.is_ok();
             for (cluster, why) in records.unreachable() {
@@ -212,7 +218,11 @@ fn add_row(table: &mut Table, record: &TenantRecord, now: jiff::Timestamp) {
     ]);
 }
 
-fn fleet_json(records: &Records, latest: Option<&Latest>) -> anyhow::Result<String> {
+fn fleet_json(
+    records: &Records,
+    latest: Option<&Latest>,
+    gates: &AtGates,
+) -> anyhow::Result<String> {
     let tenants = records.iter().map(|stored| {
         let record = &stored.value;
         json!({
@@ -235,6 +245,7 @@ fn fleet_json(records: &Records, latest: Option<&Latest>) -> anyhow::Result<Stri
         "kind": "StatusReport",
         "rollout": latest.and_then(|latest| latest.rollout.as_ref()),
         "queued": latest.map(|latest| &latest.queued),
+        "gates": gates.json(),
         "tenants": tenants.collect::<Vec<_>>(),
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")

@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cli::ui::Ui;
 use crate::engine::Heard;
 use crate::fleet::config::OnBreach;
-use crate::rollout::{Event, Frozen, Phase, Progress, Role, Wait, What, Whom};
+use crate::rollout::{
+    Approval, Event, Frozen, Phase, Progress, Role, Wait, What, Whom, name_of_freeze,
+};
 
 /// Above this many tenants, those that do well are told in numbers.
 const MANY: usize = 40;
@@ -57,7 +59,9 @@ impl<'a> Voice<'a> {
             return;
         }
         self.waits_for = wait.on.join(", ");
-        let until = wait.until.map_or_else(String::new, |until| {
+        // What is waited for at a gate says itself until when, with the day.
+        let until = wait.until.filter(|_| wait.whom == Whom::Tenants);
+        let until = until.map_or_else(String::new, |until| {
             format!(", until {} at the latest", self.time(until))
         });
         self.speak(now, &format!("waits for {}{until}", some_of(&wait.on)));
@@ -87,7 +91,7 @@ impl<'a> Voice<'a> {
             {
                 return None;
             }
-            What::WaveStarted { wave } => wave_starts(wave, frozen)?,
+            What::WaveStarted { wave } => wave_starts(wave, frozen)? + &approved(wave, progress),
             What::SoakStarted { wave } => wave_soaks(wave, progress, frozen)?,
             What::WaveAdvanced { wave } => format!("wave {wave}: passed"),
             What::WaveSkipped { wave, why } => format!("wave {wave}: skipped, {why}"),
@@ -102,7 +106,11 @@ impl<'a> Voice<'a> {
             }
             What::TenantFailed { tenant, why, .. } => format!("  {tenant}: FAILED: {why}"),
             What::TenantGoesBack { tenant, .. } => {
-                format!("  {tenant}: goes back{}", destination(tenant, frozen))
+                let passes = passes(tenant, progress, frozen, event.at);
+                format!(
+                    "  {tenant}: goes back{}{passes}",
+                    destination(tenant, frozen)
+                )
             }
             What::TenantRolledBack { tenant } => {
                 format!("  {tenant}: is back{}", self.took(tenant, event.at))
@@ -177,6 +185,24 @@ fn wave_starts(name: &str, frozen: &Frozen) -> Option<String> {
         "wave {name}{role}: {tenants} on {}",
         counted(clusters.len(), "cluster")
     ))
+}
+
+/// By whom a wave was approved, if it was.
+fn approved(name: &str, progress: &Progress) -> String {
+    match progress.gates.approval(name) {
+        Some(Approval::Approved(word)) => format!(", approved by {}", word.author),
+        Some(Approval::Rejected(_)) | None => String::new(),
+    }
+}
+
+/// The freezes that a tenant passes on its way back.
+fn passes(tenant: &str, progress: &Progress, frozen: &Frozen, at: Timestamp) -> String {
+    let Some((_, planned)) = frozen.plan.find(tenant) else {
+        return String::new();
+    };
+    let over = progress.gates.over(&planned.place, at);
+    over.map(|freeze| format!(", passes {}", name_of_freeze(freeze)))
+        .collect()
 }
 
 fn wave_soaks(name: &str, progress: &Progress, frozen: &Frozen) -> Option<String> {

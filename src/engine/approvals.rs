@@ -1,8 +1,13 @@
 //! Tenants that move only when somebody says so: an approval is for one tenant and one bundle.
 
-use super::planning::Circumstances;
-use crate::fleet::Tenant;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::planning::{self, Bundles, Circumstances, Records};
+use super::soaks::Soaks;
 use crate::fleet::config::Updates;
+use crate::fleet::{Fleet, Tenant};
 use crate::manifest::Digest;
 use crate::record::{Scope, Standing, Word};
 use crate::rollout::{Exclusion, Wanted};
@@ -34,6 +39,29 @@ pub fn missing(
         tenant.name,
         digest.short()
     )))
+}
+
+/// Tenants of which others than what they run are rendered, and that wait for somebody's word: who, and what to type.
+pub fn unapproved(
+    fleet: &Fleet,
+    bundles: &Bundles,
+    records: &Records,
+    (last_words, now): (&Standing, Timestamp),
+) -> Vec<(String, String)> {
+    let circumstances = Circumstances {
+        now,
+        quarantined: &BTreeMap::new(),
+        soaks: &Soaks::default(),
+        last_words,
+        selected: None,
+    };
+    let all = planning::candidates(fleet, bundles, records, &circumstances).into_iter();
+    let waiting = all
+        .filter(|one| !one.runs_what_is_wanted())
+        .filter(|one| matches!(one.kept_out, Some(Exclusion::NotAutomatic(_))));
+    waiting
+        .filter_map(|one| Some((one.place.tenant, one.kept_out?.words())))
+        .collect()
 }
 
 /// Whether the tenant may move to this bundle, whatever release renders it.

@@ -128,6 +128,12 @@ pub fn thaw(
     ))
 }
 
+/// The strategy and the waves, without their tenants, that a record froze.
+pub fn frozen_of(record: &RolloutRecord) -> Option<(Strategy, Vec<Wave>)> {
+    let frozen: FrozenRecord = serde_json::from_value(record.frozen.clone()).ok()?;
+    Some((frozen.strategy, frozen.waves))
+}
+
 fn frozen(plan: &Plan, strategy: &Strategy) -> serde_json::Value {
     let bare = |wave: &Wave| Wave {
         tenants: Vec::new(),

@@ -100,13 +100,23 @@ pub fn missing_approval(gates: &Gates, wave: &str) -> Option<String> {
 
 /// What ends a freeze: time, or a person.
 pub fn end_of_freeze(freeze: &Word) -> String {
-    let how = match (&freeze.expires, &freeze.scope) {
-        (Some(expires), _) => format!("at {}", expires.strftime("%F %H:%M:%S UTC")),
-        (None, Scope::Cluster(name)) => format!("by `escale thaw --cluster {name}`"),
-        (None, Scope::Tenant(name)) => format!("by `escale thaw --tenant {name}`"),
-        (None, _) => "by `escale thaw`".to_owned(),
+    let how = match &freeze.expires {
+        Some(expires) => format!("at {}", expires.strftime("%F %H:%M:%S UTC")),
+        None => format!("by `{}`", thawing(&freeze.scope)),
     };
     format!("{} to end {how}", name_of_freeze(freeze))
+}
+
+fn thawing(scope: &Scope) -> String {
+    match scope {
+        Scope::Cluster(name) => format!("escale thaw --cluster {name}"),
+        Scope::Tenant(name) => format!("escale thaw --tenant {name}"),
+        Scope::Environment
+        | Scope::Rollout(_)
+        | Scope::Wave { .. }
+        | Scope::Bundle { .. }
+        | Scope::Release(_) => "escale thaw".to_owned(),
+    }
 }
 
 /// `the freeze of cluster `metal-par` by ana (moving the database)`.

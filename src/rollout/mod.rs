@@ -23,4 +23,4 @@ pub use progress::{
     WaveState,
 };
 pub use strategy::{Role, Strategy};
-pub use window::{Door, Windows};
+pub use window::{Door, Windows, opening_words};

@@ -151,6 +151,16 @@ impl Exclusion {
     }
 }
 
+impl Candidate {
+    /// Whether there is nothing to do: zero writes.
+    pub fn runs_what_is_wanted(&self) -> bool {
+        match &self.wanted {
+            Wanted::Bundle(digest) => self.is_settled && self.current.as_ref() == Some(digest),
+            Wanted::NotRendered(_) => false,
+        }
+    }
+}
+
 impl Place {
     /// Every scope that a limit may count this tenant in, when it runs in `wave`.
     pub fn scopes(&self, wave: &str) -> Vec<Scope> {
@@ -226,11 +236,12 @@ impl Plan {
 }
 
 fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
+    let is_unchanged = candidate.runs_what_is_wanted();
     let Candidate {
         place,
         wanted,
         current,
-        is_settled,
+        is_settled: _,
         last_good,
         kept_out,
     } = candidate;
@@ -241,17 +252,14 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
             reason,
         })
     };
-    let is_unchanged = |digest: &Digest| is_settled && current.as_ref() == Some(digest);
     match (kept_out, wanted) {
         // Who runs what is wanted needs no word about what would keep it from it.
-        (Some(Exclusion::Held(_) | Exclusion::NotAutomatic(_)), Wanted::Bundle(digest))
-            if is_unchanged(&digest) =>
-        {
+        (Some(Exclusion::Held(_) | Exclusion::NotAutomatic(_)), _) if is_unchanged => {
             exclude(Exclusion::Unchanged)
         }
         (Some(reason), _) => exclude(reason),
         (None, Wanted::NotRendered(mistake)) => exclude(Exclusion::NotRendered(mistake)),
-        (None, Wanted::Bundle(digest)) if is_unchanged(&digest) => exclude(Exclusion::Unchanged),
+        (None, Wanted::Bundle(_)) if is_unchanged => exclude(Exclusion::Unchanged),
         (None, Wanted::Bundle(digest)) => Ok(Planned {
             place,
             digest,

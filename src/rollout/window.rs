@@ -113,6 +113,18 @@ fn moment(zone: &TimeZone, day: Date, minutes: u16, twice: Twice) -> Option<Time
     }
 }
 
+/// `the window to open: Mon 2026-11-30 08:00 (Europe/Paris)`.
+pub fn opening_words(opens: Option<&Zoned>) -> String {
+    let Some(opens) = opens else {
+        return "a window, but none of the strategy's ever opens".to_owned();
+    };
+    let zone = opens.time_zone().iana_name().unwrap_or("UTC");
+    format!(
+        "the window to open: {} ({zone})",
+        opens.strftime("%a %F %H:%M")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

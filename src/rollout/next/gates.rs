@@ -7,7 +7,7 @@ use crate::record::Word;
 use crate::rollout::gates::{end_of_freeze, missing_approval, name_of_freeze};
 use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::Phase;
-use crate::rollout::window::Door;
+use crate::rollout::window::{Door, opening_words};
 
 /// What keeps tenants of a wave from being started; nothing, if none of them waits at a gate.
 #[derive(Default)]
@@ -102,16 +102,4 @@ impl Shut {
             Whom::Gate
         }
     }
-}
-
-/// `the window to open: Mon 2026-11-30 08:00 (Europe/Paris)`.
-fn opening_words(opens: Option<&jiff::Zoned>) -> String {
-    let Some(opens) = opens else {
-        return "a window, but none of the strategy's ever opens".to_owned();
-    };
-    let zone = opens.time_zone().iana_name().unwrap_or("UTC");
-    format!(
-        "the window to open: {} ({zone})",
-        opens.strftime("%a %F %H:%M")
-    )
 }

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod evidence;
+mod gates;
 mod left_off;
 mod script;
 
