@@ -48,13 +48,14 @@ impl Judge {
         let source = Source::open(common, &self.arguments())?;
         self.stage.run(async {
             let stage = self.stage.open(common, &source.fleet).await?;
-            match &self.wave {
+            let judged = match &self.wave {
                 Some(wave) => {
                     self.judge_wave(ui, &source, &stage, (judgement, wave))
-                        .await?
+                        .await
                 }
-                None => self.judge_tenants(ui, &source, &stage, judgement).await?,
-            }
+                None => self.judge_tenants(ui, &source, &stage, judgement).await,
+            };
+            judged?;
             stage.close()?;
             Ok(Exit::Done)
         })

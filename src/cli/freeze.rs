@@ -121,8 +121,8 @@ impl Over {
                 targets: self.tenant.clone(),
                 ..Selection::default()
             })?;
-            let names = named.iter().map(|tenant| tenant.name.clone());
-            scopes.extend(names.map(Scope::Tenant));
+            let named = named.iter().map(|tenant| tenant.name.clone());
+            scopes.extend(named.map(Scope::Tenant));
         }
         if scopes.is_empty() {
             scopes.push(Scope::Environment);

@@ -201,8 +201,11 @@ fn passes(tenant: &str, progress: &Progress, frozen: &Frozen, at: Timestamp) -> 
         return String::new();
     };
     let over = progress.gates.over(&planned.place, at);
-    over.map(|freeze| format!(", passes {}", name_of_freeze(freeze)))
-        .collect()
+    let each: Vec<String> = over.map(name_of_freeze).collect();
+    if each.is_empty() {
+        return String::new();
+    }
+    format!(", passes {}", each.join(" and "))
 }
 
 fn wave_soaks(name: &str, progress: &Progress, frozen: &Frozen) -> Option<String> {

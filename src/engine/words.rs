@@ -9,9 +9,8 @@ pub fn about<'a>(words: &'a [Word], rollout: &RolloutRecord) -> Vec<&'a Word> {
     let mut about: Vec<&Word> = words
         .iter()
         .filter(|word| match &word.scope {
-            Scope::Rollout(id) => *id == rollout.id,
+            Scope::Rollout(id) | Scope::Wave { rollout: id, .. } => *id == rollout.id,
             Scope::Environment => word.at >= rollout.created,
-            Scope::Wave { rollout: id, .. } => *id == rollout.id,
             Scope::Cluster(_) | Scope::Tenant(_) | Scope::Bundle { .. } | Scope::Release(_) => {
                 false
             }

@@ -5,6 +5,7 @@ mod cluster;
 mod conformance;
 mod diff;
 mod formats;
+mod gates;
 mod golden;
 mod health_command;
 mod health_conformance;

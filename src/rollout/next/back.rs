@@ -22,7 +22,7 @@ impl Look<'_> {
                     .iter()
                     .any(|breached| std::ptr::eq(*breached, wave));
                 let why = self.reason_to_go_back(progress, is_breached)?;
-                let decision = self.way_back(planned, why);
+                let decision = self.way_back(planned, &why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
                 (!writes || slots::take(&mut slots, at)).then_some(decision)
             })
@@ -63,7 +63,7 @@ impl Look<'_> {
         }
     }
 
-    fn way_back(&self, planned: &Planned, why: String) -> What {
+    fn way_back(&self, planned: &Planned, why: &str) -> What {
         let tenant = planned.place.tenant.clone();
         let left = |reason: &str| What::TenantLeft {
             tenant: tenant.clone(),
@@ -74,7 +74,7 @@ impl Look<'_> {
             (State::RollingBack { .. }, Some(last_good)) if *last_good != planned.digest => {
                 What::TenantGoesBack {
                     tenant,
-                    why: self.passing(planned, why.clone()),
+                    why: self.passing(planned, why),
                 }
             }
             (_, None) => left("first deployment: there is nothing to go back to"),
@@ -84,7 +84,7 @@ impl Look<'_> {
             (_, Some(_)) => match self.strategy().spec.tenant.on_failure {
                 OnFailure::Rollback => What::TenantGoesBack {
                     tenant: tenant.clone(),
-                    why: self.passing(planned, why.clone()),
+                    why: self.passing(planned, why),
                 },
                 OnFailure::Leave | OnFailure::Pause => left("`onFailure` leaves it as it is"),
             },

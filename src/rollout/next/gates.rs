@@ -81,9 +81,9 @@ impl Look<'_> {
     }
 
     /// Why a tenant goes back, and which freezes that passes.
-    pub(super) fn passing(&self, planned: &Planned, why: String) -> String {
+    pub(super) fn passing(&self, planned: &Planned, why: &str) -> String {
         let over = self.progress.gates.over(&planned.place, self.now);
-        over.fold(why, |why, freeze| {
+        over.fold(why.to_owned(), |why, freeze| {
             format!("{why}; passes {}", name_of_freeze(freeze))
         })
     }
