@@ -179,7 +179,8 @@ impl Rollout {
         let (sender, alone) = tokio::sync::watch::channel(Stop::GoOn);
         let mut hear = |heard: Heard<'_>| {
             voice.hear(&heard);
-            if is_for_others(&heard) {
+            if self.order.stage.sim && is_for_others(&heard) {
+                ui.say("nobody else comes to a simulation: say it, then run this again");
                 sender.send_replace(Stop::Gently);
             }
         };
@@ -210,7 +211,11 @@ impl Rollout {
 /// Whether only somebody's word ends this wait.
 fn is_for_others(heard: &Heard<'_>) -> bool {
     match heard {
-        Heard::Waits { wait, .. } => wait.until.is_none() && wait.whom != Whom::Tenants,
+        Heard::Waits { wait, .. } => match wait.whom {
+            Whom::Tenants => false,
+            Whom::Gate => wait.until.is_none(),
+            Whom::Person { .. } => true,
+        },
         Heard::Event { .. } => false,
     }
 }

@@ -15,6 +15,8 @@ use crate::rollout::{
 const MANY: usize = 40;
 /// Nothing was said for so long: a reader of the log wonders.
 const SILENCE: SignedDuration = SignedDuration::from_secs(60);
+/// The same while what is waited for may take days: it was said when the wait began.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 
 /// Speaks of one rollout.
 pub struct Voice<'a> {
@@ -50,11 +52,16 @@ impl<'a> Voice<'a> {
         }
     }
 
-    /// Whoever waits for a person is told so at once; that nothing is to be told, once a minute.
+    /// Whoever waits for a person is told so at once; that nothing is to be told, once a minute, or seldom where it
+    /// may take days.
     fn waits(&mut self, wait: &Wait, now: Timestamp) {
         let is_new = self.waits_for != wait.on.join(", ");
         let spoke = *self.spoke.get_or_insert(now);
-        let is_silent = now.duration_since(spoke) >= SILENCE;
+        let silence = match wait.whom {
+            Whom::Tenants => SILENCE,
+            Whom::Gate | Whom::Person { .. } => PATIENCE,
+        };
+        let is_silent = now.duration_since(spoke) >= silence;
         if !(is_silent || is_new && wait.whom != Whom::Tenants) {
             return;
         }
