@@ -8,6 +8,7 @@ use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, Role, What};
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
+use super::gates::Heard;
 use super::script::Script;
 use super::truth::Truth;
 
@@ -33,6 +34,8 @@ pub struct Rules {
     rollouts: BTreeMap<String, Seen>,
     /// What a process called healthy, and was not, by tenant.
     doubts: BTreeMap<(String, String), String>,
+    /// What people said about gates.
+    pub gates: Heard,
     /// Tenants that somebody keeps where they are, and at what.
     held: BTreeMap<String, (String, Timestamp)>,
     /// When they were let go last.
@@ -63,6 +66,7 @@ impl Rules {
             conducted: BTreeMap::new(),
             rollouts: BTreeMap::new(),
             doubts: BTreeMap::new(),
+            gates: Heard::default(),
             held: BTreeMap::new(),
             let_go: BTreeMap::new(),
         }
@@ -253,9 +257,18 @@ impl Rules {
         if let Some(why) = stopped.and_then(|seen| seen.stopped) {
             self.breaks(now, "I06", &format!("`{tenant}` starts though {why}"));
         }
-        let Some((wave, _)) = frozen.plan.find(tenant) else {
+        let Some((wave, planned)) = frozen.plan.find(tenant) else {
             return;
         };
+        let place = (planned.place.cluster.as_str(), wave.name.as_str());
+        let knobs = &self.script.knobs.gates;
+        let objection = self.gates.objection(knobs, rollout, place, now);
+        let hears_at_once = !self.script.has_faults_of_the_hub();
+        if let Some((rule, why)) = objection.filter(|_| !rollout.is_empty())
+            && (rule != "I41" || hears_at_once)
+        {
+            self.breaks(now, rule, &format!("`{tenant}` starts {why}"));
+        }
         let earlier: Vec<_> = frozen
             .plan
             .waves
