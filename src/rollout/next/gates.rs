@@ -1,6 +1,6 @@
 //! Gates of waves and tenants: looked at in the same breath as each start.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
 use super::{Look, Whom};
 use crate::record::Word;
@@ -36,24 +36,29 @@ impl Look<'_> {
         shut.on.extend(self.unapproved(wave));
         shut.needs_person = !shut.on.is_empty();
         if let Door::Closed { opens } = self.frozen.windows.door(self.now) {
-            shut.until_then(opens.as_ref().map(jiff::Zoned::timestamp));
+            shut.until_then(opens.as_ref().map(Zoned::timestamp));
             shut.on.push(opening_words(opens.as_ref()));
         }
-        shut.is_whole = !shut.on.is_empty();
-        let mut freezes: Vec<&Word> = Vec::new();
-        for planned in &pending {
-            let over = self.progress.gates.over(&planned.place, self.now);
-            freezes.extend(
-                over.filter(|freeze| !freezes.contains(freeze))
-                    .collect::<Vec<_>>(),
-            );
-        }
-        for freeze in freezes {
+        let is_every_one_frozen = pending.iter().all(|planned| self.is_frozen(planned));
+        shut.is_whole = !shut.on.is_empty() || is_every_one_frozen;
+        for freeze in self.freezes_over(&pending) {
             shut.until_then(freeze.expires);
             shut.on.push(end_of_freeze(freeze));
         }
-        shut.is_whole |= pending.iter().all(|planned| self.is_frozen(planned));
         shut
+    }
+
+    /// Each freeze that covers one of them, once.
+    fn freezes_over(&self, pending: &[&Planned]) -> Vec<&Word> {
+        let mut freezes: Vec<&Word> = Vec::new();
+        for planned in pending {
+            for freeze in self.progress.gates.over(&planned.place, self.now) {
+                if !freezes.contains(&freeze) {
+                    freezes.push(freeze);
+                }
+            }
+        }
+        freezes
     }
 
     /// What is missing for a wave that needs an approval.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use escale::manifest::Digest;
 use escale::record::decode_rollout;
-use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, Role, What};
+use escale::rollout::{Event, Frozen, Outcome, Phase, Planned, Progress, Role, Wave, What};
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
@@ -260,15 +260,7 @@ impl Rules {
         let Some((wave, planned)) = frozen.plan.find(tenant) else {
             return;
         };
-        let place = (planned.place.cluster.as_str(), wave.name.as_str());
-        let knobs = &self.script.knobs.gates;
-        let objection = self.gates.objection(knobs, rollout, place, now);
-        let hears_at_once = !self.script.has_faults_of_the_hub();
-        if let Some((rule, why)) = objection.filter(|_| !rollout.is_empty())
-            && (rule != "I41" || hears_at_once)
-        {
-            self.breaks(now, rule, &format!("`{tenant}` starts {why}"));
-        }
+        self.passes_gates(now, rollout, (wave, planned));
         let earlier: Vec<_> = frozen
             .plan
             .waves
@@ -315,6 +307,20 @@ impl Rules {
                     );
                 }
             }
+        }
+    }
+
+    /// A tenant of a rollout is started only when no gate is closed for it.
+    fn passes_gates(&mut self, now: Timestamp, rollout: &str, (wave, planned): (&Wave, &Planned)) {
+        let place = (planned.place.cluster.as_str(), wave.name.as_str());
+        let knobs = &self.script.knobs.gates;
+        let objection = self.gates.objection(knobs, rollout, place, now);
+        let hears_at_once = !self.script.has_faults_of_the_hub();
+        if let Some((rule, why)) = objection.filter(|_| !rollout.is_empty())
+            && (rule != "I41" || hears_at_once)
+        {
+            let tenant = &planned.place.tenant;
+            self.breaks(now, rule, &format!("`{tenant}` starts {why}"));
         }
     }
 
