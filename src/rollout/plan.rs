@@ -115,6 +115,8 @@ pub enum Exclusion {
     NoWave,
     /// The release must not go forward here until a person clears it.
     Quarantined(String),
+    /// Left out when the rollout began, by the words of its record: whoever goes on with it knows no more.
+    AsRecorded(String),
 }
 
 impl Exclusion {
@@ -130,7 +132,8 @@ impl Exclusion {
             | Self::Claimed(_)
             | Self::RecordUnreadable(_)
             | Self::NoWave
-            | Self::Quarantined(_) => true,
+            | Self::Quarantined(_)
+            | Self::AsRecorded(_) => true,
         }
     }
 
@@ -147,6 +150,7 @@ impl Exclusion {
             Self::RecordUnreadable(why) => format!("record unreadable: {why}"),
             Self::NoWave => "matches no wave of the strategy".to_owned(),
             Self::Quarantined(why) => format!("quarantined: {why}"),
+            Self::AsRecorded(words) => words.clone(),
         }
     }
 }

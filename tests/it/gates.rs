@@ -8,6 +8,7 @@ use escale::record::{PackedBundle, Scope, Verb, Word};
 use escale::rollout::{Outcome, What, Whom};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::project::Project;
 use crate::scene::{Release, Scene, in_virtual_time, left_out, outcome, simulated};
 
 const CANARY_AND_REST: &str = "
@@ -295,7 +296,8 @@ fn outside_its_windows_nobody_is_started_and_rollbacks_pass() {
             }
         );
         let (carried, diary) = told(&scene, &third, "job 3").await;
-        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        // `t3` is held since it was put back.
+        assert_eq!(outcome(&carried), Some(Outcome::SucceededWithExceptions));
         assert_eq!(diary.waited_for("the window to open"), Some(Whom::Gate));
         let opening: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
         let opened = opening.duration_since(diary.began.unwrap()).as_secs();
@@ -494,6 +496,23 @@ fn a_tenant_moves_once_it_is_approved_for_what_it_would_get() {
 }
 
 #[test]
+fn who_goes_on_with_a_rollout_still_tells_who_was_left_out() {
+    in_virtual_time(async {
+        let scene = asked("onApproval");
+        let release = scene.release("aaaa", "1");
+        let killed = tokio::time::timeout(
+            Duration::from_secs(25),
+            scene.try_roll_out(&release, "job 1"),
+        );
+        assert!(killed.await.is_err(), "it was over before it was killed");
+        let carried = scene.try_roll_out(&release, "job 2").await.unwrap();
+        assert_eq!(outcome(&carried), Some(Outcome::SucceededWithExceptions));
+        let left = left_out(&carried);
+        assert!(left[0].contains("`escale approve t3`"), "{left:?}");
+    });
+}
+
+#[test]
 fn an_approval_of_a_tenant_survives_a_release_that_renders_the_same_and_is_none_for_another_bundle()
 {
     in_virtual_time(async {
@@ -542,4 +561,53 @@ fn naming_a_tenant_requests_it_and_does_not_approve_it() {
             assert_eq!(scene.images().contains_key("t3"), moves, "{updates}");
         });
     }
+}
+
+// --- Typed ---
+
+#[test]
+fn freezes_are_typed_with_a_reason_for_what_is_there_and_thawed_by_what_stands() {
+    let project = Project::production();
+    let run = |line: &str| {
+        let ran = project.escale(&line.split(' ').collect::<Vec<_>>());
+        (ran.code, ran.stderr)
+    };
+    let (code, said) = run("freeze --sim");
+    assert_eq!(code, 64, "{said}");
+    assert!(said.contains("--reason <TEXT>"), "{said}");
+    assert_eq!(
+        run("freeze --sim --cluster metal-part --reason move"),
+        (
+            1,
+            "error: no cluster named `metal-part` in `production`\n  hint: did you mean `metal-par`?\n"
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        run("freeze --sim --cluster metal-par --reason move --by ana"),
+        (
+            0,
+            "frozen: cluster `metal-par`; nothing is started there, rollbacks pass\n".to_owned()
+        )
+    );
+    assert_eq!(
+        run("thaw --sim"),
+        (
+            1,
+            "error: no freeze of that stands\n  hint: there is the freeze of cluster `metal-par` by ana (move)\n"
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        run("thaw --sim --cluster metal-par"),
+        (0, "thawed: cluster `metal-par`\n".to_owned())
+    );
+    assert_eq!(
+        run("approve --sim --wave rest"),
+        (
+            1,
+            "error: no rollout of `production` is open\n  hint: an approval is for one rollout: give it once that has begun\n"
+                .to_owned()
+        )
+    );
 }
