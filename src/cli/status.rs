@@ -59,9 +59,16 @@ impl Status {
             let now = stage.clock.now();
             let latest = engine::latest(&stage.clusters, environment).await;
             let gates = match &latest {
-                Ok(latest) => AtGates::read(&stage, &source, &records, latest).await?,
-                Err(_) => AtGates::default(),
+                Ok(latest) => AtGates::read(&stage, &source, &records, latest).await,
+                Err(_) => Ok(AtGates::default()),
             };
+            let mut is_whole = latest.is_ok() && gates.is_ok();
+            let gates = gates.unwrap_or_else(|error| {
+                ui.say(format!(
+                    "INCOMPLETE: what waits at which gate is not known: {error}"
+                ));
+                AtGates::default()
+            });
             match self.output {
                 Output::Text => {
                     match &latest {
@@ -79,7 +86,6 @@ impl Status {
                 }
                 Output::Json => ui.data(&fleet_json(&records, latest.as_ref().ok(), &gates)?),
             }
-            let mut is_whole = latest.is_ok();
             for (cluster, why) in records.unreachable() {
                 ui.say(format!(
                     "INCOMPLETE: cluster `{cluster}` does not answer: {why}"
