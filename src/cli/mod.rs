@@ -1,6 +1,8 @@
 //! The command line: one file per command; only `ui.rs` prints.
 
 mod anywhere;
+mod approve;
+mod at_gates;
 mod check;
 mod clock;
 mod compared;
@@ -8,6 +10,7 @@ mod demo;
 mod diff;
 mod ending;
 pub mod events;
+mod freeze;
 mod health;
 mod hold;
 pub mod metrics;
@@ -35,6 +38,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Exit, exit_code};
 use crate::record::Verb;
+use approve::Judgement;
 use ui::Ui;
 
 /// Roll out releases over a fleet of tenants: canary first, wave by wave, and back when it breaks.
@@ -77,7 +81,17 @@ enum Command {
     Rollback(rollback::Rollback),
     Hold(hold::Hold),
     ReleaseHold(hold::ReleaseHold),
+    Freeze(freeze::Freeze),
+    Thaw(freeze::Thaw),
     Clear(words::Clear),
+    /// Let a wave of the open rollout start, or tenants move to what they would get now
+    ///
+    /// An approval of a wave is for this one rollout. An approval of a tenant (`updates: onApproval` or `onRequest`) is
+    /// for the bundle that `--ref` (default: `HEAD`) renders for it, whatever release brings that; the next rollout
+    /// takes the tenant along.
+    Approve(approve::Judge),
+    /// Pause the open rollout instead of starting a wave, or take the approval of tenants back
+    Reject(approve::Judge),
     /// Start nothing more; what is in flight settles
     Pause(words::Say),
     /// Go on after a pause, or after a failure that is accepted
@@ -117,7 +131,11 @@ fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
         Command::Rollback(rollback) => rollback.run(common, ui),
         Command::Hold(hold) => hold.run(common, ui),
         Command::ReleaseHold(release) => release.run(common, ui),
+        Command::Freeze(freeze) => freeze.run(common, ui),
+        Command::Thaw(thaw) => thaw.run(common, ui),
         Command::Clear(clear) => clear.run(common, ui),
+        Command::Approve(judge) => judge.run(common, ui, Judgement::Approve),
+        Command::Reject(judge) => judge.run(common, ui, Judgement::Reject),
         Command::Pause(pause) => pause.run(common, ui, Verb::Pause),
         Command::Resume(resume) => resume.run(common, ui, Verb::Resume),
         Command::Abort(abort) => abort.run(common, ui, Verb::Abort),

@@ -20,9 +20,14 @@ pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> Stri
         } else {
             ""
         };
+        let approval = if wave.approval {
+            ", starts only when approved"
+        } else {
+            ""
+        };
         let _ = writeln!(
             out,
-            "wave {} ({}, soaks for {}{role})",
+            "wave {} ({}, soaks for {}{role}{approval})",
             wave.name,
             counted(wave.tenants.len(), "tenant"),
             duration(wave.soak)

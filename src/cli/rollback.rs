@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::events::{EventLog, EventsArgs, Origin};
+use crate::cli::freeze::tell_passed;
 use crate::cli::stage::Stage;
 use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
@@ -70,7 +71,16 @@ impl Rollback {
             tenant: found.tenant,
         };
         let log = self.events.open(ui, Origin::of_rollback(&order))?;
-        let exit = conduct(ui, &stage, order, log).await?;
+        let records: Vec<TenantRecord> = order
+            .returns
+            .iter()
+            .map(|back| back.stored.value.clone())
+            .collect();
+        let (exit, ()) = tokio::join!(
+            conduct(ui, &stage, order, log),
+            tell_passed(ui, &stage, &records)
+        );
+        let exit = exit?;
         if exit == Exit::Done {
             ui.say(format!(
                 "back and healthy; held for {}: `escale release-hold` lets it go again",

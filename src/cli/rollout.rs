@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
+
+use crate::cli::at_gates::frozen_words;
 use crate::cli::events::{EventsArgs, Origin};
 use crate::cli::source::{SelectionArgs, Source, SourceArgs, sharing_notes};
 use crate::cli::stage::StageArgs;
@@ -10,12 +13,13 @@ use crate::cli::ui::Ui;
 use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
 use crate::cli::{Common, ending, plan_text};
-use crate::engine::{self, Bundles, Carried, Heard, Lineage, Order, Who, World};
+use crate::engine::{self, Bundles, Carried, Heard, Lineage, Order, Stop, Who, World};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
 use crate::fleet::grouped;
+use crate::record::{Standing, Word};
 use crate::repo::{Kinship, Repo};
-use crate::rollout::Strategy;
+use crate::rollout::{Strategy, Whom};
 
 /// What plan and rollout ask alike.
 #[derive(Debug, clap::Args)]
@@ -108,6 +112,9 @@ impl Plan {
                     ending::newer(&ahead)
                 ));
             }
+            for note in gate_notes(&order.strategy, &survey.last_words, now) {
+                ui.say(note);
+            }
             let plan = engine::plan(&order, &survey, now);
             let deletes = engine::deletes(&order, &plan, &survey.records);
             Ok((plan, deletes))
@@ -173,16 +180,26 @@ impl Rollout {
         };
         let mut log = self.events.open(ui, Origin::of(&order))?;
         let mut voice = Voice::new(ui, stage.told_from());
+        let (sender, alone) = tokio::sync::watch::channel(Stop::GoOn);
         let mut hear = |heard: Heard<'_>| {
             voice.hear(&heard);
             if let Some(log) = &mut log {
                 log.hear(&heard);
             }
+            if self.order.stage.sim && is_for_others(&heard) {
+                ui.say("nobody else comes to a simulation: say it, then run this again");
+                sender.send_replace(Stop::Gently);
+            }
         };
         let world = World {
             clusters: stage.clusters.clone(),
             clock: stage.clock,
-            stop: stage.stop(),
+            // Nobody else comes to a simulation: what only others end is not waited for.
+            stop: if self.order.stage.sim {
+                alone
+            } else {
+                stage.stop()
+            },
             wait_limit: self.wait_limit.map(Duration::to_std),
             audience: &mut hear,
         };
@@ -195,6 +212,18 @@ impl Rollout {
         };
         stage.close()?;
         Ok(exit)
+    }
+}
+
+/// Whether only somebody's word ends this wait.
+fn is_for_others(heard: &Heard<'_>) -> bool {
+    match heard {
+        Heard::Waits { wait, .. } => match wait.whom {
+            Whom::Tenants => false,
+            Whom::Gate => wait.until.is_none(),
+            Whom::Person { .. } => true,
+        },
+        Heard::Event { .. } | Heard::Begins(_) => false,
     }
 }
 
@@ -256,6 +285,16 @@ impl OrderArgs {
         let is_all = selection == crate::fleet::Selection::default();
         Ok((!is_all).then(|| tenants.iter().map(|tenant| tenant.name.clone()).collect()))
     }
+}
+
+/// What a rollout that began now would wait for before it starts anybody, or some.
+fn gate_notes(strategy: &Strategy, last_words: &Standing, now: Timestamp) -> Vec<String> {
+    let stands = |word: &&Word| word.expires.is_none_or(|expires| now < expires);
+    let freezes = last_words.freezes.iter().filter(stands);
+    let freezes = freezes.map(|freeze| format!("note: {}", frozen_words(freeze)));
+    let window = engine::closed_window(strategy, now);
+    let window = window.map(|window| format!("note: a rollout waits for {window}"));
+    freezes.chain(window).collect()
 }
 
 /// Asks git, which answers one at a time.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::{Common, clock, runtime};
@@ -39,6 +39,8 @@ struct Sims {
     sims: BTreeMap<String, SimCluster>,
 }
 
+/// What passes on simulated clusters between two commands: of two words, one was said later.
+const TYPING: SignedDuration = SignedDuration::from_secs(1);
 /// Simulated nodes of each cluster.
 const NODES: usize = 3;
 
@@ -122,7 +124,8 @@ impl Stage {
             .iter()
             .map(|(name, sim)| (name, sim.save()))
             .collect();
-        let saved = json!({"now": self.clock.now(), "clusters": clusters});
+        let now = self.clock.now() + TYPING;
+        let saved = json!({"now": now, "clusters": clusters});
         let folder = sims.file.parent().unwrap_or(&sims.file).to_owned();
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("could not make `{}`", folder.display()))?;

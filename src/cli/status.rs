@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use comfy_table::Table;
 use serde_json::json;
 
+use crate::cli::at_gates::AtGates;
 use crate::cli::rollback::of_release;
 use crate::cli::source::{Source, SourceArgs};
 use crate::cli::stage::StageArgs;
@@ -67,9 +68,14 @@ impl Status {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
         let source = Source::open(common, &self.source)?;
         let environment = &source.fleet.environment.name;
-        let reading = self.stage.run(async {
+        let (reading, gates) = self.stage.run(async {
             let stage = self.stage.open(common, &source.fleet).await?;
-            Ok(engine::reading(&stage.clusters, environment, stage.clock).await)
+            let reading = engine::reading(&stage.clusters, environment, stage.clock).await;
+            let gates = match &reading.hub {
+                Ok(hub) => AtGates::read(&stage, &source, &reading.records, &hub.latest).await,
+                Err(_) => Ok(AtGates::default()),
+            };
+            Ok((reading, gates))
         })?;
         if let Some(file) = &self.metrics {
             metrics::write(file, &reading, self.stalled.patience())?;
@@ -77,26 +83,43 @@ impl Status {
         let exit = if self.stalled.stalled {
             self.stalled.tell(ui, &reading, self.output)?
         } else {
-            tell(ui, &reading, self.output)?
+            let known = gates.as_ref().ok();
+            tell(
+                ui,
+                &reading,
+                known.unwrap_or(&AtGates::default()),
+                self.output,
+            )?
         };
         for unread in reading.unread() {
             ui.say(format!("INCOMPLETE: {}: {}", unread.what, unread.why));
         }
-        Ok(exit)
+        let Err(error) = gates else {
+            return Ok(exit);
+        };
+        ui.say(format!(
+            "INCOMPLETE: what waits at which gate is not known: {error}"
+        ));
+        Ok(if exit == Exit::Done {
+            Exit::Error
+        } else {
+            exit
+        })
     }
 }
 
-fn tell(ui: &Ui, reading: &Reading, output: Output) -> anyhow::Result<Exit> {
+fn tell(ui: &Ui, reading: &Reading, gates: &AtGates, output: Output) -> anyhow::Result<Exit> {
     match output {
         Output::Text => {
             if let Ok(hub) = &reading.hub {
                 ui.data(&rollouts_text(&hub.latest, &hub.conducted));
+                ui.data(&gates.text());
             }
             ui.data(&fleet_text(&reading.records, reading.at));
         }
         Output::Json => {
             let latest = reading.hub.as_ref().ok().map(|hub| &hub.latest);
-            ui.data(&fleet_json(&reading.records, latest)?);
+            ui.data(&fleet_json(&reading.records, latest, gates)?);
         }
     }
     Ok(if reading.unread().is_empty() {
@@ -233,7 +256,11 @@ fn add_row(table: &mut Table, record: &TenantRecord, now: jiff::Timestamp) {
     ]);
 }
 
-fn fleet_json(records: &Records, latest: Option<&Latest>) -> anyhow::Result<String> {
+fn fleet_json(
+    records: &Records,
+    latest: Option<&Latest>,
+    gates: &AtGates,
+) -> anyhow::Result<String> {
     let tenants = records.iter().map(|stored| {
         let record = &stored.value;
         json!({
@@ -256,6 +283,7 @@ fn fleet_json(records: &Records, latest: Option<&Latest>) -> anyhow::Result<Stri
         "kind": "StatusReport",
         "rollout": latest.and_then(|latest| latest.rollout.as_ref()),
         "queued": latest.map(|latest| &latest.queued),
+        "gates": gates.json(),
         "tenants": tenants.collect::<Vec<_>>(),
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")

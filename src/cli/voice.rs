@@ -7,12 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cli::ui::Ui;
 use crate::engine::Heard;
 use crate::fleet::config::OnBreach;
-use crate::rollout::{Event, Frozen, Phase, Progress, Role, Wait, What, Whom};
+use crate::rollout::{
+    Approval, Event, Frozen, Phase, Progress, Role, Wait, What, Whom, name_of_freeze,
+};
 
 /// Above this many tenants, those that do well are told in numbers.
 const MANY: usize = 40;
 /// Nothing was said for so long: a reader of the log wonders.
 const SILENCE: SignedDuration = SignedDuration::from_secs(60);
+/// The same while what is waited for may take days: it was said when the wait began.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 
 /// Speaks of one rollout.
 pub struct Voice<'a> {
@@ -49,16 +53,23 @@ impl<'a> Voice<'a> {
         }
     }
 
-    /// Whoever waits for a person is told so at once; that nothing is to be told, once a minute.
+    /// Whoever waits for a person is told so at once; that nothing is to be told, once a minute, or seldom where it
+    /// may take days.
     fn waits(&mut self, wait: &Wait, now: Timestamp) {
         let is_new = self.waits_for != wait.on.join(", ");
         let spoke = *self.spoke.get_or_insert(now);
-        let is_silent = now.duration_since(spoke) >= SILENCE;
+        let silence = match wait.whom {
+            Whom::Tenants => SILENCE,
+            Whom::Gate | Whom::Person { .. } => PATIENCE,
+        };
+        let is_silent = now.duration_since(spoke) >= silence;
         if !(is_silent || is_new && wait.whom != Whom::Tenants) {
             return;
         }
         self.waits_for = wait.on.join(", ");
-        let until = wait.until.map_or_else(String::new, |until| {
+        // What is waited for at a gate says itself until when, with the day.
+        let until = wait.until.filter(|_| wait.whom == Whom::Tenants);
+        let until = until.map_or_else(String::new, |until| {
             format!(", until {} at the latest", self.time(until))
         });
         self.speak(now, &format!("waits for {}{until}", some_of(&wait.on)));
@@ -88,7 +99,7 @@ impl<'a> Voice<'a> {
             {
                 return None;
             }
-            What::WaveStarted { wave } => wave_starts(wave, frozen)?,
+            What::WaveStarted { wave } => wave_starts(wave, frozen)? + &approved(wave, progress),
             What::SoakStarted { wave } => wave_soaks(wave, progress, frozen)?,
             What::WaveAdvanced { wave } => format!("wave {wave}: passed"),
             What::WaveSkipped { wave, why } => format!("wave {wave}: skipped, {why}"),
@@ -103,7 +114,11 @@ impl<'a> Voice<'a> {
             }
             What::TenantFailed { tenant, why, .. } => format!("  {tenant}: FAILED: {why}"),
             What::TenantGoesBack { tenant, .. } => {
-                format!("  {tenant}: goes back{}", destination(tenant, frozen))
+                let passes = passes(tenant, progress, frozen, event.at);
+                format!(
+                    "  {tenant}: goes back{}{passes}",
+                    destination(tenant, frozen)
+                )
             }
             What::TenantRolledBack { tenant } => {
                 format!("  {tenant}: is back{}", self.took(tenant, event.at))
@@ -186,6 +201,27 @@ fn wave_starts(name: &str, frozen: &Frozen) -> Option<String> {
         "wave {name}{role}: {tenants} on {}",
         counted(clusters.len(), "cluster")
     ))
+}
+
+/// By whom a wave was approved, if it was.
+fn approved(name: &str, progress: &Progress) -> String {
+    match progress.gates.approval(name) {
+        Some(Approval::Approved(word)) => format!(", approved by {}", word.author),
+        Some(Approval::Rejected(_)) | None => String::new(),
+    }
+}
+
+/// The freezes that a tenant passes on its way back.
+fn passes(tenant: &str, progress: &Progress, frozen: &Frozen, at: Timestamp) -> String {
+    let Some((_, planned)) = frozen.plan.find(tenant) else {
+        return String::new();
+    };
+    let over = progress.gates.over(&planned.place, at);
+    let each: Vec<String> = over.map(name_of_freeze).collect();
+    if each.is_empty() {
+        return String::new();
+    }
+    format!(", passes {}", each.join(" and "))
 }
 
 fn wave_soaks(name: &str, progress: &Progress, frozen: &Frozen) -> Option<String> {

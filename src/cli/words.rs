@@ -1,11 +1,13 @@
 //! What people say to a rollout: `pause`, `resume`, `abort`; and `clear` for a quarantined release.
 
+use jiff::Timestamp;
+
 use crate::cli::Common;
 use crate::cli::source::{Source, SourceArgs};
 use crate::cli::stage::{Stage, StageArgs};
 use crate::cli::ui::Ui;
 use crate::cli::who::WhoArgs;
-use crate::engine::{self, store};
+use crate::engine::{self, Who, store};
 use crate::error::{Exit, UserError};
 use crate::record::{RolloutRecord, Scope, Verb, Word};
 
@@ -38,14 +40,9 @@ impl Clear {
             let environment = &source.fleet.environment.name;
             let survey = engine::survey(&stage.clusters, environment, stage.clock.now()).await?;
             let release = self.quarantined(&survey.quarantined_releases)?;
-            self.word
-                .word(
-                    &stage,
-                    environment,
-                    Verb::Clear,
-                    Scope::Release(release.clone()),
-                )
-                .await?;
+            let who = self.word.who.who("said by hand");
+            let clear = (Verb::Clear, Scope::Release(release.clone()));
+            say(&stage, environment, who, clear, None).await?;
             ui.say(format!("release {release} may go forward again"));
             stage.close()?;
             Ok(Exit::Done)
@@ -81,8 +78,9 @@ impl Say {
                 .find(|rollout| rollout.state.is_open());
             let open = open
                 .ok_or_else(|| UserError::new(format!("no rollout of `{environment}` is open")))?;
-            self.word(&stage, environment, verb, Scope::Rollout(open.id.clone()))
-                .await?;
+            let who = self.who.who("said by hand");
+            let scope = Scope::Rollout(open.id.clone());
+            say(&stage, environment, who, (verb, scope), None).await?;
             ui.say(acknowledged(
                 verb,
                 open,
@@ -94,34 +92,34 @@ impl Say {
             Ok(Exit::Done)
         })
     }
+}
 
-    async fn word(
-        &self,
-        stage: &Stage,
-        environment: &str,
-        verb: Verb,
-        scope: Scope,
-    ) -> anyhow::Result<()> {
-        let who = self.who.who("said by hand");
-        let word = Word {
-            verb,
-            environment: environment.to_owned(),
-            scope,
-            author: who.name,
-            reason: who.why,
-            at: stage.clock.now(),
-            expires: None,
-        };
-        let hub = stage.clusters.hub()?;
-        store::say(&hub.writer(), &word)
-            .await
-            .map_err(|error| error.advise(hub.name()))?;
-        Ok(())
-    }
+/// Says a word to the hub, for everybody to hear.
+pub async fn say(
+    stage: &Stage,
+    environment: &str,
+    who: Who,
+    (verb, scope): (Verb, Scope),
+    expires: Option<Timestamp>,
+) -> anyhow::Result<()> {
+    let word = Word {
+        verb,
+        environment: environment.to_owned(),
+        scope,
+        author: who.name,
+        reason: who.why,
+        at: stage.clock.now(),
+        expires,
+    };
+    let hub = stage.clusters.hub()?;
+    store::say(&hub.writer(), &word)
+        .await
+        .map_err(|error| error.advise(hub.name()))?;
+    Ok(())
 }
 
 /// What will happen, and when: nobody may be there to act on it.
-fn acknowledged(verb: Verb, rollout: &RolloutRecord, conductor: Option<&str>) -> String {
+pub fn acknowledged(verb: Verb, rollout: &RolloutRecord, conductor: Option<&str>) -> String {
     let what = format!("{}: said to rollout {}", verb.as_str(), rollout.id);
     match conductor {
         Some(conductor) => format!("{what}; {conductor} acts on it within seconds"),

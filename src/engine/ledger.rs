@@ -7,7 +7,9 @@ use super::store::{self, Trouble};
 use crate::cluster::Writer;
 use crate::fleet::config::OnBreach;
 use crate::record::{self, PlanLine, RolloutRecord, RolloutState, Stored, WaveRecord, WaveState};
-use crate::rollout::{Event, Excluded, Outcome, Plan, Planned, Role, Strategy, Wave, What};
+use crate::rollout::{
+    Event, Excluded, Exclusion, Outcome, Plan, Planned, Role, Strategy, Wave, What,
+};
 
 /// The record, and the right to change it.
 pub struct Ledger {
@@ -119,13 +121,26 @@ pub fn thaw(
             .ok_or_else(|| format!("`{}` is not in the fleet any more", line.tenant))?;
         wave.tenants.push(planned);
     }
-    Ok((
-        Plan {
-            waves,
-            excluded: Vec::new(),
-        },
-        frozen.strategy,
-    ))
+    let excluded = lines.iter().filter_map(excluded).collect();
+    Ok((Plan { waves, excluded }, frozen.strategy))
+}
+
+/// Who was left out when the plan was made, and is so still.
+fn excluded(line: &PlanLine) -> Option<Excluded> {
+    match &line.place {
+        record::Place::Wave(_) => None,
+        record::Place::Excluded(words) => Some(Excluded {
+            tenant: line.tenant.clone(),
+            cluster: line.cluster.clone(),
+            reason: Exclusion::AsRecorded(words.clone()),
+        }),
+    }
+}
+
+/// The strategy and the waves, without their tenants, that a record froze.
+pub fn frozen_of(record: &RolloutRecord) -> Option<(Strategy, Vec<Wave>)> {
+    let frozen: FrozenRecord = serde_json::from_value(record.frozen.clone()).ok()?;
+    Some((frozen.strategy, frozen.waves))
 }
 
 fn frozen(plan: &Plan, strategy: &Strategy) -> serde_json::Value {

@@ -5,6 +5,7 @@
 //! health is seen.
 
 mod absences;
+mod approvals;
 mod attention;
 mod baseline;
 mod brake;
@@ -13,6 +14,7 @@ mod clusters;
 mod conductor;
 mod desks;
 mod foreign;
+mod gates;
 pub mod holds;
 mod hub;
 mod identity;
@@ -41,10 +43,12 @@ mod taken;
 mod words;
 mod work;
 
+pub use approvals::unapproved;
 pub use brake::deletes;
 pub use clock::Clock;
 pub use clusters::Clusters;
 pub use conductor::Ending;
+pub use gates::{closed_window, needs_approval, waits_at_gates};
 pub use lineage::{Ahead, AheadAt, Lineage, ahead_of};
 pub use live_diff::{LiveChanges, live_changes};
 pub use planning::{Bundles, Records};

@@ -10,7 +10,7 @@ use super::store;
 use super::taken;
 use super::words;
 use crate::record::{self, Stored, TenantRecord, Verb, Word};
-use crate::rollout::{Phase, What};
+use crate::rollout::{Gates, Phase, What};
 
 /// How often the hub is asked for people's words: they act within this time.
 const LISTEN: Duration = Duration::from_secs(2);
@@ -82,6 +82,7 @@ impl Conductor<'_> {
         let Ok(words) = words else {
             return Ok(());
         };
+        stage.progress.gates = Gates::of(&record::last_words(&words), rollout);
         for word in words::about(&words, rollout)
             .into_iter()
             .cloned()

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::approvals;
 use super::clusters::Clusters;
 use super::soaks::Soaks;
 use super::store::{self, Found};
 use crate::cluster::CallError;
 use crate::error::UserError;
-use crate::fleet::config::Updates;
 use crate::fleet::{Fleet, Tenant};
 use crate::manifest::Digest;
-use crate::record::{PackedBundle, Stored, TenantRecord};
+use crate::record::{PackedBundle, Standing, Stored, TenantRecord};
 use crate::rollout::{Candidate, Excluded, Exclusion, Place, Wanted};
 
 /// Rendered bundles by tenant, or the first mistake of a tenant that did not render.
@@ -163,6 +163,8 @@ pub struct Circumstances<'a> {
     pub quarantined: &'a BTreeMap<Digest, String>,
     /// What earlier rollouts proved.
     pub soaks: &'a Soaks,
+    /// What people said last: approvals of tenants are among it.
+    pub last_words: &'a Standing,
     /// Only these tenants; none: all of them.
     pub selected: Option<&'a BTreeSet<String>>,
 }
@@ -207,7 +209,7 @@ fn candidate(
     let kept_out = trouble
         .or_else(|| record.and_then(|record| kept_out_by_record(record, tenant, circumstances.now)))
         .or_else(|| quarantine(&wanted, circumstances))
-        .or_else(|| not_automatic(tenant, circumstances));
+        .or_else(|| approvals::missing(tenant, &wanted, circumstances));
     Candidate {
         place: place(tenant),
         wanted,
@@ -248,19 +250,6 @@ fn quarantine(wanted: &Wanted, circumstances: &Circumstances<'_>) -> Option<Excl
             .map(Exclusion::Quarantined),
         Wanted::NotRendered(_) => None,
     }
-}
-
-/// Who is named on purpose is updated, whatever its `updates` say.
-fn not_automatic(tenant: &Tenant, circumstances: &Circumstances<'_>) -> Option<Exclusion> {
-    let updates = match tenant.updates {
-        Updates::Automatic => return None,
-        Updates::OnApproval => "onApproval",
-        Updates::OnRequest => "onRequest",
-    };
-    circumstances
-        .selected
-        .is_none()
-        .then(|| Exclusion::NotAutomatic(updates.to_owned()))
 }
 
 pub fn place(tenant: &Tenant) -> Place {

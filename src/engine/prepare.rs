@@ -20,7 +20,7 @@ use super::store;
 use super::survey::{Survey, plan, survey};
 use crate::cluster::Writer;
 use crate::record::{NAMESPACE, PackedBundle, RolloutRecord, Stored};
-use crate::rollout::{Event, Frozen, Plan, Progress};
+use crate::rollout::{Event, Frozen, Gates, Plan, Progress};
 
 /// What there is to do.
 pub enum Prepared {
@@ -76,7 +76,8 @@ async fn go_on(
     let lines = store::plan(hub.reader(), &open.value)
         .await
         .map_err(|trouble| trouble.advise(name))?;
-    let (frozen, progress) = resume::rebuild(&open.value, &lines, order, &survey)?;
+    let (frozen, mut progress) = resume::rebuild(&open.value, &lines, order, &survey)?;
+    progress.gates = Gates::of(&survey.last_words, &open.value);
     resume::check_content(&open.value, &frozen, order)?;
     Ok(Prepared::Ready(Box::new(Ready {
         frozen,
@@ -154,7 +155,8 @@ async fn begin(
         .await
         .map_err(|trouble| trouble.advise(&name))?;
     queue::begin(hub, waiting).await;
-    let progress = Progress::new(&plan);
+    let mut progress = Progress::new(&plan);
+    progress.gates = Gates::of(&survey.last_words, ledger.record());
     Ok(Prepared::Ready(Box::new(Ready {
         progress,
         frozen: Frozen::new(plan, order.strategy.clone()),

@@ -217,6 +217,7 @@ fn plan(order: &RollbackOrder) -> Plan {
         role: Role::Normal,
         soak: SignedDuration::ZERO,
         on_breach: OnBreach::Continue,
+        approval: false,
         tenants: tenants.collect(),
     };
     Plan {

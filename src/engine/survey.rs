@@ -13,7 +13,7 @@ use super::soaks::Soaks;
 use super::store;
 use crate::error::UserError;
 use crate::manifest::Digest;
-use crate::record::{self, RolloutRecord, RolloutState, Stored};
+use crate::record::{self, RolloutRecord, RolloutState, Standing, Stored};
 use crate::rollout::Plan;
 
 /// What the hub and the clusters knew before anything was planned.
@@ -25,6 +25,8 @@ pub struct Survey {
     /// The commits that they belong to.
     pub quarantined_releases: Vec<String>,
     pub rollouts: Vec<Stored<RolloutRecord>>,
+    /// What people said last on everything.
+    pub last_words: Standing,
     /// Clusters that the hub has not noted yet.
     pub newcomers: Newcomers,
 }
@@ -75,6 +77,7 @@ pub async fn survey(
         quarantined,
         quarantined_releases: standing.quarantines.iter().filter_map(release_of).collect(),
         rollouts,
+        last_words: record::last_words(&words),
         newcomers,
     })
 }
@@ -85,7 +88,9 @@ fn release_of(word: &record::Word) -> Option<String> {
         record::Scope::Environment
         | record::Scope::Cluster(_)
         | record::Scope::Tenant(_)
-        | record::Scope::Rollout(_) => None,
+        | record::Scope::Rollout(_)
+        | record::Scope::Wave { .. }
+        | record::Scope::Bundle { .. } => None,
     }
 }
 
@@ -134,6 +139,7 @@ pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
         now,
         quarantined: &survey.quarantined,
         soaks: &survey.soaks,
+        last_words: &survey.last_words,
         selected: order.selected.as_ref(),
     };
     let candidates =

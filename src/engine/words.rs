@@ -9,9 +9,11 @@ pub fn about<'a>(words: &'a [Word], rollout: &RolloutRecord) -> Vec<&'a Word> {
     let mut about: Vec<&Word> = words
         .iter()
         .filter(|word| match &word.scope {
-            Scope::Rollout(id) => *id == rollout.id,
+            Scope::Rollout(id) | Scope::Wave { rollout: id, .. } => *id == rollout.id,
             Scope::Environment => word.at >= rollout.created,
-            Scope::Cluster(_) | Scope::Tenant(_) | Scope::Release(_) => false,
+            Scope::Cluster(_) | Scope::Tenant(_) | Scope::Bundle { .. } | Scope::Release(_) => {
+                false
+            }
         })
         .collect();
     about.sort_by_key(|word| word.at);
@@ -31,6 +33,18 @@ pub fn event(word: &Word, state: &State) -> Option<What> {
     let (by, why) = (word.author.clone(), word.reason.clone());
     match (word.verb, state) {
         (Verb::Pause, State::Running) => Some(What::Paused { by, why }),
+        (Verb::Reject, State::Running) => match &word.scope {
+            Scope::Wave { wave, .. } => Some(What::Paused {
+                by,
+                why: format!("wave `{wave}` is rejected: {why}"),
+            }),
+            Scope::Environment
+            | Scope::Cluster(_)
+            | Scope::Tenant(_)
+            | Scope::Rollout(_)
+            | Scope::Bundle { .. }
+            | Scope::Release(_) => None,
+        },
         (Verb::Resume, State::Paused { .. }) => Some(What::Resumed { by, why }),
         (Verb::Supersede, State::Running | State::Paused { .. }) => {
             Some(What::Superseded { by: why })

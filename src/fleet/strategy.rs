@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::fleet::config::{Limit, LimitSet, StrategySpec, WaveRole, Window};
+use crate::fleet::config::{Limit, LimitSet, StrategySpec, WaveRole};
 use crate::fleet::finding::Finding;
 use crate::fleet::names::check_name;
 use crate::fleet::parts::Parts;
@@ -116,16 +116,13 @@ fn windows(strategy: &Read<StrategySpec>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, window) in strategy.spec().windows.iter().enumerate() {
         let at = |field: &str| strategy.place(&format!("/spec/windows/{index}/{field}"));
-        if jiff::tz::TimeZoneDatabase::bundled()
-            .get(&window.zone)
-            .is_err()
-        {
+        if window.time_zone().is_none() {
             findings.push(
                 Finding::error(at("zone"), format!("no time zone named `{}`", window.zone))
                     .hint("write a name of the IANA database: `Europe/Paris`, `UTC`".to_owned()),
             );
         }
-        if !has_real_times(window) {
+        if window.hours().is_none() {
             findings.push(
                 Finding::error(at("allow"), format!("`{}` is no window", window.allow)).hint(
                     "write days and hours: `Mon-Fri 08:00-19:00`, `Sat,Sun 10:00-12:00`".to_owned(),
@@ -134,22 +131,4 @@ fn windows(strategy: &Read<StrategySpec>) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// The schema has checked the shape; here are days and hours that exist.
-fn has_real_times(window: &Window) -> bool {
-    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    let Some((days, hours)) = window.allow.split_once(' ') else {
-        return false;
-    };
-    let minutes = |text: &str| {
-        let (hour, minute) = text.split_once(':')?;
-        let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
-        (minute < 60 && hour * 60 + minute <= 24 * 60).then_some(hour * 60 + minute)
-    };
-    let Some((Some(from), Some(to))) = hours.split_once('-').map(|(a, b)| (minutes(a), minutes(b)))
-    else {
-        return false;
-    };
-    from != to && days.split([',', '-']).all(|day| DAYS.contains(&day))
 }

@@ -30,9 +30,6 @@ pub fn all(parts: &Parts) -> Vec<Finding> {
         if strategy.spec().when.is_some() {
             findings.push(warning("when", strategy.place("/spec/when")));
         }
-        if !strategy.spec().windows.is_empty() {
-            findings.push(warning("windows", strategy.place("/spec/windows")));
-        }
     }
     for tenant in &parts.tenants {
         if tenant.spec().lifecycle == Lifecycle::Leaving {

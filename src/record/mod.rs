@@ -42,4 +42,4 @@ pub use rollout_object::{
 };
 pub use tenant::{Action, Entry, Good, Hold, TenantRecord};
 pub use tenant_object::{decode_tenant, encode_tenant};
-pub use word::{Scope, Standing, Verb, Word, decode_word, encode_word, standing};
+pub use word::{Scope, Standing, Verb, Word, decode_word, encode_word, last_words, standing};

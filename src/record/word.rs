@@ -1,10 +1,13 @@
 //! People's words: what someone asked of a rollout or the fleet, one immutable object each.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::UserError;
+use crate::manifest::Digest;
 
 use super::object::{Reader, Writer};
 
@@ -55,6 +58,16 @@ pub enum Scope {
     Cluster(String),
     Tenant(String),
     Rollout(String),
+    /// One wave of one rollout: an approval of it does not travel to another.
+    Wave {
+        rollout: String,
+        wave: String,
+    },
+    /// A tenant at the bundle that it would get: an approval of it is for no other bundle.
+    Bundle {
+        tenant: String,
+        digest: Digest,
+    },
     /// A commit.
     Release(String),
 }
@@ -92,14 +105,25 @@ pub fn decode_word(value: &Value) -> Result<Word, UserError> {
 
 /// Folds words into what stands at `now`: the last word on a scope wins, expired ones are silent.
 pub fn standing(words: &[Word], now: Timestamp) -> Standing {
-    let mut sorted: Vec<&Word> = words.iter().filter(|word| word.at <= now).collect();
+    let mut standing = fold(words.iter().filter(|word| word.at <= now));
+    for list in standing.lists() {
+        list.retain(|word| word.expires.is_none_or(|expires| now < expires));
+    }
+    standing
+}
+
+/// Folds words into the last one on each scope, whatever the clocks of those who said them, and also those that
+/// expire some time: who asks later still knows until when.
+pub fn last_words(words: &[Word]) -> Standing {
+    fold(words.iter())
+}
+
+fn fold<'a>(words: impl Iterator<Item = &'a Word>) -> Standing {
+    let mut sorted: Vec<&Word> = words.collect();
     sorted.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.verb.cmp(&b.verb)));
     let mut standing = Standing::default();
     for word in sorted {
         standing.hear(word);
-    }
-    for list in standing.lists() {
-        list.retain(|word| word.expires.is_none_or(|expires| now < expires));
     }
     standing
 }
@@ -142,6 +166,43 @@ impl Standing {
     }
 }
 
+impl Scope {
+    /// Whether a word on one is also about the other: of a tenant's bundles, one is approved at a time.
+    fn is_about(&self, other: &Self) -> bool {
+        match (self.tenant(), other.tenant()) {
+            (Some(tenant), Some(other)) => tenant == other,
+            (None, None) => self == other,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// The tenant, if it is about one.
+    pub fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::Tenant(tenant) | Self::Bundle { tenant, .. } => Some(tenant),
+            Self::Environment
+            | Self::Cluster(_)
+            | Self::Rollout(_)
+            | Self::Wave { .. }
+            | Self::Release(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("the whole environment"),
+            Self::Cluster(name) => write!(f, "cluster `{name}`"),
+            Self::Tenant(name) => write!(f, "tenant `{name}`"),
+            Self::Rollout(id) => write!(f, "rollout `{id}`"),
+            Self::Wave { rollout, wave } => write!(f, "wave `{wave}` of rollout `{rollout}`"),
+            Self::Bundle { tenant, digest } => write!(f, "tenant `{tenant}` at {}", digest.short()),
+            Self::Release(commit) => write!(f, "release `{commit}`"),
+        }
+    }
+}
+
 impl Verb {
     pub fn as_str(self) -> &'static str {
         match self {
@@ -167,5 +228,7 @@ fn replace(list: &mut Vec<Word>, word: &Word) {
 }
 
 fn take_back(list: &mut Vec<Word>, word: &Word) {
-    list.retain(|other| other.scope != word.scope || other.environment != word.environment);
+    let is_same =
+        |other: &Word| other.scope.is_about(&word.scope) && other.environment == word.environment;
+    list.retain(|other| !is_same(other));
 }

@@ -6,6 +6,7 @@
 
 mod absence;
 mod event;
+mod gates;
 mod limits;
 mod next;
 mod plan;
@@ -13,9 +14,11 @@ mod progress;
 mod stalled;
 mod strategy;
 mod tenant;
+mod window;
 
 pub use absence::{Absence, Absences};
 pub use event::{Event, Failure, What};
+pub use gates::{Approval, Gates, end_of_freeze, missing_approval, name_of_freeze};
 pub use limits::Scope;
 pub use next::{Frozen, Next, Wait, Whom};
 pub use plan::{Candidate, Excluded, Exclusion, Place, Plan, Planned, Wanted, Wave};
@@ -23,3 +26,4 @@ pub use progress::{Outcome, Progress, State, WaveProgress, WaveState};
 pub use stalled::{About, Conducted, HubSight, Needs, Sight, Stall};
 pub use strategy::{Role, Strategy};
 pub use tenant::{Failed, Health, Phase, Sample, TenantProgress};
+pub use window::{Door, Windows, opening_words};

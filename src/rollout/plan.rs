@@ -64,6 +64,9 @@ pub struct Wave {
     pub role: Role,
     pub soak: jiff::SignedDuration,
     pub on_breach: OnBreach,
+    /// Somebody must approve it before it starts.
+    #[serde(default)]
+    pub approval: bool,
     pub tenants: Vec<Planned>,
 }
 
@@ -114,6 +117,8 @@ pub enum Exclusion {
     NoWave,
     /// The release must not go forward here until a person clears it.
     Quarantined(String),
+    /// Left out when the rollout began, by the words of its record: whoever goes on with it knows no more.
+    AsRecorded(String),
 }
 
 impl Exclusion {
@@ -129,7 +134,8 @@ impl Exclusion {
             | Self::Claimed(_)
             | Self::RecordUnreadable(_)
             | Self::NoWave
-            | Self::Quarantined(_) => true,
+            | Self::Quarantined(_)
+            | Self::AsRecorded(_) => true,
         }
     }
 
@@ -146,6 +152,17 @@ impl Exclusion {
             Self::RecordUnreadable(why) => format!("record unreadable: {why}"),
             Self::NoWave => "matches no wave of the strategy".to_owned(),
             Self::Quarantined(why) => format!("quarantined: {why}"),
+            Self::AsRecorded(words) => words.clone(),
+        }
+    }
+}
+
+impl Candidate {
+    /// Whether there is nothing to do: zero writes.
+    pub fn runs_what_is_wanted(&self) -> bool {
+        match &self.wanted {
+            Wanted::Bundle(digest) => self.is_settled && self.current.as_ref() == Some(digest),
+            Wanted::NotRendered(_) => false,
         }
     }
 }
@@ -233,11 +250,12 @@ impl Plan {
 }
 
 fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
+    let is_unchanged = candidate.runs_what_is_wanted();
     let Candidate {
         place,
         wanted,
         current,
-        is_settled,
+        is_settled: _,
         last_good,
         kept_out,
     } = candidate;
@@ -248,17 +266,14 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
             reason,
         })
     };
-    let is_unchanged = |digest: &Digest| is_settled && current.as_ref() == Some(digest);
     match (kept_out, wanted) {
         // Who runs what is wanted needs no word about what would keep it from it.
-        (Some(Exclusion::Held(_) | Exclusion::NotAutomatic(_)), Wanted::Bundle(digest))
-            if is_unchanged(&digest) =>
-        {
+        (Some(Exclusion::Held(_) | Exclusion::NotAutomatic(_)), _) if is_unchanged => {
             exclude(Exclusion::Unchanged)
         }
         (Some(reason), _) => exclude(reason),
         (None, Wanted::NotRendered(mistake)) => exclude(Exclusion::NotRendered(mistake)),
-        (None, Wanted::Bundle(digest)) if is_unchanged(&digest) => exclude(Exclusion::Unchanged),
+        (None, Wanted::Bundle(_)) if is_unchanged => exclude(Exclusion::Unchanged),
         (None, Wanted::Bundle(digest)) => Ok(Planned {
             place,
             digest,
@@ -277,6 +292,11 @@ fn partition(
     if changing.len() <= strategy.spec.small as usize {
         return vec![one_wave(strategy, changing)];
     }
+    apart(strategy, changing, excluded)
+}
+
+/// Every tenant in the first wave that selects it and has room for it.
+fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Excluded>) -> Vec<Wave> {
     let total = changing.len();
     let mut left = changing;
     let mut waves = Vec::new();
@@ -296,14 +316,18 @@ fn partition(
     waves
 }
 
-/// The single wave of a small plan: as careful as the strategy's first.
+/// The single wave of a small plan: as careful as the strategy's first. If one of its tenants would be in a wave that
+/// needs an approval, it needs one.
 fn one_wave(strategy: &Strategy, tenants: Vec<Planned>) -> Wave {
     let first = strategy.spec.waves.first();
+    let waves = apart(strategy, tenants.clone(), &mut Vec::new());
+    let needs_approval = |wave: &Wave| wave.approval && !wave.tenants.is_empty();
     Wave {
         name: "all".to_owned(),
         role: Role::Canary,
         soak: first.map(|rule| rule.soak.to_signed()).unwrap_or_default(),
         on_breach: first.map_or(OnBreach::Rollback, |rule| rule.on_breach),
+        approval: waves.iter().any(needs_approval),
         tenants,
     }
 }
@@ -317,6 +341,7 @@ fn wave(rule: &config::Wave, tenants: Vec<Planned>) -> Wave {
         },
         soak: rule.soak.to_signed(),
         on_breach: rule.on_breach,
+        approval: rule.approval,
         tenants,
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::absence::Absences;
 use super::event::{Event, Failure, What};
+use super::gates::Gates;
 use super::plan::Plan;
 use super::tenant::{Failed, Phase, Sample, TenantProgress};
 use crate::fleet::config::OnBreach;
@@ -20,6 +21,8 @@ pub struct Progress {
     pub tenants: BTreeMap<String, TenantProgress>,
     /// When clusters did not answer.
     pub absences: Absences,
+    /// What people said last; it is heard, not folded from events.
+    pub gates: Gates,
 }
 
 /// What the rollout as a whole is doing.
@@ -104,6 +107,7 @@ impl Progress {
             waves: waves.collect(),
             tenants: tenants.collect(),
             absences: Absences::default(),
+            gates: Gates::default(),
         }
     }
 

@@ -6,6 +6,7 @@ mod conformance;
 mod diff;
 mod events;
 mod formats;
+mod gates;
 mod golden;
 mod health_command;
 mod health_conformance;

@@ -486,3 +486,20 @@ fn left_out(report: &Report) -> Vec<String> {
         .map(|excluded| format!("{}: {}", excluded.tenant, excluded.reason.words()))
         .collect()
 }
+
+#[test]
+fn a_rehearsal_waits_at_no_gate_and_says_which_a_rollout_has() {
+    let repository = Repository::new();
+    let gated = STRATEGY.replace("{name: rest,", "{name: rest, approval: true,")
+        + "  windows: [{allow: \"Sun 03:00-03:01\", zone: Europe/Paris}]\n";
+    repository.write("environments/test/strategy.yaml", &gated);
+    let (text, code) = repository.rehearsed(&[]);
+    assert_eq!(code, 0, "{text}");
+    // Lines are broken where they are too long.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let approval =
+        "wave `rest` is taken for approved: a rollout waits for `escale approve --wave rest`";
+    let window =
+        "it goes on at any hour: a rollout starts tenants in Sun 03:00-03:01 (Europe/Paris)";
+    assert!(text.contains(approval) && text.contains(window), "{text}");
+}

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::gates;
 use super::today::{From, Known, Today};
 use crate::cluster::{CallError, Item, Kind, Reader, Within};
 use crate::engine::{Bundles, Clusters, store};
@@ -126,6 +127,9 @@ impl Readers {
             reading.copy(hub, record::encode_rollout(&rollout, None));
         }
         for word in store::words(reader, environment).await? {
+            if gates::is_freeze(&word) {
+                continue;
+            }
             reading.moments.extend(moments_of_word(&word));
             reading.copy(hub, record::encode_word(&word));
         }

@@ -3,6 +3,7 @@
 mod copies;
 mod doom;
 mod faults;
+mod gates;
 mod kinds;
 mod live;
 mod outage;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::copies::{Copies, unordered};
 use super::doom::doomed;
 use super::faults::{Faults, storm};
+use super::gates;
 use super::outage::Outage;
 use super::pods::Pods;
 use super::report::{Ended, Report};
@@ -69,6 +70,7 @@ pub async fn rehearse(rehearsal: &Rehearsal<'_>, ui: &Ui) -> anyhow::Result<(Rep
     let began = copies.clock.now();
     let survey = engine::survey(&copies.clusters, &fleet.environment.name, began).await?;
     let plan = engine::plan(&rehearsal.order(rehearsal.bundles), &survey, began);
+    notes.extend(gates::notes(&rehearsal.strategy));
     notes.extend(rehearsal.pointless(&plan));
     let mut witness = Witness::new(ui, &copies.sims, &plan, Pods::of(&plan, today), began);
     witness.outages = rehearsal.outages(&plan);
@@ -116,7 +118,7 @@ impl Rehearsal<'_> {
             fleet: self.fleet,
             bundles,
             release: self.release.clone(),
-            strategy: self.strategy.clone(),
+            strategy: gates::opened(&self.strategy),
             selected: self.selected.clone(),
             who: Who {
                 name: "rehearsal".to_owned(),

@@ -10,6 +10,7 @@ mod limit;
 mod schema;
 mod strategy;
 mod tenant;
+mod window;
 
 pub use cluster::{ClusterRecords, ClusterSpec, Ingress};
 pub use duration::Duration;
@@ -21,9 +22,10 @@ pub use limit::{FailureLimits, FailureMode, Limit, LimitSet};
 pub use schema::{properties_at, schema_of};
 pub use strategy::{
     Brake, Limits, OnBreach, OnFailure, OnNewer, OnUnreachable, RollbackScope, RollbackStrategy,
-    StrategySpec, TenantStrategy, UnreachableThen, Wave, WaveRole, When, Window,
+    StrategySpec, TenantStrategy, UnreachableThen, Wave, WaveRole, When,
 };
 pub use tenant::{Lifecycle, PlatformSpec, TenantSpec, Tls, Updates};
+pub use window::{Hours, Window};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Duration;
 use super::limit::{FailureLimits, Limit, LimitSet};
+use super::window::Window;
 
 /// How a release is rolled out, named and written in git.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +25,7 @@ pub struct StrategySpec {
     pub rollback: RollbackStrategy,
     pub on_unreachable: OnUnreachable,
     pub on_newer: OnNewer,
-    /// When tenants may be started; rollbacks pass. Empty: always. Not yet acted on.
+    /// When tenants may be started; what is in flight settles, and rollbacks pass. Empty: always.
     pub windows: Vec<Window>,
     pub brake: Brake,
 }
@@ -146,6 +147,9 @@ pub struct Wave {
     pub soak: Duration,
     #[serde(default)]
     pub on_breach: OnBreach,
+    /// It starts only after `escale approve --wave NAME`, in each rollout anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approval: bool,
 }
 
 impl Wave {
@@ -159,6 +163,7 @@ impl Wave {
             spread: Vec::new(),
             soak: Duration::default(),
             on_breach: OnBreach::default(),
+            approval: false,
         }
     }
 }
@@ -255,19 +260,6 @@ pub enum OnNewer {
     Supersede,
     /// It is refused.
     Refuse,
-}
-
-/// A time in which tenants may be started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Window {
-    /// Days and hours: `Mon-Fri 08:00-19:00`.
-    #[schemars(regex(
-        pattern = r"^[A-Z][a-z]{2}(-[A-Z][a-z]{2})?(,[A-Z][a-z]{2}(-[A-Z][a-z]{2})?)* \d{2}:\d{2}-\d{2}:\d{2}$"
-    ))]
-    pub allow: String,
-    /// A zone of the IANA database: `Europe/Paris`.
-    pub zone: String,
 }
 
 /// What stops a plan before its first write, unless it is allowed by name.

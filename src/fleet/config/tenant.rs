@@ -54,9 +54,9 @@ pub enum Updates {
     /// With every rollout.
     #[default]
     Automatic,
-    /// Once somebody approved.
+    /// Once somebody approved what it would get.
     OnApproval,
-    /// Only when named.
+    /// When it is named, or once somebody approved.
     OnRequest,
 }
 

@@ -112,3 +112,40 @@ fn a_word_is_an_immutable_object_of_its_own() {
     assert_eq!(value["immutable"], true);
     assert_eq!(decode_word(&value).unwrap(), word);
 }
+
+#[test]
+fn of_a_tenant_one_bundle_is_approved_at_a_time_and_a_rejection_takes_it_back() {
+    let bundle = |tenant: &str, text: &str| Scope::Bundle {
+        tenant: tenant.to_owned(),
+        digest: digest(text),
+    };
+    let wave = |rollout: &str| Scope::Wave {
+        rollout: rollout.to_owned(),
+        wave: "rest".to_owned(),
+    };
+    let words = [
+        word(Verb::Approve, bundle("a", "one"), 1),
+        word(Verb::Approve, bundle("b", "one"), 1),
+        word(Verb::Approve, wave("r1"), 1),
+        word(Verb::Approve, bundle("a", "two"), 2),
+        word(Verb::Reject, Scope::Tenant("b".to_owned()), 3),
+        word(Verb::Reject, wave("r2"), 3),
+    ];
+    let last = last_words(&words);
+    assert_eq!(last.approvals, [words[2].clone(), words[3].clone()]);
+    assert_eq!(last.rejections, [words[4].clone(), words[5].clone()]);
+    let read = decode_word(&encode_word(&words[3])).unwrap();
+    assert_eq!(read, words[3]);
+}
+
+/// Whoever says so on a clock that is fast is heard all the same.
+#[test]
+fn last_words_know_no_time() {
+    let freeze = Word {
+        expires: Some(at(50)),
+        ..word(Verb::Freeze, Scope::Environment, 40)
+    };
+    assert_eq!(standing(std::slice::from_ref(&freeze), at(1)).freezes, []);
+    let last = last_words(std::slice::from_ref(&freeze));
+    assert_eq!(last.freezes, [freeze]);
+}

@@ -23,7 +23,7 @@ impl Look<'_> {
                     .iter()
                     .any(|breached| std::ptr::eq(*breached, wave));
                 let why = self.reason_to_go_back(progress, is_breached)?;
-                let decision = self.way_back(planned, why);
+                let decision = self.way_back(planned, &why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
                 let is_away = self.absence(planned).is_some();
                 (!writes || !is_away && slots::take(&mut slots, &mut [], at)).then_some(decision)
@@ -75,7 +75,7 @@ impl Look<'_> {
         }
     }
 
-    fn way_back(&self, planned: &Planned, why: String) -> What {
+    fn way_back(&self, planned: &Planned, why: &str) -> What {
         let tenant = planned.place.tenant.clone();
         let left = |reason: &str| What::TenantLeft {
             tenant: tenant.clone(),
@@ -84,14 +84,20 @@ impl Look<'_> {
         match (&self.progress.state, &planned.last_good) {
             (State::Aborting { .. }, _) => left("the rollout was aborted"),
             (State::RollingBack { .. }, Some(last_good)) if *last_good != planned.digest => {
-                What::TenantGoesBack { tenant, why }
+                What::TenantGoesBack {
+                    tenant,
+                    why: self.passing(planned, why),
+                }
             }
             (_, None) => left("first deployment: there is nothing to go back to"),
             (_, Some(last_good)) if *last_good == planned.digest => {
                 left("it already runs its last good")
             }
             (_, Some(_)) => match self.strategy().spec.tenant.on_failure {
-                OnFailure::Rollback => What::TenantGoesBack { tenant, why },
+                OnFailure::Rollback => What::TenantGoesBack {
+                    tenant: tenant.clone(),
+                    why: self.passing(planned, why),
+                },
                 OnFailure::Leave | OnFailure::Pause => left("`onFailure` leaves it as it is"),
             },
         }

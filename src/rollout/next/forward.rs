@@ -39,6 +39,9 @@ impl<'a> Look<'a> {
             .wave(&wave.name)
             .map_or(&WaveState::Pending, |wave| &wave.state);
         match state {
+            WaveState::Pending if self.shut(wave).is_whole => {
+                Next::Wait(self.wait_for_tenants(wave))
+            }
             WaveState::Pending => Next::Do(vec![What::WaveStarted {
                 wave: wave.name.clone(),
             }]),
@@ -95,7 +98,7 @@ impl<'a> Look<'a> {
     }
 
     fn starts(&self, wave: &Wave) -> Vec<What> {
-        if self.unwell_canary(wave).is_some() {
+        if self.unwell_canary(wave).is_some() || self.shut(wave).is_whole {
             return Vec::new();
         }
         let mut slots = vec![Slots::new(
@@ -114,6 +117,8 @@ impl<'a> Look<'a> {
             .filter(is_pending)
             .filter(answers)
             .filter_map(|(at, (_, planned, _))| match self.predecessor(planned) {
+                // Whoever waits at a gate takes nobody's place (I39).
+                Predecessor::Done if self.is_frozen(planned) => None,
                 Predecessor::Done => {
                     let available = if Self::can_be_missed(planned) {
                         available.as_mut_slice()
@@ -141,6 +146,9 @@ impl<'a> Look<'a> {
                 .wave(&wave.name)
                 .is_some_and(|wave| wave.state != WaveState::Pending)
         };
+        if let Some(why) = self.rejection(planned) {
+            return Predecessor::Failed(why);
+        }
         for name in &planned.place.after {
             let Some((wave, _)) = self.frozen.plan.find(name) else {
                 continue;
@@ -217,6 +225,7 @@ impl<'a> Look<'a> {
             0,
             format!("wave `{}` to soak until {}", wave.name, clock_time(until)),
         );
+        on.extend(self.unapproved_next(wave));
         Next::Wait(Wait {
             // A time that has passed wakes nobody: what is left to wait for is being seen.
             until: (self.now < until).then_some(until),

@@ -9,6 +9,7 @@ mod away;
 mod back;
 mod budgets;
 mod forward;
+mod gates;
 mod left_off;
 mod settle;
 mod slots;
@@ -22,6 +23,7 @@ use super::plan::{Plan, Planned, Wave};
 use super::progress::{Outcome, Progress, State};
 use super::strategy::Strategy;
 use super::tenant::TenantProgress;
+use super::window::Windows;
 
 /// What never changes during a rollout.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,7 @@ pub struct Frozen {
     within: Vec<Vec<usize>>,
     /// In the order of names: where a tenant stands in the plan.
     by_name: Vec<usize>,
+    windows: Windows,
 }
 
 /// What the engine is told to do.
@@ -89,6 +92,7 @@ impl Frozen {
         let mut by_name: Vec<usize> = (0..names.len()).collect();
         by_name.sort_by_key(|at| names[*at]);
         Self {
+            windows: Windows::new(&strategy.spec.windows),
             plan,
             strategy,
             scopes,

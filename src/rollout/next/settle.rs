@@ -79,10 +79,17 @@ impl Look<'_> {
                 .map(|tenant| format!("canary `{tenant}` to be seen healthy again")),
         );
         on.extend(self.away_words());
+        let shut = self.shut(wave);
+        let whom = if on.is_empty() && !shut.on.is_empty() {
+            shut.whom()
+        } else {
+            Whom::Tenants
+        };
+        on.extend(shut.on);
         Wait {
-            until: self.next_deadline(),
+            until: self.next_deadline().into_iter().chain(shut.until).min(),
             on,
-            whom: Whom::Tenants,
+            whom,
         }
     }
 

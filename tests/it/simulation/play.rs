@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use escale::engine::{self, Carried, Ending, Heard, Stop, World, holds, store};
 use escale::error::{Exit, exit_code};
-use escale::record::{Hold, Scope, Verb, Word};
+use escale::record::{Hold, Scope, Verb, WaveRecord, WaveState, Word, decode_rollout};
 use escale::rollout::Outcome;
 use escale::sim::{Behaviour, Fault, RequestFaults, Rule};
 use futures::future::join_all;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::rules::Rules;
 use super::script::{Act, Edit, Quality, Saying, Script};
@@ -29,12 +29,17 @@ pub struct Played {
 pub fn play(script: &Script) -> Played {
     in_virtual_time(async {
         let stage = Stage::of(script);
-        stage.begin().await;
         let acts = script.acts.iter().cloned().enumerate();
         let acts = acts.map(|(number, (at, act))| stage.act(number, at, act));
         tokio::select! {
             biased;
+            () = stage.keep_approving() => unreachable!("it never ends"),
+            () = stage.begin() => {}
+        }
+        tokio::select! {
+            biased;
             () = stage.keep_sampling() => unreachable!("it never ends"),
+            () = stage.keep_approving() => unreachable!("it never ends"),
             () = async {
                 join_all(acts).await;
                 stage.mend_and_rest().await;
@@ -310,7 +315,7 @@ impl Stage {
         let stored = holds::hold(&cluster, tenant, &hold).await;
         match stored {
             Ok(stored) if stored.value.claim.is_none() => {
-                self.rules().hold(tenant, jiff::Timestamp::MAX);
+                self.rules().hold(tenant, Timestamp::MAX);
             }
             Ok(_) => self.say("held while somebody writes"),
             Err(error) => self.say(&format!("not held: {error}")),
@@ -333,12 +338,59 @@ impl Stage {
     }
 
     async fn speak(&self, saying: Saying) {
+        let over = |cluster: Option<&str>| match cluster {
+            Some(name) => Scope::Cluster(name.to_owned()),
+            None => Scope::Environment,
+        };
         let (verb, scope) = match saying {
             Saying::Pause => (Verb::Pause, Scope::Environment),
             Saying::Resume => (Verb::Resume, Scope::Environment),
             Saying::Abort => (Verb::Abort, Scope::Environment),
             Saying::Clear(release) => (Verb::Clear, Scope::Release(commit(release))),
+            Saying::Freeze(cluster, _) => (Verb::Freeze, over(cluster)),
+            Saying::Thaw(cluster) => (Verb::Thaw, over(cluster)),
         };
+        let expires = match saying {
+            Saying::Freeze(_, seconds) => {
+                Some(self.scene.clock.now() + SignedDuration::from_secs(seconds))
+            }
+            Saying::Thaw(cluster) => {
+                self.rules().gates.thaw(cluster);
+                None
+            }
+            Saying::Pause | Saying::Resume | Saying::Abort | Saying::Clear(_) => None,
+        };
+        let is_heard = self.utter(verb, scope, expires).await;
+        if let (true, Saying::Freeze(cluster, _), Some(until)) = (is_heard, saying, expires) {
+            let now = self.scene.clock.now();
+            self.rules().gates.freeze(cluster, now, until);
+        }
+    }
+
+    /// Somebody who approves of everything, and looks every now and then.
+    async fn keep_approving(&self) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            let hub = self.scene.sims["hub"].objects("configmaps").into_iter();
+            let rollouts = hub.filter_map(|object| decode_rollout(&object).ok());
+            let open = rollouts.map(|stored| stored.value).find(|rollout| {
+                let waits =
+                    |wave: &WaveRecord| wave.name == "rest" && wave.state == WaveState::Waiting;
+                rollout.state.is_open() && rollout.waves.iter().any(waits)
+            });
+            if let Some(rollout) = open.filter(|_| self.script.knobs.gates.approval) {
+                self.rules().gates.approve(&rollout.id);
+                let scope = Scope::Wave {
+                    rollout: rollout.id,
+                    wave: "rest".to_owned(),
+                };
+                self.utter(Verb::Approve, scope, None).await;
+            }
+        }
+    }
+
+    /// Whether the hub has it.
+    async fn utter(&self, verb: Verb, scope: Scope, expires: Option<Timestamp>) -> bool {
         let word = Word {
             verb,
             environment: "test".to_owned(),
@@ -346,12 +398,14 @@ impl Stage {
             author: "ben".to_owned(),
             reason: "a simulation".to_owned(),
             at: self.scene.clock.now(),
-            expires: None,
+            expires,
         };
         let hub = self.scene.clusters.hub().expect("there is a hub").writer();
-        if let Err(error) = store::say(&hub, &word).await {
+        let said = store::say(&hub, &word).await;
+        if let Err(error) = &said {
             self.say(&format!("not heard: {error}"));
         }
+        said.is_ok()
     }
 
     fn edit(&self, tenant: &str, what: Edit) {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use escale::manifest::Digest;
 use escale::record::decode_rollout;
-use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, Role, What};
+use escale::rollout::{Event, Frozen, Outcome, Phase, Planned, Progress, Role, Wave, What};
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
+use super::gates::Heard;
 use super::once::Once;
 use super::script::Script;
 use super::truth::Truth;
@@ -35,6 +36,8 @@ pub struct Rules {
     once: Once,
     /// What a process called healthy, and was not, by tenant.
     doubts: BTreeMap<(String, String), String>,
+    /// What people said about gates.
+    pub gates: Heard,
     /// Tenants that somebody keeps where they are, and at what.
     held: BTreeMap<String, (String, Timestamp)>,
     /// When they were let go last.
@@ -66,6 +69,7 @@ impl Rules {
             rollouts: BTreeMap::new(),
             once: Once::default(),
             doubts: BTreeMap::new(),
+            gates: Heard::default(),
             held: BTreeMap::new(),
             let_go: BTreeMap::new(),
         }
@@ -259,9 +263,10 @@ impl Rules {
         if let Some(why) = stopped.and_then(|seen| seen.stopped) {
             self.breaks(now, "I06", &format!("`{tenant}` starts though {why}"));
         }
-        let Some((wave, _)) = frozen.plan.find(tenant) else {
+        let Some((wave, planned)) = frozen.plan.find(tenant) else {
             return;
         };
+        self.passes_gates(now, rollout, (wave, planned));
         let earlier: Vec<_> = frozen
             .plan
             .waves
@@ -308,6 +313,20 @@ impl Rules {
                     );
                 }
             }
+        }
+    }
+
+    /// A tenant of a rollout is started only when no gate is closed for it.
+    fn passes_gates(&mut self, now: Timestamp, rollout: &str, (wave, planned): (&Wave, &Planned)) {
+        let place = (planned.place.cluster.as_str(), wave.name.as_str());
+        let knobs = &self.script.knobs.gates;
+        let objection = self.gates.objection(knobs, rollout, place, now);
+        let hears_at_once = !self.script.has_faults_of_the_hub();
+        if let Some((rule, why)) = objection.filter(|_| !rollout.is_empty())
+            && (rule != "I41" || hears_at_once)
+        {
+            let tenant = &planned.place.tenant;
+            self.breaks(now, rule, &format!("`{tenant}` starts {why}"));
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::dice::Dice;
+use super::gates::Gates;
 
 pub const TENANTS: [&str; 6] = ["t0", "t1", "t2", "t3", "t4", "t5"];
 const CLUSTERS: [&str; 3] = ["east", "hub", "west"];
@@ -33,6 +34,7 @@ pub struct Knobs {
     pub on_newer: &'static str,
     /// Seconds, and what then.
     pub unreachable: (u64, &'static str),
+    pub gates: Gates,
 }
 
 /// How the pods of a release behave.
@@ -85,6 +87,9 @@ pub enum Saying {
     Resume,
     Abort,
     Clear(usize),
+    /// Of a cluster or everything, for so many seconds.
+    Freeze(Option<&'static str>, i64),
+    Thaw(Option<&'static str>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +113,15 @@ impl Script {
         }
         for _ in 0..dice.one_of(&[0, 1, 2, 3, 5, 8]) {
             acts.push((dice.within(WITHIN), Act::roll(&mut dice, releases.len())));
+        }
+        // With dice of their own, so that the rest of a seed is what it was before there were gates.
+        let mut dice = Dice::of(!seed);
+        let knobs = Knobs {
+            gates: Gates::roll(&mut dice),
+            ..knobs
+        };
+        for _ in 0..dice.one_of(&[0, 0, 1, 2]) {
+            acts.push((dice.within(WITHIN), Act::Say(Saying::of_freezes(&mut dice))));
         }
         acts.sort_by_key(|(at, _)| *at);
         Self {
@@ -157,6 +171,14 @@ impl Script {
         }
     }
 
+    /// Whether the hub may not answer at some time, so that words are heard late.
+    pub fn has_faults_of_the_hub(&self) -> bool {
+        self.acts.iter().any(|(_, act)| match act {
+            Act::Unreachable { cluster, .. } | Act::Storm { cluster, .. } => *cluster == "hub",
+            _ => false,
+        })
+    }
+
     /// Whether anything stands between us and the clusters at some time.
     pub fn has_faults(&self) -> bool {
         let is_fault = |act: &Act| matches!(act, Act::Unreachable { .. } | Act::Storm { .. });
@@ -174,7 +196,9 @@ impl Script {
             mode,
             on_newer,
             unreachable: (patience, then),
+            gates,
         } = &self.knobs;
+        let (windows, approval) = (gates.windows(), gates.approval);
         format!(
             "
 apiVersion: escale.dev/v1alpha1
@@ -188,10 +212,11 @@ spec:
     maxFailures: {{all: {failures}, cluster: 100%, mode: {mode}}}
   waves:
     - {{name: canary, role: canary, select: {{ring: canary}}, soak: {canary_soak}s, onBreach: rollback}}
-    - {{name: rest, soak: {soak}s, onBreach: {on_breach}}}
+    - {{name: rest, approval: {approval}, soak: {soak}s, onBreach: {on_breach}}}
   rollback: {{maxConcurrency: {{all: 100%}}, scope: {scope}}}
   onNewer: {on_newer}
   onUnreachable: {{deadline: {patience}s, then: {then}}}
+  {windows}
   brake: {{deletes: 50, ofTenant: 90%, ofTenants: 100%}}
 "
         )
@@ -213,6 +238,7 @@ impl Knobs {
                 dice.one_of(&[20, 90, 300, 900]),
                 dice.one_of(&["defer", "defer", "fail"]),
             ),
+            gates: Gates::default(),
         }
     }
 }
@@ -226,6 +252,17 @@ impl Quality {
             2 => Self::Bad(bad),
             3 => Self::BadFor(dice.one_of(&TENANTS), bad),
             _ => Self::Dies(dice.one_of(&[3, 10, 20, 45, 100])),
+        }
+    }
+}
+
+impl Saying {
+    fn of_freezes(dice: &mut Dice) -> Self {
+        let scope = dice.one_of(&[None, Some("east"), Some("west")]);
+        if dice.percent(75) {
+            Self::Freeze(scope, dice.one_of(&[10, 60, 300]))
+        } else {
+            Self::Thaw(scope)
         }
     }
 }

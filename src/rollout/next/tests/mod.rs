@@ -4,6 +4,7 @@ mod available;
 mod away;
 mod budgets;
 mod evidence;
+mod gates;
 mod left_off;
 mod script;
 
