@@ -59,6 +59,32 @@ impl Audit {
         first
     }
 
+    /// How often a pod was made in a namespace, by whichever controller.
+    pub fn pods_made_in(&self, namespace: &str) -> usize {
+        let requests = self.requests();
+        let made = requests.iter().filter(|request| {
+            request["verb"] == "create" && is_about(request, "pods") && is_in(request, namespace)
+        });
+        made.filter(|request| request["responseStatus"]["code"] == 201)
+            .count()
+    }
+
+    /// The epoch of each write to a workload of a namespace that was accepted, in their order: each process that writes to
+    /// a tenant does so under a claim, whose epoch is one more than that of the claim before.
+    pub fn epochs_in(&self, namespace: &str) -> Vec<u64> {
+        let requests = self.requests();
+        let writes = requests.iter().filter(|request| {
+            is_change(request) && is_about(request, "deployments") && is_in(request, namespace)
+        });
+        let accepted =
+            writes.filter(|request| request["responseStatus"]["code"].as_u64() < Some(300));
+        let mut epochs: Vec<(Option<i64>, u64)> = accepted
+            .filter_map(|request| Some((time(request), epoch(request)?)))
+            .collect();
+        epochs.sort_by_key(|(at, _)| *at);
+        epochs.into_iter().map(|(_, epoch)| epoch).collect()
+    }
+
     fn requests(&self) -> Vec<Value> {
         let text = fs::read(&self.log).expect("the API server keeps an audit log");
         let new = String::from_utf8_lossy(&text[self.already..]).into_owned();
@@ -71,6 +97,21 @@ impl Audit {
 fn time(request: &Value) -> Option<i64> {
     let at: jiff::Timestamp = request["stageTimestamp"].as_str()?.parse().ok()?;
     Some(at.as_microsecond())
+}
+
+/// Of an object itself, not of its status or scale.
+fn is_about(request: &Value, resource: &str) -> bool {
+    let object = &request["objectRef"];
+    object["resource"] == resource && object["subresource"].is_null()
+}
+
+fn is_in(request: &Value, namespace: &str) -> bool {
+    request["objectRef"]["namespace"] == namespace
+}
+
+fn epoch(request: &Value) -> Option<u64> {
+    let annotations = &request["requestObject"]["metadata"]["annotations"];
+    annotations["escale.dev/epoch"].as_str()?.parse().ok()
 }
 
 fn is_change(request: &Value) -> bool {

@@ -1,9 +1,9 @@
 //! The real binary, as a person or a CI job runs it.
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::clusters;
@@ -26,7 +26,7 @@ pub fn escale_with(kubeconfig: &Path, folder: &Path, arguments: &[&str]) -> Told
 }
 
 pub fn rollout(fleet: &Fleet) -> Told {
-    escale(fleet.folder(), &["rollout", "-e", "production"])
+    escale(fleet.folder(), &["rollout", "-e", fleet.environment()])
 }
 
 /// `what` are the tenant and whatever else the command is given.
@@ -37,25 +37,64 @@ pub fn rollback(folder: &Path, what: &[&str]) -> Told {
 
 /// Starts a rollout and kills it without warning, a while after it said `word`.
 pub fn killed_rollout(fleet: &Fleet, word: &str, after: Duration) {
-    let mut child = command(
-        &clusters::kubeconfig(),
-        fleet.folder(),
-        &["rollout", "-e", "production"],
-    )
-    .stderr(Stdio::piped())
-    .stdout(Stdio::null())
-    .spawn()
-    .expect("escale starts");
-    let mut talk = BufReader::new(child.stderr.take().expect("stderr is piped"));
-    let mut said = String::new();
-    while !said.contains(word) {
-        let read = talk.read_line(&mut said).expect("escale speaks UTF-8");
-        assert!(read > 0, "it never said `{word}`:\n{said}");
+    let mut rollout = Running::rollout(fleet);
+    rollout.wait_for(word);
+    assert!(rollout.is_killed_after(after), "it ended before");
+}
+
+/// A rollout in a process of its own.
+pub struct Running {
+    child: Child,
+    talk: BufReader<ChildStderr>,
+    said: String,
+}
+
+impl Running {
+    pub fn rollout(fleet: &Fleet) -> Self {
+        Self::rollout_with(fleet, &[])
     }
-    std::thread::sleep(after);
-    child.kill().expect("it still runs");
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.code(), None, "it ended before it was killed");
+
+    pub fn rollout_with(fleet: &Fleet, more: &[&str]) -> Self {
+        let arguments = [&["rollout", "-e", fleet.environment()], more].concat();
+        let mut child = command(&clusters::kubeconfig(), fleet.folder(), &arguments)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("escale starts");
+        let talk = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let said = String::new();
+        Self { child, talk, said }
+    }
+
+    /// Returns when it has said a word; fails the test if it ends without.
+    pub fn wait_for(&mut self, word: &str) {
+        while !self.said.contains(word) {
+            let said = &mut self.said;
+            let read = self.talk.read_line(said).expect("escale speaks UTF-8");
+            assert!(read > 0, "it never said `{word}`:\n{said}");
+        }
+    }
+
+    /// Whether it was still running when it was killed without warning. What it says meanwhile must fit into a pipe.
+    pub fn is_killed_after(mut self, time: Duration) -> bool {
+        std::thread::sleep(time);
+        self.child.kill().expect("a child can be killed");
+        let status = self.child.wait().expect("it ends");
+        status.code().is_none()
+    }
+
+    /// Waits for its end.
+    pub fn told(mut self) -> Told {
+        self.talk
+            .read_to_string(&mut self.said)
+            .expect("escale speaks UTF-8");
+        let status = self.child.wait().expect("it ends");
+        Told {
+            code: status.code(),
+            data: String::new(),
+            talk: self.said,
+        }
+    }
 }
 
 fn command(kubeconfig: &Path, folder: &Path, arguments: &[&str]) -> Command {

@@ -18,7 +18,7 @@ const HASTY: &str = "
     - {name: rest, soak: 0s, onBreach: pause}
 ";
 /// As `normal` in the repository, at the pace of a test; its waves come last.
-const STRATEGY: &str = "\
+pub const STRATEGY: &str = "\
 apiVersion: escale.dev/v1alpha1
 kind: Strategy
 metadata: {name: normal}
@@ -34,6 +34,7 @@ spec:
 
 pub struct Fleet {
     folder: TempDir,
+    environment: String,
 }
 
 impl Fleet {
@@ -48,18 +49,37 @@ impl Fleet {
     }
 
     fn with_waves(waves: &str) -> Self {
-        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let fleet = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
+        let fleet = Self::without_files("production");
         for part in ["environments", "templates"] {
-            copy(&project.join(part), &fleet.folder.path().join(part));
+            fleet.take(part, part);
         }
         let strategy = format!("{STRATEGY}{waves}");
         fleet.write("environments/production/strategy.yaml", &strategy);
-        fleet.git(&["init", "--quiet", "--initial-branch", "main"]);
-        fleet.commit("The fleet");
+        fleet.begin();
         fleet
+    }
+
+    pub fn without_files(environment: &str) -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            environment: environment.to_owned(),
+        }
+    }
+
+    /// Copies a folder of this repository.
+    pub fn take(&self, from: &str, to: &str) {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        copy(&project.join(from), &self.folder.path().join(to));
+    }
+
+    /// Makes its files the first commit.
+    pub fn begin(&self) {
+        self.git(&["init", "--quiet", "--initial-branch", "main"]);
+        self.commit("The fleet");
+    }
+
+    pub fn environment(&self) -> &str {
+        &self.environment
     }
 
     pub fn folder(&self) -> &Path {
@@ -72,7 +92,10 @@ impl Fleet {
     }
 
     pub fn write(&self, file: &str, text: &str) {
-        fs::write(self.folder.path().join(file), text).expect("the fleet can be written");
+        let path = self.folder.path().join(file);
+        let folder = path.parent().expect("a file is in a folder");
+        fs::create_dir_all(folder).expect("folders can be made");
+        fs::write(path, text).expect("the fleet can be written");
     }
 
     /// Gives a component another tag: what a release changes, and all that it changes.
@@ -81,15 +104,15 @@ impl Fleet {
     }
 
     pub fn release_that(&self, component: &str, tag: &str, message: &str) -> String {
-        const VERSIONS: &str = "environments/production/versions.yaml";
+        let file = format!("environments/{}/versions.yaml", self.environment);
         let line_of = |line: &&str| line.trim_start().starts_with(&format!("{component}:"));
-        let versions = self.read(VERSIONS);
+        let versions = self.read(&file);
         let line = versions
             .lines()
             .find(line_of)
             .expect("a component of the fleet");
         let (image, _) = line.rsplit_once(':').expect("an image has a tag");
-        self.write(VERSIONS, &versions.replace(line, &format!("{image}:{tag}")));
+        self.write(&file, &versions.replace(line, &format!("{image}:{tag}")));
         self.commit(message)
     }
 

@@ -10,6 +10,7 @@ use crate::audit::Audit;
 use crate::binary::{Told, escale, killed_rollout, rollback, rollout};
 use crate::clusters::{CLUSTERS, HUB, controlplane, forget, kubectl};
 use crate::fleet::Fleet;
+use crate::records::open_claims;
 use crate::seen::{different_tags, tags};
 
 const OPALE: &str = "jp-vault-opale";
@@ -139,29 +140,6 @@ impl Drop for HubOff {
     fn drop(&mut self) {
         controlplane(&["start", HUB]);
     }
-}
-
-/// Tenants whose records have a claim.
-fn open_claims() -> BTreeSet<String> {
-    let lines = CLUSTERS.map(|cluster| {
-        let template = r#"{range .items[*]}{.metadata.name} {.data.claim}{"\n"}{end}"#;
-        kubectl(
-            cluster,
-            &[
-                "-n",
-                "escale-system",
-                "get",
-                "configmaps",
-                "-l",
-                "escale.dev/record=tenant",
-                "-o",
-                &format!("jsonpath={template}"),
-            ],
-        )
-    });
-    let lines = lines.iter().flat_map(|text| text.lines());
-    let open = lines.filter(|line| !line.trim().is_empty() && !line.ends_with(" null"));
-    open.map(str::to_owned).collect()
 }
 
 fn running(tag: &str) -> BTreeSet<String> {

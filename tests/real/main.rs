@@ -7,9 +7,12 @@ mod conformance;
 mod end_to_end;
 mod fleet;
 mod hard_days;
+mod kills;
 mod mistakes;
+mod records;
 mod rendered;
 mod rights;
 mod seen;
+mod sites;
 #[path = "../conformance/mod.rs"]
 mod story;

@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clusters::{CLUSTERS, kubectl};
 
-const IMAGE: &str = "registry.example.com/platform/web";
+/// What the tenants of [`Sites`](crate::sites::Sites) run.
+pub const COMPONENT: &str = "site";
 
 /// The tag of `web` in each tenant's namespace, as the pods of it that are ready say.
 pub fn tags() -> BTreeMap<String, String> {
+    tags_of("web")
+}
+
+pub fn tags_of(component: &str) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     for cluster in CLUSTERS {
-        for (namespace, image) in images_of_ready_pods(cluster) {
+        for (namespace, image) in images_of_ready_pods(cluster, component) {
             let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned();
             let other = tags.insert(namespace.clone(), tag.clone());
             assert!(
@@ -26,7 +31,7 @@ pub fn different_tags() -> BTreeSet<String> {
     tags().into_values().collect()
 }
 
-fn images_of_ready_pods(cluster: &str) -> Vec<(String, String)> {
+fn images_of_ready_pods(cluster: &str, component: &str) -> Vec<(String, String)> {
     let text = kubectl(
         cluster,
         &[
@@ -34,7 +39,7 @@ fn images_of_ready_pods(cluster: &str) -> Vec<(String, String)> {
             "pods",
             "-A",
             "-l",
-            "app.kubernetes.io/name=web",
+            &format!("app.kubernetes.io/name={component}"),
             "-o",
             "json",
         ],
@@ -42,7 +47,12 @@ fn images_of_ready_pods(cluster: &str) -> Vec<(String, String)> {
     let list: serde_json::Value = serde_json::from_str(&text).expect("kubectl prints JSON");
     let pods = list["items"].as_array().expect("a list").iter();
     pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod))
-        .map(|pod| (text_of(&pod["metadata"]["namespace"]), web_image(pod)))
+        .map(|pod| {
+            (
+                text_of(&pod["metadata"]["namespace"]),
+                image_of(pod, component),
+            )
+        })
         .collect()
 }
 
@@ -53,7 +63,8 @@ fn is_ready(pod: &serde_json::Value) -> bool {
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
-fn web_image(pod: &serde_json::Value) -> String {
+fn image_of(pod: &serde_json::Value, component: &str) -> String {
+    let ours = format!("registry.example.com/platform/{component}:");
     let containers = pod["spec"]["containers"]
         .as_array()
         .expect("a pod has containers");
@@ -62,7 +73,7 @@ fn web_image(pod: &serde_json::Value) -> String {
         .map(|container| text_of(&container["image"]));
     images
         .into_iter()
-        .find(|image| image.starts_with(IMAGE))
+        .find(|image| image.starts_with(&ours))
         .expect("a container of ours")
 }
 

@@ -1,0 +1,130 @@
+//! A fleet of a few small tenants in an environment of its own: its rollouts take seconds, and several of them can be
+//! under way at once without meeting each other.
+
+use std::collections::BTreeMap;
+
+use crate::fleet::{Fleet, STRATEGY};
+use crate::seen::{COMPONENT, tags_of};
+
+/// What the tenants of such a fleet are made of.
+const TEMPLATE: &str = r"
+apiVersion: v1
+kind: Namespace
+metadata: {name: {{ tenant.namespace }}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: site, namespace: {{ tenant.namespace }}}
+spec:
+  selector: {app.kubernetes.io/name: site}
+  ports: [{name: http, port: 80, protocol: TCP}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: site, namespace: {{ tenant.namespace }}, labels: {app.kubernetes.io/name: site}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app.kubernetes.io/name: site}}
+  template:
+    metadata: {labels: {app.kubernetes.io/name: site}}
+    spec:
+      containers:
+        - {name: site, image: {{ versions.site }}, ports: [{name: http, containerPort: 80, protocol: TCP}]}
+{%- for number in range(values.pages) %}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: page-{{ number }}, namespace: {{ tenant.namespace }}}
+data: {text: {{ versions.site | tojson }}}
+{%- endfor %}
+";
+
+/// Every change is looked at on one tenant first.
+const WAVES: &str = "
+    - {name: canary, role: canary, select: {ring: canary}, soak: 1s, onBreach: rollback}
+    - {name: rest, soak: 1s, onBreach: pause}
+";
+
+pub struct Sites<'a> {
+    pub environment: &'a str,
+    /// The cluster of each tenant; the first is the canary.
+    pub on: &'a [&'a str],
+    /// How many objects of a tenant a release changes besides its workload.
+    pub pages: usize,
+    /// More of the strategy, by which it differs from that of other tests: a line of YAML.
+    pub strategy: &'a str,
+}
+
+impl Sites<'_> {
+    /// Its first commit.
+    pub fn fleet(&self) -> Fleet {
+        let fleet = Fleet::without_files(self.environment);
+        fleet.write("templates/site/site.yaml.j2", TEMPLATE);
+        let clusters = format!("environments/{}/clusters", self.environment);
+        fleet.take("environments/production/clusters", &clusters);
+        self.write(&fleet, "environment", &self.environment_file());
+        self.write(&fleet, "versions", &self.versions_file());
+        let line = self.strategy;
+        let strategy = STRATEGY.replace("  brake:", &format!("  {line}\n  brake:"));
+        self.write(&fleet, "strategy", &format!("{strategy}{WAVES}"));
+        for (number, cluster) in self.on.iter().enumerate() {
+            let tenant = format!("tenants/{}", self.tenant(number));
+            self.write(&fleet, &tenant, &self.tenant_file(number, cluster));
+        }
+        fleet.begin();
+        fleet
+    }
+
+    /// The name of a tenant, and of its namespace.
+    pub fn tenant(&self, number: usize) -> String {
+        format!("{}-{number}", self.environment)
+    }
+
+    /// The tag that each tenant of the fleet runs, as its pods say.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        let tags = tags_of(COMPONENT);
+        let own = |namespace: &String| (0..self.on.len()).any(|one| self.tenant(one) == *namespace);
+        tags.into_iter().filter(|(name, _)| own(name)).collect()
+    }
+
+    /// What [`tags`](Self::tags) are when all tenants run one.
+    pub fn all_run(&self, tag: &str) -> BTreeMap<String, String> {
+        let numbers = 0..self.on.len();
+        numbers
+            .map(|one| (self.tenant(one), tag.to_owned()))
+            .collect()
+    }
+
+    fn write(&self, fleet: &Fleet, file: &str, text: &str) {
+        fleet.write(
+            &format!("environments/{}/{file}.yaml", self.environment),
+            text,
+        );
+    }
+
+    fn environment_file(&self) -> String {
+        format!(
+            "apiVersion: escale.dev/v1alpha1\nkind: Environment\nmetadata: {{name: {}}}\nspec:\n  \
+             source: {{branch: main}}\n  records: {{hub: tools-par, keep: {{releases: 20, days: 7}}}}\n  \
+             defaults: {{bundle: site, updates: automatic, values: {{pages: {}}}}}\n",
+            self.environment, self.pages
+        )
+    }
+
+    fn versions_file(&self) -> String {
+        format!(
+            "apiVersion: escale.dev/v1alpha1\nkind: Versions\nmetadata: {{name: {}}}\nspec:\n  \
+             site: registry.example.com/platform/site:1.0.0\n",
+            self.environment
+        )
+    }
+
+    fn tenant_file(&self, number: usize, cluster: &str) -> String {
+        let ring = if number == 0 { "canary" } else { "rest" };
+        format!(
+            "apiVersion: escale.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {}, labels: {{ring: {ring}}}}}\n\
+             spec: {{cluster: {cluster}}}\n",
+            self.tenant(number)
+        )
+    }
+}
