@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::clusters::controlplane;
 
+const DEPLOYER: &str = "system:serviceaccount:escale-system:escale-deployer";
+
 /// The audit log of one cluster, from now on.
 pub struct Audit {
     log: PathBuf,
@@ -85,6 +87,15 @@ impl Audit {
         epochs.into_iter().map(|(_, epoch)| epoch).collect()
     }
 
+    /// How often the deployer was turned away because too much was asked at once.
+    pub fn turned_away(&self) -> usize {
+        let requests = self.requests();
+        let away = requests.iter().filter(|request| {
+            request["user"]["username"] == DEPLOYER && request["responseStatus"]["code"] == 429
+        });
+        away.count()
+    }
+
     fn requests(&self) -> Vec<Value> {
         let text = fs::read(&self.log).expect("the API server keeps an audit log");
         let new = String::from_utf8_lossy(&text[self.already..]).into_owned();
@@ -123,7 +134,6 @@ fn is_dry_run(request: &Value) -> bool {
 }
 
 fn is_write(request: &Value) -> bool {
-    const DEPLOYER: &str = "system:serviceaccount:escale-system:escale-deployer";
     let verb = request["verb"].as_str().unwrap_or_default();
     let changes = ["create", "update", "patch", "delete", "deletecollection"].contains(&verb);
     changes && request["user"]["username"] == DEPLOYER

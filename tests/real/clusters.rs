@@ -65,6 +65,40 @@ pub fn controlplane(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("the script prints UTF-8")
 }
 
+/// What is wrong with a cluster for as long as this is there.
+pub struct Trouble<'a> {
+    cluster: &'a str,
+    mend: &'a str,
+}
+
+impl<'a> Trouble<'a> {
+    /// It is not there.
+    pub fn stopped(cluster: &'a str) -> Self {
+        Self::made("stop", cluster, "start")
+    }
+
+    /// It takes connections, and says nothing.
+    pub fn paused(cluster: &'a str) -> Self {
+        Self::made("pause", cluster, "resume")
+    }
+
+    /// It answers one request at a time, and turns others away.
+    pub fn narrow(cluster: &'a str) -> Self {
+        Self::made("narrow", cluster, "widen")
+    }
+
+    fn made(command: &str, cluster: &'a str, mend: &'a str) -> Self {
+        controlplane(&[command, cluster]);
+        Self { cluster, mend }
+    }
+}
+
+impl Drop for Trouble<'_> {
+    fn drop(&mut self) {
+        controlplane(&[self.mend, self.cluster]);
+    }
+}
+
 /// Removes what earlier tests left: tenants' namespaces and records.
 pub fn clean() {
     on_each(|cluster| {

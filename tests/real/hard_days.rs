@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::audit::Audit;
 use crate::binary::{Told, escale, killed_rollout, rollback, rollout};
-use crate::clusters::{CLUSTERS, HUB, controlplane, forget, kubectl};
+use crate::clusters::{CLUSTERS, HUB, Trouble, forget, kubectl};
 use crate::fleet::Fleet;
 use crate::records::open_claims;
 use crate::seen::{different_tags, tags};
@@ -44,7 +44,7 @@ fn a_rollback_needs_neither_git_nor_hub() {
         fleet.release("web", tag);
         rollout(&fleet).ends_with(0);
     }
-    let hub = HubOff::new();
+    let hub = Trouble::stopped(HUB);
     let bare = tempfile::tempdir().expect("a folder");
     rollback(bare.path(), &["vault-opall"])
         .ends_with(1)
@@ -123,22 +123,6 @@ fn what_differs_on_the_clusters_is_told_and_nothing_else() {
     assert!(dry_runs <= 2 * changed.len(), "{dry_runs} dry-runs");
     for audit in audits {
         assert_eq!(audit.changes(), BTreeMap::new());
-    }
-}
-
-/// As long as it is there, the hub is not.
-struct HubOff;
-
-impl HubOff {
-    fn new() -> Self {
-        controlplane(&["stop", HUB]);
-        Self
-    }
-}
-
-impl Drop for HubOff {
-    fn drop(&mut self) {
-        controlplane(&["start", HUB]);
     }
 }
 

@@ -1,6 +1,5 @@
 //! A process that is killed without warning, at any point of a rollout: the same command again brings it to its end.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::thread;
 use std::time::Duration;
@@ -12,8 +11,8 @@ use crate::audit::Audit;
 use crate::binary::{Running, rollout};
 use crate::clusters::{CLUSTERS, forget};
 use crate::fleet::Fleet;
-use crate::records::{is_as_recorded, open_claims};
-use crate::sites::Sites;
+use crate::records::takeovers;
+use crate::sites::{SITES, Sites};
 
 /// Fleets side by side: whoever comes after a process that was killed waits for most of a minute, for its lease and
 /// its claims to run out. Each is killed twice.
@@ -39,7 +38,10 @@ fn a_rollout_that_is_killed_at_any_time_is_finished_by_the_same_command() {
             scope.spawn(move || Victim::of(seed, number, &format!("kills{number}")).is_killed());
         }
     });
-    assert_eq!(open_claims(), BTreeSet::new());
+    assert!(
+        takeovers() > 0,
+        "all were killed before or after their work"
+    );
 }
 
 /// A fleet whose rollouts are killed.
@@ -56,12 +58,9 @@ impl<'a> Victim<'a> {
     fn of(seed: u64, number: u64, environment: &'a str) -> Self {
         let sites = Sites {
             environment,
-            on: &CLUSTERS,
-            pages: 2,
-            strategy: "onUnreachable: {deadline: 10m, then: defer}",
+            ..SITES
         };
-        let fleet = sites.fleet();
-        rollout(&fleet).ends_with(0);
+        let fleet = sites.begun();
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         bytes[8..16].copy_from_slice(&number.to_le_bytes());
@@ -120,10 +119,9 @@ impl<'a> Victim<'a> {
     }
 
     fn is_well(&self, tag: &str, releases: usize) {
-        assert_eq!(self.sites.tags(), self.sites.all_run(tag));
-        for (number, (cluster, audit)) in CLUSTERS.iter().zip(&self.audits).enumerate() {
+        self.sites.end_at(tag);
+        for (number, audit) in self.audits.iter().enumerate() {
             let tenant = self.sites.tenant(number);
-            is_as_recorded(cluster, &tenant);
             let pods = audit.pods_made_in(&tenant);
             assert_eq!(
                 pods,

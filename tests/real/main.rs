@@ -9,6 +9,7 @@ mod fleet;
 mod hard_days;
 mod kills;
 mod mistakes;
+mod outages;
 mod records;
 mod rendered;
 mod rights;

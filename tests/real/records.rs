@@ -12,17 +12,24 @@ type Known = (String, String, String);
 /// Tenants whose records have a claim.
 pub fn open_claims() -> BTreeSet<String> {
     let all = CLUSTERS.iter().flat_map(|cluster| records(cluster));
-    let open = all.filter(|record| {
-        record["data"]["claim"]
-            .as_str()
-            .is_some_and(|it| it != "null")
-    });
+    let open = all.filter(has_claim);
     open.map(|record| text(&record["metadata"]["name"]))
         .collect()
 }
 
-/// Fails the test unless the record of a tenant lists exactly the objects that are there and bear its mark, and none
-/// of them has the stamp against a vanished process left.
+/// How many claims were left open by a process that vanished, and taken over by the next.
+pub fn takeovers() -> usize {
+    let all = CLUSTERS.iter().flat_map(|cluster| records(cluster));
+    all.map(|record| {
+        text(&record["data"]["history"])
+            .matches("\"takeOver\"")
+            .count()
+    })
+    .sum()
+}
+
+/// Fails the test unless the record of a tenant has no claim, and lists exactly the objects that are there and bear its
+/// mark; none of them may have the stamp against a vanished process left.
 #[track_caller]
 pub fn is_as_recorded(cluster: &str, namespace: &str) {
     let there = objects(cluster, namespace);
@@ -39,12 +46,18 @@ pub fn is_as_recorded(cluster: &str, namespace: &str) {
     assert_eq!(stamped, Vec::new(), "{namespace} on {cluster}");
 }
 
+fn has_claim(record: &Value) -> bool {
+    let claim = record["data"]["claim"].as_str();
+    claim.is_some_and(|claim| claim != "null")
+}
+
 fn recorded(cluster: &str, namespace: &str) -> BTreeSet<Known> {
     let records = records(cluster);
     let record = records
         .iter()
         .find(|record| record["metadata"]["name"] == namespace);
     let record = record.unwrap_or_else(|| panic!("{namespace} has no record on {cluster}"));
+    assert!(!has_claim(record), "{namespace} on {cluster}: {record:#}");
     let inventory = record["data"]["inventory"]
         .as_str()
         .expect("a record has an inventory");

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::binary::rollout;
+use crate::clusters::CLUSTERS;
 use crate::fleet::{Fleet, STRATEGY};
+use crate::records;
 use crate::seen::{COMPONENT, tags_of};
 
 /// What the tenants of such a fleet are made of.
@@ -51,13 +54,50 @@ pub struct Sites<'a> {
     pub on: &'a [&'a str],
     /// How many objects of a tenant a release changes besides its workload.
     pub pages: usize,
+    /// How long a tenant must stay healthy.
+    pub healthy_for: &'a str,
     /// More of the strategy, by which it differs from that of other tests: a line of YAML.
     pub strategy: &'a str,
 }
 
+/// As most tests want it: on every cluster, and quick.
+pub const SITES: Sites<'_> = Sites {
+    environment: "sites",
+    on: &CLUSTERS,
+    pages: 2,
+    healthy_for: "1s",
+    strategy: "small: 0",
+};
+
 impl Sites<'_> {
+    /// Rolls its first release out, which everybody runs then.
+    pub fn begun(&self) -> Fleet {
+        let fleet = self.fleet();
+        rollout(&fleet).ends_with(0);
+        fleet
+    }
+
+    /// Fails the test unless all tenants run a tag, and the records say what is there.
+    #[track_caller]
+    pub fn end_at(&self, tag: &str) {
+        let numbers = 0..self.on.len();
+        let all: BTreeMap<String, String> = numbers
+            .map(|one| (self.tenant(one), tag.to_owned()))
+            .collect();
+        assert_eq!(self.tags(), all);
+        self.are_as_recorded();
+    }
+
+    /// Fails the test unless every record says what is there, and no claim is open.
+    #[track_caller]
+    pub fn are_as_recorded(&self) {
+        for (number, cluster) in self.on.iter().enumerate() {
+            records::is_as_recorded(cluster, &self.tenant(number));
+        }
+    }
+
     /// Its first commit.
-    pub fn fleet(&self) -> Fleet {
+    fn fleet(&self) -> Fleet {
         let fleet = Fleet::without_files(self.environment);
         fleet.write("templates/site/site.yaml.j2", TEMPLATE);
         let clusters = format!("environments/{}/clusters", self.environment);
@@ -65,7 +105,11 @@ impl Sites<'_> {
         self.write(&fleet, "environment", &self.environment_file());
         self.write(&fleet, "versions", &self.versions_file());
         let line = self.strategy;
-        let strategy = STRATEGY.replace("  brake:", &format!("  {line}\n  brake:"));
+        let strategy = STRATEGY.replace(
+            "minHealthyTime: 1s",
+            &format!("minHealthyTime: {}", self.healthy_for),
+        );
+        let strategy = strategy.replace("  brake:", &format!("  {line}\n  brake:"));
         self.write(&fleet, "strategy", &format!("{strategy}{WAVES}"));
         for (number, cluster) in self.on.iter().enumerate() {
             let tenant = format!("tenants/{}", self.tenant(number));
@@ -85,14 +129,6 @@ impl Sites<'_> {
         let tags = tags_of(COMPONENT);
         let own = |namespace: &String| (0..self.on.len()).any(|one| self.tenant(one) == *namespace);
         tags.into_iter().filter(|(name, _)| own(name)).collect()
-    }
-
-    /// What [`tags`](Self::tags) are when all tenants run one.
-    pub fn all_run(&self, tag: &str) -> BTreeMap<String, String> {
-        let numbers = 0..self.on.len();
-        numbers
-            .map(|one| (self.tenant(one), tag.to_owned()))
-            .collect()
     }
 
     fn write(&self, fleet: &Fleet, file: &str, text: &str) {

@@ -108,10 +108,12 @@ stop_clusters() {
     build_programs
     local name
     for name in "$@"; do
-        [ -d "$(home_of "$name")" ] || fail "there is no cluster \`$name\`" "there are: $(names | xargs)"
+        must_exist "$name"
         kwokctl "$name" stop cluster
     done
 }
+
+must_exist() { [ -n "$1" ] && [ -d "$(home_of "$1")" ] || fail "there is no cluster \`$1\`" "there are: $(names | xargs)"; }
 
 delete_clusters() {
     [ $# -gt 0 ] || fail "delete which clusters?" "there are: $(names | xargs); --all deletes all"
@@ -134,6 +136,6 @@ list_clusters() {
 }
 
 print_audit_log() {
-    [ $# -eq 1 ] && [ -d "$(home_of "$1")" ] || fail "there is no cluster \`${1:-}\`" "there are: $(names | xargs)"
+    must_exist "${1:-}"
     echo "$(home_of "$1")/logs/audit.log"
 }
