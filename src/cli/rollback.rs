@@ -153,15 +153,13 @@ async fn conduct(
 /// From where to where, and when that last ran.
 fn announcement(back: &Return) -> String {
     let record = &back.stored.value;
-    let from = record
-        .digest
-        .as_ref()
-        .map_or("nothing", |digest| digest.short());
+    let running = record.running();
+    let from = running.digest.map_or("nothing", |digest| digest.short());
     format!(
         "{} on {}: {from}{} → {}{}, good since {}",
         record.tenant,
         record.cluster,
-        of_release(record.release.as_deref()),
+        of_release(running.release),
         back.to.digest.short(),
         of_release(back.to.release.as_deref()),
         back.to.at.strftime("%Y-%m-%d %H:%M UTC"),

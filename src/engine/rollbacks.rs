@@ -65,7 +65,7 @@ pub fn destination(record: &TenantRecord, to: &Destination) -> Result<Good, User
         Destination::At(at) => record.goods.iter().find(|good| good.at <= *at),
     };
     let good = found.ok_or_else(|| nothing_there(record, to))?;
-    if Some(&good.digest) == record.digest.as_ref() && record.state.is_settled() {
+    if Some(&good.digest) == record.running().digest && record.state.is_settled() {
         return Err(
             UserError::new(format!("`{tenant}` runs {} already", good.digest.short()))
                 .hint(format!("its good bundles: {}", goods(record)))

@@ -69,6 +69,13 @@ pub struct Hold {
     pub digest: Option<Digest>,
 }
 
+/// The bundle that a tenant runs, and the commit that it was rendered from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running<'a> {
+    pub digest: Option<&'a Digest>,
+    pub release: Option<&'a str>,
+}
+
 /// What someone did to a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,9 +119,23 @@ impl TenantRecord {
 
     /// What a typed rollback goes to: the newest good bundle other than the one that runs.
     pub fn previous_good(&self) -> Option<&Good> {
-        self.goods
-            .iter()
-            .find(|good| Some(&good.digest) != self.digest.as_ref())
+        let running = self.running().digest;
+        self.goods.iter().find(|good| Some(&good.digest) != running)
+    }
+
+    /// What runs. While a rollout moves the tenant, what it moves it to, which may be there in part; and nothing that has a
+    /// name while it is put back.
+    pub fn running(&self) -> Running<'_> {
+        let moves = |claim: &&Claim| claim.rollout.is_some();
+        let (digest, release) = match self.claim.as_ref().filter(moves) {
+            Some(claim) if claim.action == Action::Rollback => (&None, &None),
+            Some(claim) => (&claim.digest, &claim.release),
+            None => (&self.digest, &self.release),
+        };
+        Running {
+            digest: digest.as_ref(),
+            release: release.as_deref(),
+        }
     }
 
     /// The hold, if it still holds.

@@ -91,6 +91,25 @@ fn a_claim_that_was_left_open_is_taken_over_after_its_deadline_and_a_margin() {
 }
 
 #[test]
+fn a_typed_rollback_of_a_tenant_that_is_being_moved_goes_back_to_what_it_is_moved_from() {
+    let claimed = take_claim(&record(), taking("C"), at(20)).unwrap().record;
+    assert_eq!(claimed.running().digest, Some(&digest("C")));
+    assert_eq!(claimed.running().release, Some("commit-C"));
+    assert_eq!(claimed.previous_good().unwrap().digest, digest("B"));
+    let put_back = Claim {
+        action: Action::Rollback,
+        digest: Some(digest("B")),
+        ..claimed.claim.clone().unwrap()
+    };
+    let put_back = TenantRecord {
+        claim: Some(put_back),
+        ..claimed
+    };
+    assert_eq!(put_back.running().digest, None);
+    assert_eq!(put_back.previous_good().unwrap().digest, digest("B"));
+}
+
+#[test]
 fn closing_a_claim_notes_who_went_where_and_how_it_ended() {
     let claimed = take_claim(&record(), taking("C"), at(20)).unwrap().record;
     let closed = close_claim(&claimed, closing(&claimed, Outcome::Succeeded)).unwrap();
