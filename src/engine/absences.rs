@@ -69,15 +69,6 @@ impl Conductor<'_> {
             .await
     }
 
-    /// Its tenants can be gone on with.
-    pub(super) async fn find_cluster(
-        &mut self,
-        stage: &mut Stage,
-        cluster: String,
-    ) -> anyhow::Result<()> {
-        self.happen(stage, What::ClusterAnswers { cluster }).await
-    }
-
     /// What was being done to a tenant has to be done again, under the claim that is still ours.
     pub(super) async fn interrupt(
         &mut self,

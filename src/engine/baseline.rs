@@ -9,7 +9,6 @@ use super::clusters::Clusters;
 use super::observe::{self, Known, Seen, Watched};
 use super::planning::Records;
 use super::work;
-use crate::manifest::ObjectRef;
 use crate::record::TenantRecord;
 use crate::rollout::{Health, Plan, Planned};
 
@@ -50,12 +49,10 @@ fn is_unhealthy(seen: &Seen) -> bool {
 }
 
 fn watch(planned: &Planned, record: &TenantRecord) -> Watched {
-    let lines = record.inventory.lines();
-    let objects: Vec<ObjectRef> = lines.map(|line| line.object.clone()).collect();
     Watched {
         tenant: planned.place.tenant.clone(),
         namespace: planned.place.namespace.clone(),
-        wanted: work::wanted_of(&objects).into(),
+        wanted: work::wanted_of(&record.inventory).into(),
         goes_back: false,
         was_alone: false,
         before: Known::default(),

@@ -21,9 +21,8 @@ use super::lease::Lease;
 use super::ledger::Ledger;
 use super::looks::{Looked, Looks};
 use super::rollouts::Heard;
-use super::stop::Stop;
+use super::stop::{self, Stop};
 use super::work::{self, Aim, Done, Job, Open};
-use crate::manifest::ObjectRef;
 use crate::record::{self, PackedBundle, Stored, TenantRecord};
 use crate::rollout::{
     Failure, Frozen, Next, Outcome, Phase, Progress, TenantProgress, Wait, What, Whom,
@@ -126,7 +125,7 @@ impl Conductor<'_> {
 
     async fn conduct(&mut self, stage: &mut Stage) -> anyhow::Result<Ending> {
         loop {
-            if *self.stop.borrow() == Stop::Gently {
+            if stop::is_asked(&self.stop) {
                 self.finish_writes(stage).await?;
                 return Ok(Ending::LeftOff {
                     why: "stopped".to_owned(),
@@ -226,7 +225,10 @@ impl Conductor<'_> {
             biased;
             Some(done) = stage.work.join_next() => self.take_in_all(stage, done).await?,
             looked = stage.looks.ended() => self.take_in_look(stage, looked?).await?,
-            answers = stage.probes.ended() => self.find_cluster(stage, answers?).await?,
+            found = stage.probes.ended() => {
+                let cluster = found?;
+                self.happen(stage, What::ClusterAnswers { cluster }).await?;
+            }
             () = until(lease_due) => return Ok(self.renew_lease().await),
             Ok(()) = self.stop.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
@@ -322,7 +324,7 @@ impl Conductor<'_> {
                 Some(desk) => Some(desk.seat().await),
                 None => None,
             };
-            let is_late = aim == Aim::Forward && *stop.borrow() == Stop::Gently;
+            let is_late = aim == Aim::Forward && stop::is_asked(&stop);
             let done = if is_late {
                 Done::NotBegun
             } else {
@@ -414,9 +416,7 @@ impl Conductor<'_> {
             if let (Phase::Succeeded { .. }, Some(record)) =
                 (&progress.phase, self.records.get(tenant))
             {
-                let lines = record.value.inventory.lines();
-                let objects: Vec<ObjectRef> = lines.map(|line| line.object.clone()).collect();
-                let wanted = work::wanted_of(&objects);
+                let wanted = work::wanted_of(&record.value.inventory);
                 stage.looks.watch_again(&self.frozen, tenant, wanted);
             }
         }

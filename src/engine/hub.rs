@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::conductor::{Conductor, Ending, Stage};
 use super::lease::Renewal;
-use super::stop::Stop;
+use super::stop;
 use super::store::Trouble;
 use crate::error::{Exit, UserError};
 use crate::rollout::Event;
@@ -29,7 +29,7 @@ impl Conductor<'_> {
             match ledger.note(event).await {
                 Ok(()) => return Ok(()),
                 Err(trouble) if !trouble.is_of_the_cluster() => return Err(trouble.advise(hub)),
-                Err(trouble) if give_up <= Instant::now() || is_told_to_stop(&self.stop) => {
+                Err(trouble) if give_up <= Instant::now() || stop::is_asked(&self.stop) => {
                     return Err(leave_off(trouble, hub));
                 }
                 Err(_) => tokio::time::sleep(AGAIN).await,
@@ -46,7 +46,7 @@ impl Conductor<'_> {
             match lease.renew().await {
                 Renewal::Kept => return None,
                 Renewal::Lost => return Some(Ending::LeaseLost),
-                Renewal::RanOut if give_up <= Instant::now() || is_told_to_stop(&self.stop) => {
+                Renewal::RanOut if give_up <= Instant::now() || stop::is_asked(&self.stop) => {
                     let why = "the hub does not answer".to_owned();
                     return Some(Ending::LeftOff { why, until: None });
                 }
@@ -68,10 +68,6 @@ impl Stage {
         self.looks.stop().await;
         self.probes.stop().await;
     }
-}
-
-fn is_told_to_stop(stop: &tokio::sync::watch::Receiver<Stop>) -> bool {
-    *stop.borrow() == Stop::Gently
 }
 
 fn leave_off(trouble: Trouble, hub: &str) -> UserError {

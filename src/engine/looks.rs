@@ -236,12 +236,12 @@ impl Looks {
         for tenant in self.busy.remove(&looked.cluster).into_iter().flatten() {
             self.set_due(&tenant, now);
         }
-        if looked.seen.is_err() {
-            self.leave_alone(&looked.tenants);
-        }
         let observed = match looked.seen {
             Ok(observed) => observed,
-            Err(error) => self.unseen(&looked.tenants, &error),
+            Err(error) => {
+                self.leave_alone(&looked.tenants);
+                self.unseen(&looked.tenants, &error)
+            }
         };
         let pace = LOOK.max(REST * u32::try_from(observed.pages).unwrap_or(u32::MAX));
         for seen in observed.seen {

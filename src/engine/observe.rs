@@ -274,9 +274,10 @@ async fn look_closer(
             .partition(|live| live.object().kind == "Pod");
         Ok::<_, CallError>(())
     })?;
-    let going_back = ailing.iter().filter(|one| one.tenant.goes_back);
-    for (one, writer) in going_back.zip(writer.into_iter().cycle()) {
-        clear_the_way(writer, &one.found, &one.pods, asked_at).await?;
+    if let Some(writer) = writer {
+        for one in ailing.iter().filter(|one| one.tenant.goes_back) {
+            clear_the_way(writer, &one.found, &one.pods, asked_at).await?;
+        }
     }
     let judged = ailing.into_par_iter().map(|one| {
         let health = one.judge(asked_at);

@@ -15,7 +15,7 @@ use super::lineage::{Ahead, Lineage};
 use super::planning::Bundles;
 use super::prepare::{Prepared, Ready, prepare};
 use super::queue::Queue;
-use super::stop::{Stop, unless_stopped};
+use super::stop::{self, Stop, unless_stopped};
 use super::sweep;
 use super::work::Terms;
 use crate::fleet::Fleet;
@@ -117,8 +117,7 @@ pub struct Ended {
 pub async fn roll_out(order: &Order<'_>, mut world: World<'_>) -> anyhow::Result<Carried> {
     let mut queue = Queue::new();
     let carried = take_turn(order, &mut world, &mut queue).await;
-    let is_stopped = *world.stop.borrow() == Stop::Gently;
-    if carried.is_err() && is_stopped {
+    if carried.is_err() && stop::is_asked(&world.stop) {
         let hub = world.clusters.hub()?.writer();
         let environment = order.fleet.environment.name.as_str();
         queue.give_up(&hub, environment, world.clock.now()).await;

@@ -12,6 +12,11 @@ pub enum Stop {
     Gently,
 }
 
+/// Whether somebody has asked to stop.
+pub fn is_asked(stop: &watch::Receiver<Stop>) -> bool {
+    *stop.borrow() == Stop::Gently
+}
+
 /// Does what comes before the first write of a rollout, and leaves it when told to stop. A lease that was just being
 /// taken then runs out by itself, as after a kill.
 pub async fn unless_stopped<T>(

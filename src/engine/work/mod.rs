@@ -145,8 +145,9 @@ enum Reached {
 }
 
 /// What is looked for in a tenant of which nothing was written in this run.
-pub fn wanted_of(objects: &[ObjectRef]) -> Vec<Wanted> {
-    objects.iter().cloned().map(Wanted::unwritten).collect()
+pub fn wanted_of(inventory: &Inventory) -> Vec<Wanted> {
+    let objects = inventory.lines().map(|line| line.object.clone());
+    objects.map(Wanted::unwritten).collect()
 }
 
 /// Writes the planned bundle, under a new claim, or the one that is open since the cluster did not answer.

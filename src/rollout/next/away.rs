@@ -53,10 +53,8 @@ impl Look<'_> {
     }
 
     fn must_go_back(&self, wave: &Wave, progress: &TenantProgress) -> bool {
-        let breached = self.breached_waves();
-        let is_breached = breached.iter().any(|one| std::ptr::eq(*one, wave));
         matches!(progress.phase, Phase::SettlingBack { .. })
-            || self.reason_to_go_back(progress, is_breached).is_some()
+            || self.reason_to_go_back(wave, progress).is_some()
     }
 
     /// Since when a tenant waits for its cluster to answer. A worker that is at it reports by itself.

@@ -8,21 +8,17 @@ use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::{State, WaveState};
 use crate::rollout::tenant::{Phase, TenantProgress};
 
-impl Look<'_> {
+impl<'a> Look<'a> {
     pub(super) fn ways_back(&self) -> Vec<What> {
         let mut slots = [Slots::new(
             self,
             &self.strategy().spec.rollback.max_concurrency,
             |progress| progress.phase.is_going_back(),
         )];
-        let breached = self.breached_waves();
         self.tenants()
             .enumerate()
             .filter_map(|(at, (wave, planned, progress))| {
-                let is_breached = breached
-                    .iter()
-                    .any(|breached| std::ptr::eq(*breached, wave));
-                let why = self.reason_to_go_back(progress, is_breached)?;
+                let why = self.reason_to_go_back(wave, progress)?;
                 let decision = self.way_back(planned, &why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
                 let is_away = self.absence(planned).is_some();
@@ -33,8 +29,8 @@ impl Look<'_> {
 
     pub(super) fn reason_to_go_back(
         &self,
+        wave: &Wave,
         progress: &TenantProgress,
-        is_breached: bool,
     ) -> Option<String> {
         let is_settled_forward = matches!(
             progress.phase,
@@ -51,15 +47,21 @@ impl Look<'_> {
             (Phase::Left { .. }, _) => None,
             (Phase::LeftOff, _) => self.reason_to_undo(),
             _ if is_settled_forward || is_left_there => match &self.progress.state {
-                State::RollingBack { why } if is_breached => Some(why.clone()),
+                State::RollingBack { why } if self.is_breached(wave) => Some(why.clone()),
                 _ => None,
             },
             _ => None,
         }
     }
 
+    /// Whether a breach takes the wave back.
+    pub(super) fn is_breached(&self, wave: &Wave) -> bool {
+        let breached = self.breached.get_or_init(|| self.breached_waves());
+        breached.iter().any(|one| std::ptr::eq(*one, wave))
+    }
+
     /// A breach takes back the wave that runs and every wave with a failure, or all of them.
-    pub(super) fn breached_waves(&self) -> Vec<&Wave> {
+    fn breached_waves(&self) -> Vec<&'a Wave> {
         let is_breached = |wave: &&Wave| {
             let recorded = self.progress.wave(&wave.name);
             recorded.is_some_and(|wave| wave.state == WaveState::Breached)

@@ -15,6 +15,8 @@ mod settle;
 mod slots;
 mod verdicts;
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 
 use super::event::What;
@@ -141,6 +143,8 @@ struct Look<'a> {
     now: Timestamp,
     /// In the order of the plan. Looked up once: decisions go over all tenants again and again.
     tenants: Vec<Seen<'a>>,
+    /// Which waves a breach takes back: asked for every tenant, found by going over all of them.
+    breached: OnceCell<Vec<&'a Wave>>,
 }
 
 /// A tenant of the plan, its wave, and how far it is.
@@ -164,6 +168,7 @@ impl<'a> Look<'a> {
             progress,
             now,
             tenants,
+            breached: OnceCell::new(),
         }
     }
 

@@ -44,13 +44,11 @@ impl Look<'_> {
     }
 
     fn finish_rolled_back(&self, why: &str) -> What {
-        let breached = self.breached_waves();
-        let goes_back = |wave: &Wave| breached.iter().any(|one| std::ptr::eq(*one, wave));
         let stuck: Vec<&str> = self
             .tenants()
             .filter(|(wave, _, progress)| match progress.phase {
                 Phase::RollbackFailed { .. } | Phase::Left { .. } => true,
-                Phase::Deferred { .. } => progress.is_touched && goes_back(wave),
+                Phase::Deferred { .. } => progress.is_touched && self.is_breached(wave),
                 _ => false,
             })
             .map(|(_, planned, _)| planned.place.tenant.as_str())
