@@ -92,8 +92,8 @@ impl Judge {
         let verb = judgement.verb();
         let who = self.who.who(judgement.plain_reason());
         say(stage, environment, who, (verb, scope), None).await?;
-        let conductor = engine::conductor_of(&stage.clusters, environment).await;
-        ui.say(acknowledged(verb, &open, conductor.as_deref()));
+        let conducted = engine::conducted(&stage.clusters, environment, stage.clock).await;
+        ui.say(acknowledged(verb, &open, &conducted));
         Ok(())
     }
 

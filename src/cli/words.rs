@@ -10,6 +10,7 @@ use crate::cli::who::WhoArgs;
 use crate::engine::{self, Who, store};
 use crate::error::{Exit, UserError};
 use crate::record::{RolloutRecord, Scope, Verb, Word};
+use crate::rollout::Conducted;
 
 /// Something to say to the rollout that is open.
 #[derive(Debug, clap::Args)]
@@ -81,13 +82,8 @@ impl Say {
             let who = self.who.who("said by hand");
             let scope = Scope::Rollout(open.id.clone());
             say(&stage, environment, who, (verb, scope), None).await?;
-            ui.say(acknowledged(
-                verb,
-                open,
-                engine::conductor_of(&stage.clusters, environment)
-                    .await
-                    .as_deref(),
-            ));
+            let conducted = engine::conducted(&stage.clusters, environment, stage.clock).await;
+            ui.say(acknowledged(verb, open, &conducted));
             stage.close()?;
             Ok(Exit::Done)
         })
@@ -119,12 +115,19 @@ pub async fn say(
 }
 
 /// What will happen, and when: nobody may be there to act on it.
-pub fn acknowledged(verb: Verb, rollout: &RolloutRecord, conductor: Option<&str>) -> String {
+pub fn acknowledged(
+    verb: Verb,
+    rollout: &RolloutRecord,
+    conducted: &Result<Conducted, UserError>,
+) -> String {
     let what = format!("{}: said to rollout {}", verb.as_str(), rollout.id);
-    match conductor {
-        Some(conductor) => format!("{what}; {conductor} acts on it within seconds"),
-        None => format!(
-            "{what}; nobody conducts it now: the next `escale rollout` of this commit acts on it"
+    match conducted {
+        Ok(Conducted::By(conductor)) => format!("{what}; {conductor} acts on it within seconds"),
+        Ok(Conducted::Nobody { .. }) => format!(
+            "{what}; nobody conducts it now: the next `escale rollout --continue` acts on it"
         ),
+        Err(why) => {
+            format!("{what}; whether anybody conducts it now could not be found out: {why}")
+        }
     }
 }

@@ -97,13 +97,6 @@ impl Lease {
         }
     }
 
-    /// Who holds the lease of an environment, if anyone does.
-    pub async fn holder(hub: &Reader, environment: &str) -> Result<Option<String>, CallError> {
-        let lease = hub.lease(NAMESPACE, &name_of(environment)).await?;
-        let holder = lease.as_ref().map(|lease| holder_of(lease).to_owned());
-        Ok(holder.filter(|holder| !holder.is_empty()))
-    }
-
     /// Whether anyone conducts an environment. Here the clock of whoever renewed is believed: what is told from it
     /// stands still for minutes, and nothing is written because of it.
     pub async fn conducted(

@@ -5,10 +5,9 @@ use serde::Serialize;
 
 use super::clock::Clock;
 use super::clusters::Clusters;
-use super::lease::Lease;
 use super::planning::Records;
 use super::store;
-use super::survey::{Latest, latest};
+use super::survey::{Latest, conducted, latest};
 use super::words;
 use crate::error::UserError;
 use crate::record::{RolloutRecord, TenantRecord, Verb, Word};
@@ -57,13 +56,12 @@ async fn hub(
 ) -> Result<HubReading, UserError> {
     let hub = clusters.hub()?;
     let latest = latest(clusters, environment).await?;
-    let conducted = Lease::conducted(&hub.reader(), environment, clock).await;
     let words = store::words(&hub.reader(), environment).await;
     let words = words.map_err(|trouble| trouble.advise(hub.name()))?;
     Ok(HubReading {
         said: said(&words, latest.rollout.as_ref()),
         latest,
-        conducted: conducted.map_err(|error| error.advise(hub.name()))?,
+        conducted: conducted(clusters, environment, clock).await?,
     })
 }
 

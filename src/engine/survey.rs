@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::clock::Clock;
 use super::clusters::Clusters;
 use super::identity::{self, Newcomers};
 use super::lease::Lease;
@@ -14,7 +15,7 @@ use super::store;
 use crate::error::UserError;
 use crate::manifest::Digest;
 use crate::record::{self, RolloutRecord, RolloutState, Standing, Stored};
-use crate::rollout::Plan;
+use crate::rollout::{Conducted, Plan};
 
 /// What the hub and the clusters knew before anything was planned.
 pub struct Survey {
@@ -123,10 +124,16 @@ pub async fn latest(clusters: &Clusters, environment: &str) -> Result<Latest, Us
     Ok(latest)
 }
 
-/// Which process conducts an environment now, as far as the hub's lease tells.
-pub async fn conductor_of(clusters: &Clusters, environment: &str) -> Option<String> {
-    let hub = clusters.hub().ok()?.reader();
-    Lease::holder(&hub, environment).await.ok().flatten()
+/// Whether a process conducts an environment now, as far as the hub's lease tells.
+pub async fn conducted(
+    clusters: &Clusters,
+    environment: &str,
+    clock: Clock,
+) -> Result<Conducted, UserError> {
+    let hub = clusters.hub()?;
+    Lease::conducted(&hub.reader(), environment, clock)
+        .await
+        .map_err(|error| error.advise(hub.name()))
 }
 
 fn is_of(rollout: &RolloutRecord, scope: &record::Scope) -> bool {

@@ -92,6 +92,12 @@ fn a_rollout_whose_process_vanished_is_told_after_a_while_with_the_command_that_
             Vec::<String>::new(),
             "it may be run again in time"
         );
+        let conducted = engine::conducted(&scene.clusters, "test", scene.clock).await;
+        let conducted = conducted.unwrap();
+        assert!(
+            matches!(&conducted, Conducted::Nobody { last: Some(last), .. } if last == "job 1"),
+            "its lease still names it, but has run out: {conducted:?}"
+        );
         scene.pass(10).await;
         let told = stalls(&scene).await;
         assert_eq!(told.len(), 1, "{told:?}");

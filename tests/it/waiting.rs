@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use escale::engine::{self, Carried, Ending, Heard, Stop, World};
 use escale::record::Outcome;
-use escale::rollout::{self, What};
+use escale::rollout::{self, Conducted, What};
 use escale::sim::Fault;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -160,9 +160,9 @@ fn stopped_at(is_it: impl Fn(&What) -> bool + Send + Sync) {
             panic!("it did nothing")
         };
         assert!(matches!(&ended.ending, Ending::LeftOff { why, .. } if why == "stopped"));
-        assert_eq!(
-            engine::conductor_of(&scene.clusters, "test").await,
-            None,
+        let conducted = engine::conducted(&scene.clusters, "test", scene.clock).await;
+        assert!(
+            matches!(conducted, Ok(Conducted::Nobody { last: None, .. })),
             "the lease is free at once"
         );
         let carried = scene.try_roll_out(&next, "job 2").await.unwrap();
