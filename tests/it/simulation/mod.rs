@@ -8,6 +8,7 @@
 
 mod dice;
 mod gates;
+mod intents;
 mod once;
 mod play;
 mod rest;

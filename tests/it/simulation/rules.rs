@@ -9,9 +9,10 @@ use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
 use super::gates::Heard;
+use super::intents;
 use super::once::Once;
 use super::script::Script;
-use super::truth::Truth;
+use super::truth::{Change, Truth};
 
 /// As the scene's strategies have it.
 const MAX_SAMPLE_GAP: SignedDuration = SignedDuration::from_secs(60);
@@ -112,7 +113,8 @@ impl Rules {
     /// Takes in what is true now.
     pub fn sample(&mut self, now: Timestamp) {
         for change in self.truth.sample(&self.sims, now) {
-            self.say(now, &change);
+            self.say(now, &change.to_string());
+            self.is_announced(now, &change);
         }
         let moved: Vec<(String, String)> = self
             .held
@@ -131,6 +133,22 @@ impl Rules {
         for (tenant, why) in moved {
             self.held.remove(&tenant);
             self.breaks(now, "I42", &why);
+        }
+    }
+
+    /// Whoever moves a tenant has said so in its record before.
+    fn is_announced(&mut self, now: Timestamp, change: &Change) {
+        if !change.is_moved {
+            return;
+        }
+        let named = intents::named(&self.sims[&change.cluster], &change.tenant);
+        let tags = named.iter();
+        let tags: Vec<String> = tags
+            .filter_map(|digest| self.tag_of(&change.tenant, digest))
+            .collect();
+        if !tags.contains(&change.state.tag) {
+            let why = format!("{change}, and its record names {tags:?}");
+            self.breaks(now, "I43", &why);
         }
     }
 

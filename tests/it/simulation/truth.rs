@@ -1,6 +1,7 @@
 //! What is true on the clusters, whatever anybody believes: sampled every second.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,15 @@ pub struct State {
     pub is_healthy: bool,
 }
 
+/// A tenant is in another state than it was in.
+pub struct Change {
+    pub cluster: String,
+    pub tenant: String,
+    /// It was written: it runs another tag than before.
+    pub is_moved: bool,
+    pub state: State,
+}
+
 #[derive(Default)]
 pub struct Truth {
     /// Every state that each tenant was in, oldest first.
@@ -24,39 +34,40 @@ pub struct Truth {
 
 impl Truth {
     /// Takes in what is there now, and tells whose state changed.
-    pub fn sample(&mut self, sims: &BTreeMap<String, SimCluster>, now: Timestamp) -> Vec<String> {
+    pub fn sample(&mut self, sims: &BTreeMap<String, SimCluster>, now: Timestamp) -> Vec<Change> {
         let mut changed = Vec::new();
         for (cluster, sim) in sims {
             let read = self.read.entry(cluster.clone()).or_default();
             let (written, version) = sim.objects_since("deployments.apps", *read);
             *read = version;
-            let news = written.iter().filter_map(|one| self.take_in(one, now));
+            let news = written
+                .iter()
+                .filter_map(|one| self.take_in(cluster, one, now));
             changed.extend(news);
         }
         changed
     }
 
-    /// What changed, in words.
-    fn take_in(&mut self, deployment: &Value, now: Timestamp) -> Option<String> {
+    fn take_in(&mut self, cluster: &str, deployment: &Value, now: Timestamp) -> Option<Change> {
         let tenant = text(&deployment["metadata"]["namespace"]);
         let state = State {
             since: now,
             tag: tag_of(deployment),
             is_healthy: is_healthy(deployment),
         };
-        let words = if state.is_healthy {
-            "healthy"
-        } else {
-            "not healthy"
-        };
-        let change = format!("{tenant} runs {}, {words}", state.tag);
-        let states = self.states.entry(tenant).or_default();
-        let is_same = |last: &State| last.tag == state.tag && last.is_healthy == state.is_healthy;
-        if states.last().is_some_and(is_same) {
+        let states = self.states.entry(tenant.clone()).or_default();
+        let last = states.last();
+        let is_moved = last.is_none_or(|last| last.tag != state.tag);
+        if !is_moved && last.is_some_and(|last| last.is_healthy == state.is_healthy) {
             return None;
         }
-        states.push(state);
-        Some(change)
+        states.push(state.clone());
+        Some(Change {
+            cluster: cluster.to_owned(),
+            tenant,
+            is_moved,
+            state,
+        })
     }
 
     pub fn now(&self, tenant: &str) -> Option<&State> {
@@ -114,4 +125,15 @@ fn is_healthy(deployment: &Value) -> bool {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let health = if self.state.is_healthy {
+            "healthy"
+        } else {
+            "not healthy"
+        };
+        write!(f, "{} runs {}, {health}", self.tenant, self.state.tag)
+    }
 }

@@ -1,0 +1,21 @@
+//! I43: no tenant runs what its record does not name, as what it runs or as what its claim moves it to.
+
+use escale::manifest::Digest;
+use escale::record::{TenantRecord, decode_tenant};
+use escale::sim::SimCluster;
+
+/// What the record of a tenant says that it may run now.
+pub fn named(sim: &SimCluster, tenant: &str) -> Vec<Digest> {
+    let record = record(sim, tenant);
+    let claimed = record.as_ref().and_then(|record| record.claim.as_ref());
+    let claimed = claimed.and_then(|claim| claim.digest.clone());
+    let recorded = record.as_ref().and_then(|record| record.digest.clone());
+    claimed.into_iter().chain(recorded).collect()
+}
+
+fn record(sim: &SimCluster, tenant: &str) -> Option<TenantRecord> {
+    let objects = sim.objects("configmaps").into_iter();
+    let mut records = objects.filter_map(|object| decode_tenant(&object).ok());
+    let stored = records.find(|stored| stored.value.tenant == tenant)?;
+    Some(stored.value)
+}
