@@ -14,6 +14,7 @@ mod play;
 mod rest;
 mod rules;
 mod script;
+mod starts;
 mod truth;
 
 use std::sync::Mutex;

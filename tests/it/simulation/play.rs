@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use escale::engine::{self, Carried, Ending, Heard, Stop, World, holds, store};
+use escale::engine::{self, Carried, Clock, Ending, Heard, Stop, World, holds, store};
 use escale::error::{Exit, exit_code};
 use escale::record::{Hold, Scope, Verb, WaveRecord, WaveState, Word, decode_rollout};
 use escale::rollout::Outcome;
@@ -51,6 +51,13 @@ pub fn play(script: &Script) -> Played {
             broken: rules.broken.clone(),
         }
     })
+}
+
+/// A process that rolls out a release.
+struct Job {
+    name: String,
+    release: usize,
+    clock: Clock,
 }
 
 pub(super) struct Stage {
@@ -142,9 +149,14 @@ impl Stage {
                 release,
                 killed,
                 cancelled,
+                ahead,
             } => {
-                self.job(&format!("job {number}"), release, killed, cancelled)
-                    .await;
+                let job = Job {
+                    name: format!("job {number}"),
+                    release,
+                    clock: self.clock(ahead),
+                };
+                self.job(&job, killed, cancelled).await;
             }
             Act::RollBack { tenant, killed } => {
                 self.rollback(&format!("rollback {number}"), tenant, killed)
@@ -182,21 +194,17 @@ impl Stage {
             frozen,
         } = heard
         {
-            self.rules().hear(name, event, progress, frozen);
+            let now = self.scene.clock.now();
+            self.rules().hear(name, (event, now), progress, frozen);
         }
     }
 
     // --- Jobs ---
 
-    async fn job(
-        &self,
-        name: &str,
-        release: usize,
-        killed: Option<Duration>,
-        cancelled: Option<Duration>,
-    ) {
+    async fn job(&self, job: &Job, killed: Option<Duration>, cancelled: Option<Duration>) {
+        let name = &job.name;
         let (sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
-        let work = self.conduct(name, release, stop, self.script.wait_limit());
+        let work = self.conduct(job, stop, self.script.wait_limit());
         let cancel = async {
             match cancelled {
                 Some(after) => {
@@ -225,29 +233,43 @@ impl Stage {
 
     async fn conduct(
         &self,
-        name: &str,
-        release: usize,
+        job: &Job,
         stop: tokio::sync::watch::Receiver<Stop>,
         wait_limit: Option<Duration>,
     ) -> anyhow::Result<Carried> {
-        let mut hear = |heard: Heard<'_>| self.hear(name, &heard);
+        let mut hear = |heard: Heard<'_>| self.hear(&job.name, &heard);
         let world = World {
             stop,
             wait_limit,
+            clock: job.clock,
             ..self.scene.world(&mut hear)
         };
-        engine::roll_out(&self.releases[release].order(name), world).await
+        engine::roll_out(&self.releases[job.release].order(&job.name), world).await
     }
 
     async fn roll_out(&self, name: &str, release: usize) -> anyhow::Result<Carried> {
         let (_sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
-        if let Ok(carried) =
-            tokio::time::timeout(BOUND, self.conduct(name, release, stop, None)).await
-        {
+        let job = Job {
+            name: name.to_owned(),
+            release,
+            clock: self.scene.clock,
+        };
+        if let Ok(carried) = tokio::time::timeout(BOUND, self.conduct(&job, stop, None)).await {
             carried
         } else {
             self.breaks("I35", &format!("{name} takes longer than {BOUND:?}"));
             Err(anyhow::anyhow!("too long"))
+        }
+    }
+
+    /// The clock of a machine that is so many seconds ahead.
+    fn clock(&self, ahead: i64) -> Clock {
+        match self.scene.clock {
+            Clock::Virtual { base, start } => Clock::Virtual {
+                base: base + SignedDuration::from_secs(ahead),
+                start,
+            },
+            Clock::Wall => unreachable!("it is simulated"),
         }
     }
 

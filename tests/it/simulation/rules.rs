@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use escale::manifest::Digest;
 use escale::record::decode_rollout;
-use escale::rollout::{Event, Frozen, Outcome, Phase, Planned, Progress, Role, Wave, What};
+use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, What};
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,19 +12,20 @@ use super::gates::Heard;
 use super::intents;
 use super::once::Once;
 use super::script::Script;
+use super::starts::Start;
 use super::truth::{Change, Truth};
 
 /// As the scene's strategies have it.
-const MAX_SAMPLE_GAP: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const MAX_SAMPLE_GAP: SignedDuration = SignedDuration::from_secs(60);
 /// No script has that much to tell.
 const ENDLESS: usize = 10_000;
 /// Between what is true and what is sampled, by us and by the engine's own clock.
-const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+pub(super) const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// Hears and sees everything, and says which rules were broken.
 pub struct Rules {
-    script: Script,
-    sims: BTreeMap<String, SimCluster>,
+    pub(super) script: Script,
+    pub(super) sims: BTreeMap<String, SimCluster>,
     began: Timestamp,
     pub truth: Truth,
     pub trace: Vec<String>,
@@ -33,14 +34,14 @@ pub struct Rules {
     digests: BTreeMap<(String, Digest), usize>,
     /// The rollout that a process conducts.
     conducted: BTreeMap<String, String>,
-    rollouts: BTreeMap<String, Seen>,
+    pub(super) rollouts: BTreeMap<String, Seen>,
     once: Once,
     /// What a process called healthy, and was not, by tenant.
     doubts: BTreeMap<(String, String), String>,
     /// What people said about gates.
     pub gates: Heard,
     /// Tenants that somebody keeps where they are, and at what.
-    held: BTreeMap<String, (String, Timestamp)>,
+    pub(super) held: BTreeMap<String, (String, Timestamp)>,
     /// When they were let go last.
     let_go: BTreeMap<String, Timestamp>,
 }
@@ -49,11 +50,11 @@ const PAUSED: &str = "it is paused";
 
 /// What happened in one rollout so far, over all processes that conducted it.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     rolls_back: bool,
     /// Started and not settled since: whoever goes on with them starts nobody anew.
-    in_flight: BTreeSet<String>,
-    stopped: Option<&'static str>,
+    pub(super) in_flight: BTreeSet<String>,
+    pub(super) stopped: Option<&'static str>,
 }
 
 impl Rules {
@@ -177,8 +178,13 @@ impl Rules {
     }
 
     /// Takes in an event of a process: a rollout, or a typed rollback.
-    pub fn hear(&mut self, process: &str, event: &Event, progress: &Progress, frozen: &Frozen) {
-        let now = event.at;
+    pub fn hear(
+        &mut self,
+        process: &str,
+        (event, now): (&Event, Timestamp),
+        progress: &Progress,
+        frozen: &Frozen,
+    ) {
         self.say(now, &format!("{process}: {}", words(&event.what)));
         self.sample(now);
         let rollout = self.rollout_of(process);
@@ -186,7 +192,14 @@ impl Rules {
             self.breaks(now, "I30", &why);
         }
         match &event.what {
-            What::TenantStarted { tenant } => self.starts(now, &rollout, tenant, progress, frozen),
+            What::TenantStarted { tenant } => self.starts(Start {
+                now,
+                by_its_clock: event.at,
+                rollout: &rollout,
+                tenant,
+                progress,
+                frozen,
+            }),
             What::TenantHealthy { tenant } => {
                 let planned = frozen.plan.find(tenant).map(|(_, planned)| planned);
                 let digest = planned.map(|planned| planned.digest.clone());
@@ -228,124 +241,6 @@ impl Rules {
         let in_flight = in_flight.map(|(tenant, _)| tenant.clone()).collect();
         let seen = self.rollouts.entry(rollout.to_owned()).or_default();
         seen.in_flight = in_flight;
-    }
-
-    fn starts(
-        &mut self,
-        now: Timestamp,
-        rollout: &str,
-        tenant: &str,
-        progress: &Progress,
-        frozen: &Frozen,
-    ) {
-        let in_flight = progress
-            .tenants
-            .values()
-            .filter(|one| one.phase.is_in_flight())
-            .count();
-        if !rollout.is_empty() && in_flight > self.script.knobs.concurrency {
-            self.breaks(
-                now,
-                "I01",
-                &format!(
-                    "{in_flight} in flight, {} may",
-                    self.script.knobs.concurrency
-                ),
-            );
-        }
-        // Whoever was left in the middle is gone on with: that starts nobody.
-        let seen = self.rollouts.get(rollout);
-        if seen.is_some_and(|seen| seen.in_flight.contains(tenant)) {
-            return;
-        }
-        let failed = progress.tenants.values().filter(|one| {
-            one.failure
-                .as_ref()
-                .is_some_and(|failed| !failed.is_excused)
-        });
-        let failed = failed.filter(|one| !one.phase.is_in_flight()).count();
-        if self.script.knobs.mode == "strict"
-            && !rollout.is_empty()
-            && in_flight + failed > self.script.knobs.failures + 1
-        {
-            self.breaks(
-                now,
-                "I05",
-                &format!(
-                    "{in_flight} in flight and {failed} failed, {} may",
-                    self.script.knobs.failures
-                ),
-            );
-        }
-        let stopped = self.rollouts.get(rollout).filter(|_| !rollout.is_empty());
-        if let Some(why) = stopped.and_then(|seen| seen.stopped) {
-            self.breaks(now, "I06", &format!("`{tenant}` starts though {why}"));
-        }
-        let Some((wave, planned)) = frozen.plan.find(tenant) else {
-            return;
-        };
-        self.passes_gates(now, rollout, (wave, planned));
-        let earlier: Vec<_> = frozen
-            .plan
-            .waves
-            .iter()
-            .take_while(|one| one.name != wave.name)
-            .collect();
-        for before in earlier {
-            let state = progress
-                .wave(&before.name)
-                .map(|wave| format!("{:?}", wave.state))
-                .unwrap_or_default();
-            let is_excused = progress
-                .wave(&before.name)
-                .is_some_and(|wave| wave.is_excused);
-            if before.role == Role::Canary && state == "Skipped" && !is_excused {
-                self.breaks(
-                    now,
-                    "I13",
-                    &format!("`{tenant}` starts, and the canary was skipped by nobody's word"),
-                );
-            }
-            if !matches!(state.as_str(), "Advanced" | "Skipped") {
-                self.breaks(
-                    now,
-                    "I09",
-                    &format!("`{tenant}` starts while wave {} is {state}", before.name),
-                );
-            }
-            for planned in before
-                .tenants
-                .iter()
-                .filter(|_| before.role == Role::Canary)
-            {
-                let canary = &planned.place.tenant;
-                let is_counted = matches!(progress.tenants[canary].phase, Phase::Succeeded { .. });
-                let trouble =
-                    self.truth
-                        .longest_trouble(canary, now - MAX_SAMPLE_GAP - MARGIN, now);
-                if is_counted && trouble >= MAX_SAMPLE_GAP + MARGIN {
-                    self.breaks(
-                        now,
-                        "I12",
-                        &format!("`{tenant}` starts, canary `{canary}` is dead since {trouble:#}"),
-                    );
-                }
-            }
-        }
-    }
-
-    /// A tenant of a rollout is started only when no gate is closed for it.
-    fn passes_gates(&mut self, now: Timestamp, rollout: &str, (wave, planned): (&Wave, &Planned)) {
-        let place = (planned.place.cluster.as_str(), wave.name.as_str());
-        let knobs = &self.script.knobs.gates;
-        let objection = self.gates.objection(knobs, rollout, place, now);
-        let hears_at_once = !self.script.has_faults_of_the_hub();
-        if let Some((rule, why)) = objection.filter(|_| !rollout.is_empty())
-            && (rule != "I41" || hears_at_once)
-        {
-            let tenant = &planned.place.tenant;
-            self.breaks(now, rule, &format!("`{tenant}` starts {why}"));
-        }
     }
 
     /// A tenant that is called healthy on a bundle runs it, and was healthy on it just now.

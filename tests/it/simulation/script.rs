@@ -58,6 +58,8 @@ pub enum Act {
         release: usize,
         killed: Option<Duration>,
         cancelled: Option<Duration>,
+        /// So many seconds is the clock of its machine ahead.
+        ahead: i64,
     },
     RollBack {
         tenant: &'static str,
@@ -123,6 +125,9 @@ impl Script {
         for _ in 0..dice.one_of(&[0, 0, 1, 2]) {
             acts.push((dice.within(WITHIN), Act::Say(Saying::of_freezes(&mut dice))));
         }
+        for (_, act) in &mut acts {
+            act.set_clock(&mut dice);
+        }
         acts.sort_by_key(|(at, _)| *at);
         Self {
             seed,
@@ -153,6 +158,11 @@ impl Script {
                 release.to_string()
             }
         }
+    }
+
+    /// The release that a tag is of.
+    pub fn release_of(&self, tag: &str) -> Option<usize> {
+        tag.split('-').next()?.parse().ok()
     }
 
     /// Whether this release can never be good for this tenant.
@@ -275,6 +285,14 @@ impl Act {
             release,
             killed,
             cancelled,
+            ahead: 0,
+        }
+    }
+
+    /// Some machines' clocks are wrong, by less than what a claim allows for.
+    fn set_clock(&mut self, dice: &mut Dice) {
+        if let Self::RollOut { ahead, .. } = self {
+            *ahead = dice.one_of(&[0, 0, 0, 0, -12, -4, 4, 12]);
         }
     }
 
