@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::cli::at_gates::frozen_words;
 use crate::cli::events::{EventsArgs, Origin};
+use crate::cli::go_on::{self, GoOn};
 use crate::cli::source::{SelectionArgs, Source, SourceArgs, sharing_notes};
 use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
@@ -61,7 +62,8 @@ pub struct Rollout {
     order: OrderArgs,
     #[command(flatten)]
     who: WhoArgs,
-    /// Go on with the rollout that is open, of whatever commit; nothing to do if none is
+    /// Go on with the rollout that is open, of whatever commit; if none is, bring those who were out of reach or held
+    /// to the release that the others run
     #[arg(long = "continue", conflicts_with_all = ["revision", "targets", "selector"])]
     go_on: bool,
     /// Leave after waiting this long for one thing; run again to go on
@@ -130,37 +132,26 @@ impl Plan {
 
 impl Rollout {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
-        let revision = if self.go_on {
-            let Some(release) = self.open_release(common)? else {
-                ui.say("no rollout is open: nothing to go on with");
-                return Ok(Exit::Done);
-            };
-            Some(release)
+        let (revision, selected) = if self.go_on {
+            match go_on::look(common, &self.order, ui)? {
+                GoOn::Open { release } => (Some(release), None),
+                GoOn::Behind(behind) => (Some(behind.release), Some(behind.tenants)),
+                GoOn::Nothing => return Ok(Exit::Done),
+            }
         } else {
-            self.order.source.revision.clone()
+            (self.order.source.revision.clone(), None)
         };
         // Only a commit is rolled out: what runs must be found again in git.
         let revision = revision.or_else(|| Some("HEAD".to_owned()));
-        let ready = self
+        let mut ready = self
             .order
             .prepare(common, ui, Uncommitted::Refused, revision)?;
+        ready.selected = selected.or(ready.selected);
         if !self.order.stage.sim {
             let branch = &ready.source.fleet.environment.spec.source.branch;
             Repo::open(&common.directory)?.ensure_on_branch(branch, &ready.release)?;
         }
         self.order.stage.run(self.carry_out(common, ui, &ready))
-    }
-
-    /// The commit of the rollout that is open, as the hub knows it.
-    fn open_release(&self, common: &Common) -> anyhow::Result<Option<String>> {
-        let source = Source::open(common, &self.order.source)?;
-        self.order.stage.run(async {
-            let stage = self.order.stage.open(common, &source.fleet).await?;
-            let latest = engine::latest(&stage.clusters, &source.fleet.environment.name).await?;
-            let open = latest.rollout.filter(|rollout| rollout.state.is_open());
-            let next = open.or_else(|| latest.queued.into_iter().next_back());
-            Ok(next.and_then(|rollout| rollout.release))
-        })
     }
 
     async fn carry_out(&self, common: &Common, ui: &Ui, ready: &Ready) -> anyhow::Result<Exit> {

@@ -72,7 +72,7 @@ impl<'a> Voice<'a> {
         let until = until.map_or_else(String::new, |until| {
             format!(", until {} at the latest", self.time(until))
         });
-        self.speak(now, &format!("waits for {}{until}", some_of(&wait.on)));
+        self.speak(now, &format!("waits for {}{until}", few(wait.on.iter())));
     }
 
     fn speak(&mut self, at: Timestamp, text: &str) {
@@ -171,10 +171,11 @@ impl<'a> Voice<'a> {
 }
 
 /// The first few of many.
-fn some_of(things: &[String]) -> String {
+pub fn few<'a>(things: impl ExactSizeIterator<Item = &'a String>) -> String {
     const FEW: usize = 3;
     let more = things.len().saturating_sub(FEW);
-    let few = things[..things.len() - more].join(", ");
+    let few: Vec<&str> = things.take(FEW).map(String::as_str).collect();
+    let few = few.join(", ");
     if more == 0 {
         few
     } else {

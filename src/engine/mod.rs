@@ -9,6 +9,7 @@ mod approvals;
 mod attention;
 mod baseline;
 mod brake;
+mod catch_up;
 mod clock;
 mod clusters;
 mod conductor;
@@ -45,6 +46,7 @@ mod work;
 
 pub use approvals::unapproved;
 pub use brake::deletes;
+pub use catch_up::{Behind, behind};
 pub use clock::Clock;
 pub use clusters::Clusters;
 pub use conductor::Ending;

@@ -215,7 +215,7 @@ fn exit_4_says_when_to_come_back_and_any_process_goes_on_from_any_folder() {
     assert_eq!(again.status.code(), Some(0));
     assert_eq!(
         text_of(&again.stderr),
-        "no rollout is open: nothing to go on with\n"
+        "no rollout is open, and nobody in reach is behind: nothing to go on with\n"
     );
     let retried = run(&repository, &["rollout", "--sim", "--wait-limit", "0s"]);
     assert_eq!(

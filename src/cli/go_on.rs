@@ -1,0 +1,55 @@
+//! What `rollout --continue` goes on with: the rollout that is open, else whoever is behind.
+
+use crate::cli::Common;
+use crate::cli::rollout::OrderArgs;
+use crate::cli::source::Source;
+use crate::cli::ui::Ui;
+use crate::cli::voice::few;
+use crate::engine::{self, Behind};
+
+/// What there is to do.
+pub enum GoOn {
+    /// A rollout is open, or waits for its turn.
+    Open {
+        release: String,
+    },
+    /// None is, and some tenants did not get what the others run.
+    Behind(Behind),
+    Nothing,
+}
+
+/// Asks hub and clusters, and says what is found.
+pub fn look(common: &Common, order: &OrderArgs, ui: &Ui) -> anyhow::Result<GoOn> {
+    let source = Source::open(common, &order.source)?;
+    let environment = &source.fleet.environment.name;
+    order.stage.run(async {
+        let stage = order.stage.open(common, &source.fleet).await?;
+        let latest = engine::latest(&stage.clusters, environment).await?;
+        let open = latest.rollout.filter(|rollout| rollout.state.is_open());
+        let next = open.or_else(|| latest.queued.into_iter().next_back());
+        if let Some(release) = next.and_then(|rollout| rollout.release) {
+            return Ok(GoOn::Open { release });
+        }
+        let behind = engine::behind(&stage.clusters, environment, stage.clock.now()).await?;
+        Ok(catch_up(ui, behind.unwrap_or_default()))
+    })
+}
+
+fn catch_up(ui: &Ui, behind: Behind) -> GoOn {
+    if !behind.away.is_empty() {
+        ui.say(format!(
+            "still out of reach: {}; run this again when their clusters answer",
+            few(behind.away.iter())
+        ));
+    }
+    if behind.tenants.is_empty() {
+        ui.say("no rollout is open, and nobody in reach is behind: nothing to go on with");
+        return GoOn::Nothing;
+    }
+    ui.say(format!(
+        "no rollout is open; did not get release {} with the others: {}",
+        behind.release,
+        few(behind.tenants.iter())
+    ));
+    GoOn::Behind(behind)
+}
