@@ -43,29 +43,33 @@ pub fn rebuild(
         };
     }
     for (wave, planned) in frozen.plan.tenants() {
-        let place = &planned.place;
-        let record = match survey.records.of(&place.cluster, &place.namespace) {
-            Ok(Some(Ok(stored))) => Some(&stored.value),
-            Ok(Some(Err(error))) => return Err(error.clone().into()),
-            Ok(None) => None,
-            Err(why) => {
-                let why = format!("its cluster does not answer: {why}");
-                let deferred = TenantProgress {
-                    // Nobody knows more before the cluster answers.
-                    is_touched: progress
-                        .wave(&wave.name)
-                        .is_some_and(|wave| wave.state != WaveState::Pending),
-                    ..TenantProgress::new(Phase::Deferred { why })
-                };
-                progress.tenants.insert(place.tenant.clone(), deferred);
-                continue;
+        let one = match record_of(survey, &planned.place) {
+            Ok(record) => {
+                let one = tenant(rollout, planned, record);
+                let is_touched = one.phase != Phase::Pending;
+                TenantProgress { is_touched, ..one }
             }
+            Err(why) => TenantProgress {
+                // Nobody knows more before the record can be read.
+                is_touched: progress
+                    .wave(&wave.name)
+                    .is_some_and(|wave| wave.state != WaveState::Pending),
+                ..TenantProgress::new(Phase::Deferred { why })
+            },
         };
-        let mut one = tenant(rollout, planned, record);
-        one.is_touched = one.phase != Phase::Pending;
-        progress.tenants.insert(place.tenant.clone(), one);
+        progress.tenants.insert(planned.place.tenant.clone(), one);
     }
     Ok((frozen, progress))
+}
+
+/// A tenant's record, if it has one; why it cannot be read, which is no reason to stop the others.
+fn record_of<'a>(survey: &'a Survey, place: &Place) -> Result<Option<&'a TenantRecord>, String> {
+    match survey.records.of(&place.cluster, &place.namespace) {
+        Ok(Some(Ok(stored))) => Ok(Some(&stored.value)),
+        Ok(Some(Err(error))) => Err(error.to_string()),
+        Ok(None) => Ok(None),
+        Err(why) => Err(format!("its cluster does not answer: {why}")),
+    }
 }
 
 fn refused(rollout: &RolloutRecord, why: &str) -> UserError {

@@ -1,6 +1,8 @@
 //! What a rollout writes, and to whom: settled when it begins, whatever git does meanwhile.
 
+use escale::record::NAMESPACE;
 use escale::rollout::{Outcome, What};
+use serde_json::json;
 
 use super::{names, running, settled};
 use crate::gates::told;
@@ -34,7 +36,7 @@ fn t02_a_release_that_renders_otherwise_by_now_is_not_gone_on_with() {
     });
 }
 
-/// A tenant with another label, or on another cluster, is a tenant that joins and one that leaves.
+/// The file of one tenant makes way for that of another.
 fn with_newcomer_and_without(scene: &mut Scene, leaver: &str) {
     let path = |tenant: &str| format!("environments/test/tenants/{tenant}.yaml");
     let text = scene.files[&path(leaver)].clone();
@@ -76,4 +78,30 @@ fn t15_tenants_that_come_and_go_meanwhile_abort_nothing() {
             (None, Some("bbbb"))
         );
     });
+}
+
+/// The same, of a tenant whose record is damaged meanwhile: the others are gone on with, and a newer release starts.
+#[test]
+fn t15_a_record_that_is_damaged_meanwhile_stops_nobody_else() {
+    for newer in [false, true] {
+        simulated(|scene| async move {
+            settled(&scene).await;
+            let second = scene.release("bbbb", "2");
+            killed_at(&scene, &second, is_written("t1")).await;
+            let record = ("configmaps", (Some(NAMESPACE), "t3"));
+            let damaged = scene.sims["west"].edit(record.0, record.1, |record| {
+                record["data"]["inventory"] = json!("{ not json");
+            });
+            assert!(damaged.is_ok());
+            let (next, tag) = if newer {
+                (scene.release("cccc", "3"), "3")
+            } else {
+                (second, "2")
+            };
+            let (carried, diary) = told(&scene, &next, "job 2").await;
+            assert_eq!(outcome(&carried), Some(Outcome::SucceededWithExceptions));
+            assert_eq!(running(&scene, tag), ["t0", "t1", "t2", "t4", "t5"]);
+            assert!(!names(&diary).contains(&"t3".to_owned()));
+        });
+    }
 }
