@@ -39,15 +39,16 @@ pub fn rebuild(
         *wave = WaveProgress {
             name: wave.name.clone(),
             state: recorded.map_or(WaveState::Pending, wave_state),
-            is_excused: false,
+            is_excused: recorded.is_some_and(is_excused),
         };
     }
     for (wave, planned) in frozen.plan.tenants() {
         let one = match record_of(survey, &planned.place) {
             Ok(record) => {
-                let one = tenant(rollout, planned, record);
-                let is_touched = one.phase != Phase::Pending;
-                TenantProgress { is_touched, ..one }
+                let mut one = tenant(rollout, planned, record);
+                one.is_touched = one.phase != Phase::Pending;
+                excuse(&mut one, record, rollout);
+                one
             }
             Err(why) => TenantProgress {
                 // Nobody knows more before the record can be read.
@@ -162,6 +163,15 @@ fn wave_state(recorded: &record::WaveRecord) -> WaveState {
     }
 }
 
+/// It was breached, and runs again.
+fn is_excused(recorded: &record::WaveRecord) -> bool {
+    let runs = matches!(
+        recorded.state,
+        record::WaveState::Running | record::WaveState::Soaking
+    );
+    runs && recorded.ended.is_some()
+}
+
 /// Where a tenant stands. Whoever was left in the middle is gone on with: every write is the same.
 fn tenant(
     rollout: &RolloutRecord,
@@ -218,6 +228,16 @@ fn tenant(
         | Outcome::Deferred
         | Outcome::Held
         | Outcome::NotAttempted => TenantProgress::new(Phase::Pending),
+    }
+}
+
+/// What was over before somebody said to go on had failed before. Of who is on the way back still, nobody knows when
+/// it failed.
+fn excuse(one: &mut TenantProgress, record: Option<&TenantRecord>, rollout: &RolloutRecord) {
+    let closed = record.filter(|record| record.claim.is_none());
+    if let (Some(failed), Some(closed), Some(excused)) = (&mut one.failure, closed, rollout.excused)
+    {
+        failed.is_excused = closed.since <= excused;
     }
 }
 
