@@ -73,7 +73,7 @@ impl Look<'_> {
                 format!(
                     "{} of {scope} failed, {allowed} may: {}",
                     failed.len(),
-                    few_of(&failed, NAMED)
+                    few_of(failed, NAMED)
                 )
             })
         })

@@ -166,6 +166,19 @@ fn t25_a_release_that_mends_a_fleet_that_is_down_gets_through() {
     });
 }
 
+/// The same, of a fleet that has never been well: there is nothing to go back to, and the way forward is open.
+#[test]
+fn t25_a_first_deployment_that_failed_is_mended_by_the_next_release() {
+    simulated(|scene| async move {
+        let carried = scene.roll_out(&scene.release("aaaa", "1-crash")).await;
+        assert_eq!(outcome(&carried), Some(Outcome::Failed));
+        assert_eq!(running(&scene, "1-crash"), ["t0"]);
+        let carried = scene.roll_out(&scene.release("bbbb", "2")).await;
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        assert_eq!(running(&scene, "2").len(), 6);
+    });
+}
+
 /// There is no room for one more pod: the old one serves, the new one waits for a node, and nobody says so.
 #[test]
 fn t30_a_pod_that_finds_no_node_is_named_while_the_old_one_serves() {
