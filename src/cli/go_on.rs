@@ -1,11 +1,13 @@
 //! What `rollout --continue` goes on with: the rollout that is open, else whoever is behind.
 
+use std::collections::BTreeSet;
+
 use crate::cli::Common;
 use crate::cli::rollout::OrderArgs;
 use crate::cli::source::Source;
 use crate::cli::ui::Ui;
-use crate::cli::voice::few;
 use crate::engine::{self, Behind};
+use crate::rollout::few_of;
 
 /// What there is to do.
 pub enum GoOn {
@@ -39,7 +41,7 @@ fn catch_up(ui: &Ui, behind: Behind) -> GoOn {
     if !behind.away.is_empty() {
         ui.say(format!(
             "still out of reach: {}; run this again when their clusters answer",
-            few(behind.away.iter())
+            some(&behind.away)
         ));
     }
     if behind.tenants.is_empty() {
@@ -49,7 +51,13 @@ fn catch_up(ui: &Ui, behind: Behind) -> GoOn {
     ui.say(format!(
         "no rollout is open; did not get release {} with the others: {}",
         behind.release,
-        few(behind.tenants.iter())
+        some(&behind.tenants)
     ));
     GoOn::Behind(behind)
+}
+
+fn some(tenants: &BTreeSet<String>) -> String {
+    const FEW: usize = 5;
+    let tenants: Vec<&String> = tenants.iter().collect();
+    few_of(&tenants, FEW)
 }

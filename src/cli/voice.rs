@@ -8,11 +8,13 @@ use crate::cli::ui::Ui;
 use crate::engine::Heard;
 use crate::fleet::config::OnBreach;
 use crate::rollout::{
-    Approval, Event, Frozen, Phase, Progress, Role, Wait, What, Whom, name_of_freeze,
+    Approval, Event, Frozen, Phase, Progress, Role, Wait, What, Whom, few_of, name_of_freeze,
 };
 
 /// Above this many tenants, those that do well are told in numbers.
 const MANY: usize = 40;
+/// So many things that are waited for are named.
+const FEW: usize = 3;
 /// Nothing was said for so long: a reader of the log wonders.
 const SILENCE: SignedDuration = SignedDuration::from_secs(60);
 /// The same while what is waited for may take days: it was said when the wait began.
@@ -72,7 +74,7 @@ impl<'a> Voice<'a> {
         let until = until.map_or_else(String::new, |until| {
             format!(", until {} at the latest", self.time(until))
         });
-        self.speak(now, &format!("waits for {}{until}", few(wait.on.iter())));
+        self.speak(now, &format!("waits for {}{until}", few_of(&wait.on, FEW)));
     }
 
     fn speak(&mut self, at: Timestamp, text: &str) {
@@ -167,19 +169,6 @@ impl<'a> Voice<'a> {
             None => at.strftime("%H:%M:%S").to_string(),
             Some(from) => clock(at.duration_since(from)),
         }
-    }
-}
-
-/// The first few of many.
-pub fn few<'a>(things: impl ExactSizeIterator<Item = &'a String>) -> String {
-    const FEW: usize = 3;
-    let more = things.len().saturating_sub(FEW);
-    let few: Vec<&str> = things.take(FEW).map(String::as_str).collect();
-    let few = few.join(", ");
-    if more == 0 {
-        few
-    } else {
-        format!("{few} and {more} more")
     }
 }
 

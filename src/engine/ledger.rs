@@ -90,6 +90,7 @@ pub fn rollout(opening: Opening, strategy: &str) -> RolloutRecord {
         reason: None,
         since: opening.at,
         superseded_by: None,
+        excused: None,
         waves: Vec::new(),
         shards: 0,
         frozen: serde_json::Value::Null,
@@ -227,21 +228,15 @@ fn update(record: &mut RolloutRecord, event: &Event) {
             match action {
                 OnBreach::Rollback => enter(record, RolloutState::RollingBack, why, at),
                 OnBreach::Pause => enter(record, RolloutState::Paused, why, at),
-                OnBreach::Continue => {
-                    update_wave(record, wave, |wave| wave.state = WaveState::Running);
-                }
+                OnBreach::Continue => excuse(record, at),
             }
         }
         What::Paused { by, why } => {
             enter(record, RolloutState::Paused, &format!("by {by}: {why}"), at);
         }
         What::Resumed { by, why } => {
-            for wave in record
-                .waves
-                .iter_mut()
-                .filter(|wave| wave.state == WaveState::Breached)
-            {
-                wave.state = WaveState::Running;
+            if record.waves.iter().any(is_breached) {
+                excuse(record, at);
             }
             enter(
                 record,
@@ -270,6 +265,19 @@ fn update(record: &mut RolloutRecord, event: &Event) {
         | What::ClusterUnreachable { .. }
         | What::ClusterAnswers { .. }
         | What::TenantTakenOver { .. } => {}
+    }
+}
+
+fn is_breached(wave: &WaveRecord) -> bool {
+    wave.state == WaveState::Breached
+}
+
+/// The waves that were breached go on. Their end stays in the record, which tells them from others that run.
+fn excuse(record: &mut RolloutRecord, at: Timestamp) {
+    record.excused = Some(at);
+    let waves = record.waves.iter_mut();
+    for wave in waves.filter(|wave| is_breached(wave)) {
+        wave.state = WaveState::Running;
     }
 }
 

@@ -39,33 +39,38 @@ pub fn rebuild(
         *wave = WaveProgress {
             name: wave.name.clone(),
             state: recorded.map_or(WaveState::Pending, wave_state),
-            is_excused: false,
+            is_excused: recorded.is_some_and(is_excused),
         };
     }
     for (wave, planned) in frozen.plan.tenants() {
-        let place = &planned.place;
-        let record = match survey.records.of(&place.cluster, &place.namespace) {
-            Ok(Some(Ok(stored))) => Some(&stored.value),
-            Ok(Some(Err(error))) => return Err(error.clone().into()),
-            Ok(None) => None,
-            Err(why) => {
-                let why = format!("its cluster does not answer: {why}");
-                let deferred = TenantProgress {
-                    // Nobody knows more before the cluster answers.
-                    is_touched: progress
-                        .wave(&wave.name)
-                        .is_some_and(|wave| wave.state != WaveState::Pending),
-                    ..TenantProgress::new(Phase::Deferred { why })
-                };
-                progress.tenants.insert(place.tenant.clone(), deferred);
-                continue;
+        let one = match record_of(survey, &planned.place) {
+            Ok(record) => {
+                let mut one = tenant(rollout, planned, record);
+                one.is_touched = one.phase != Phase::Pending;
+                excuse(&mut one, record, rollout);
+                one
             }
+            Err(why) => TenantProgress {
+                // Nobody knows more before the record can be read.
+                is_touched: progress
+                    .wave(&wave.name)
+                    .is_some_and(|wave| wave.state != WaveState::Pending),
+                ..TenantProgress::new(Phase::Deferred { why })
+            },
         };
-        let mut one = tenant(rollout, planned, record);
-        one.is_touched = one.phase != Phase::Pending;
-        progress.tenants.insert(place.tenant.clone(), one);
+        progress.tenants.insert(planned.place.tenant.clone(), one);
     }
     Ok((frozen, progress))
+}
+
+/// A tenant's record, if it has one; why it cannot be read, which is no reason to stop the others.
+fn record_of<'a>(survey: &'a Survey, place: &Place) -> Result<Option<&'a TenantRecord>, String> {
+    match survey.records.of(&place.cluster, &place.namespace) {
+        Ok(Some(Ok(stored))) => Ok(Some(&stored.value)),
+        Ok(Some(Err(error))) => Err(error.to_string()),
+        Ok(None) => Ok(None),
+        Err(why) => Err(format!("its cluster does not answer: {why}")),
+    }
 }
 
 fn refused(rollout: &RolloutRecord, why: &str) -> UserError {
@@ -158,6 +163,15 @@ fn wave_state(recorded: &record::WaveRecord) -> WaveState {
     }
 }
 
+/// It was breached, and runs again.
+fn is_excused(recorded: &record::WaveRecord) -> bool {
+    let runs = matches!(
+        recorded.state,
+        record::WaveState::Running | record::WaveState::Soaking
+    );
+    runs && recorded.ended.is_some()
+}
+
 /// Where a tenant stands. Whoever was left in the middle is gone on with: every write is the same.
 fn tenant(
     rollout: &RolloutRecord,
@@ -214,6 +228,16 @@ fn tenant(
         | Outcome::Deferred
         | Outcome::Held
         | Outcome::NotAttempted => TenantProgress::new(Phase::Pending),
+    }
+}
+
+/// What was over before somebody said to go on had failed before. Of who is on the way back still, nobody knows when
+/// it failed.
+fn excuse(one: &mut TenantProgress, record: Option<&TenantRecord>, rollout: &RolloutRecord) {
+    let closed = record.filter(|record| record.claim.is_none());
+    if let (Some(failed), Some(closed), Some(excused)) = (&mut one.failure, closed, rollout.excused)
+    {
+        failed.is_excused = closed.since <= excused;
     }
 }
 

@@ -32,6 +32,9 @@ pub struct RolloutRecord {
     /// The release that waits for it to come to rest, or went before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
+    /// What had failed by then counts no more: somebody, or the strategy, said to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excused: Option<Timestamp>,
     pub waves: Vec<WaveRecord>,
     /// How many shards the plan has; all are written before this record is.
     pub shards: usize,

@@ -6,6 +6,7 @@
 
 mod absence;
 mod event;
+mod few;
 mod gates;
 mod limits;
 mod next;
@@ -18,6 +19,7 @@ mod window;
 
 pub use absence::{Absence, Absences};
 pub use event::{Event, Failure, What};
+pub use few::few_of;
 pub use gates::{Approval, Gates, end_of_freeze, missing_approval, name_of_freeze};
 pub use limits::Scope;
 pub use next::{Frozen, Next, Wait, Whom};

@@ -113,7 +113,7 @@ pub enum Exclusion {
     Claimed(String),
     /// Its record is damaged or of a newer version.
     RecordUnreadable(String),
-    /// Matches no wave of the strategy.
+    /// No wave of the strategy selects it, or none that does has room.
     NoWave,
     /// The release must not go forward here until a person clears it.
     Quarantined(String),
@@ -150,7 +150,7 @@ impl Exclusion {
             Self::Orphaned => "orphaned: no file names it any more; nothing is pruned".to_owned(),
             Self::Claimed(by) => format!("claimed by {by}"),
             Self::RecordUnreadable(why) => format!("record unreadable: {why}"),
-            Self::NoWave => "matches no wave of the strategy".to_owned(),
+            Self::NoWave => "no wave of the strategy selects it and has room for it".to_owned(),
             Self::Quarantined(why) => format!("quarantined: {why}"),
             Self::AsRecorded(words) => words.clone(),
         }
@@ -289,10 +289,25 @@ fn partition(
     changing: Vec<Planned>,
     excluded: &mut Vec<Excluded>,
 ) -> Vec<Wave> {
-    if changing.len() <= strategy.spec.small as usize {
-        return vec![one_wave(strategy, changing)];
+    // First of all: whoever is in no wave makes no plan larger, and is in none if the plan is small.
+    let is_selected = |planned: &Planned| {
+        let mut rules = strategy.spec.waves.iter();
+        rules.any(|rule| matches(rule, planned))
+    };
+    let (selected, others): (Vec<Planned>, _) = changing.into_iter().partition(is_selected);
+    leave_out(others, excluded);
+    if selected.len() <= strategy.spec.small as usize {
+        return vec![one_wave(strategy, selected)];
     }
-    apart(strategy, changing, excluded)
+    apart(strategy, selected, excluded)
+}
+
+fn leave_out(tenants: Vec<Planned>, excluded: &mut Vec<Excluded>) {
+    excluded.extend(tenants.into_iter().map(|planned| Excluded {
+        tenant: planned.place.tenant,
+        cluster: planned.place.cluster,
+        reason: Exclusion::NoWave,
+    }));
 }
 
 /// Every tenant in the first wave that selects it and has room for it.
@@ -308,11 +323,7 @@ fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Exclude
         left.extend(too_many);
         left.sort_by(|a: &Planned, b| a.place.tenant.cmp(&b.place.tenant));
     }
-    excluded.extend(left.into_iter().map(|planned| Excluded {
-        tenant: planned.place.tenant,
-        cluster: planned.place.cluster,
-        reason: Exclusion::NoWave,
-    }));
+    leave_out(left, excluded);
     waves
 }
 

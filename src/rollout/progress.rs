@@ -255,9 +255,17 @@ impl Progress {
         }
     }
 
-    /// Goes on after a breach: what has failed so far counts no more, breached waves run again.
+    /// A person says to go on. Who paused for another reason has excused nothing that failed meanwhile (I12).
     fn resume(&mut self) {
+        let is_after_failure = matches!(self.state, State::Paused { failed: true, .. });
         self.state = State::Running;
+        if is_after_failure {
+            self.excuse();
+        }
+    }
+
+    /// Goes on after a breach: what has failed so far counts no more, breached waves run again.
+    fn excuse(&mut self) {
         for failed in self
             .tenants
             .values_mut()
@@ -296,7 +304,7 @@ impl Progress {
                     failed: true,
                 };
             }
-            OnBreach::Continue => self.resume(),
+            OnBreach::Continue => self.excuse(),
         }
     }
 }

@@ -40,10 +40,10 @@ fn with_windows(windows: [&str; 2]) -> Scene {
 
 /// What was heard, and when, in seconds since it began.
 #[derive(Default)]
-struct Diary {
-    began: Option<Timestamp>,
-    events: Vec<(i64, What)>,
-    waits: Vec<(Whom, String)>,
+pub struct Diary {
+    pub began: Option<Timestamp>,
+    pub events: Vec<(i64, What)>,
+    pub waits: Vec<(Whom, String)>,
 }
 
 impl Diary {
@@ -68,7 +68,7 @@ impl Diary {
     }
 
     /// When each tenant was started.
-    fn starts(&self) -> Vec<(i64, String)> {
+    pub fn starts(&self) -> Vec<(i64, String)> {
         let events = self.events.iter();
         let starts = events.filter_map(|(at, what)| match what {
             What::TenantStarted { tenant } => Some((*at, tenant.clone())),
@@ -77,13 +77,13 @@ impl Diary {
         starts.collect()
     }
 
-    fn waited_for(&self, what: &str) -> Option<Whom> {
+    pub fn waited_for(&self, what: &str) -> Option<Whom> {
         let line = self.waits.iter().find(|(_, on)| on.contains(what))?;
         Some(line.0)
     }
 }
 
-async fn told(scene: &Scene, release: &Release, holder: &str) -> (Carried, Diary) {
+pub async fn told(scene: &Scene, release: &Release, holder: &str) -> (Carried, Diary) {
     let mut diary = Diary::default();
     let mut hear = |heard: Heard<'_>| diary.hear(&heard);
     let order = release.order(holder);
@@ -91,7 +91,7 @@ async fn told(scene: &Scene, release: &Release, holder: &str) -> (Carried, Diary
     (carried.unwrap(), diary)
 }
 
-async fn say(scene: &Scene, verb: Verb, scope: Scope, minutes: Option<i64>) {
+pub async fn say(scene: &Scene, verb: Verb, scope: Scope, minutes: Option<i64>) {
     let now = scene.clock.now();
     let word = Word {
         verb,
@@ -106,12 +106,12 @@ async fn say(scene: &Scene, verb: Verb, scope: Scope, minutes: Option<i64>) {
     store::say(&hub, &word).await.unwrap();
 }
 
-async fn after(seconds: u64) {
+pub async fn after(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
 /// A wave of the rollout that is open.
-async fn wave(scene: &Scene, name: &str) -> Scope {
+pub async fn wave(scene: &Scene, name: &str) -> Scope {
     let latest = engine::latest(&scene.clusters, "test").await.unwrap();
     Scope::Wave {
         rollout: latest.rollout.unwrap().id,

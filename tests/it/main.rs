@@ -27,6 +27,7 @@ mod structure;
 mod succession;
 mod tenant_steps;
 mod tidy;
+mod traps;
 mod waiting;
 mod yaml;
 

@@ -10,7 +10,7 @@ use escale::rollout::{Outcome, What};
 use crate::scene::{Release, Scene, outcome, simulated};
 
 /// As in git, on the hub and in words: release, state, and for which release it was left.
-async fn history(scene: &Scene) -> Vec<String> {
+pub async fn history(scene: &Scene) -> Vec<String> {
     let hub = scene.clusters.hub().unwrap().reader();
     let found = store::rollouts(&hub, "test").await.unwrap();
     let each = found.into_iter().map(|found| {
@@ -32,7 +32,11 @@ async fn after(seconds: u64, scene: &Scene, release: &Release, holder: &str) -> 
 }
 
 /// Rolls out, and is killed at the first event of that kind, once its writes are under way.
-async fn killed_at(scene: &Scene, release: &Release, is_it: impl Fn(&What) -> bool + Send + Sync) {
+pub async fn killed_at(
+    scene: &Scene,
+    release: &Release,
+    is_it: impl Fn(&What) -> bool + Send + Sync,
+) {
     let (sender, mut happened) = tokio::sync::watch::channel(false);
     let mut hear = |heard: Heard<'_>| {
         if let Heard::Event { event, .. } = heard {
@@ -176,54 +180,6 @@ fn a_job_that_is_cancelled_while_it_waits_gives_its_place_away() {
         );
         assert!(cancelled.is_err());
         assert_eq!(history(&scene).await.last().unwrap(), "cccc aborted");
-    });
-}
-
-/// The traps of argo-rollouts #3331 and #1372: a rollout that is superseded in the middle leaves both stuck.
-#[test]
-fn what_a_dead_job_had_in_flight_settles_before_a_newer_release_starts_anybody() {
-    simulated(|scene| async move {
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        scene.pass(5).await;
-        let is_written =
-            |what: &What| matches!(what, What::TenantWritten { tenant, .. } if tenant == "t2");
-        killed_at(&scene, &scene.release("bbbb", "2"), is_written).await;
-        let newer = scene.release("cccc", "3");
-        let mut heard = Vec::new();
-        let mut hear = |heard_now: Heard<'_>| {
-            if let Heard::Event { event, .. } = heard_now {
-                heard.push(event.what.clone());
-            }
-        };
-        let carried = engine::roll_out(&newer.order("job 2"), scene.world(&mut hear)).await;
-        assert_eq!(outcome(&carried.unwrap()), Some(Outcome::Succeeded));
-        let end = heard.iter().position(|what| {
-            matches!(
-                what,
-                What::Finished {
-                    outcome: Outcome::Superseded,
-                    ..
-                }
-            )
-        });
-        let first = &heard[..end.expect("the older rollout comes to its end")];
-        let started: Vec<&What> = first
-            .iter()
-            .filter(|what| matches!(what, What::TenantStarted { .. }))
-            .collect();
-        assert_eq!(
-            started.len(),
-            2,
-            "only what was in flight is gone on with: {started:?}"
-        );
-        assert_eq!(
-            history(&scene).await,
-            [
-                "aaaa succeeded",
-                "bbbb superseded by cccc",
-                "cccc succeeded"
-            ]
-        );
     });
 }
 

@@ -7,12 +7,13 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use escale::engine::{self, Carried, Ending, Heard, Stop, World};
-use escale::record::Outcome;
+use escale::record::{Outcome, Scope, Verb};
 use escale::rollout::{self, Conducted, What};
-use escale::sim::Fault;
+use escale::sim::{Behaviour, Fault, Rule};
 use jiff::SignedDuration;
 use serde_json::json;
 
+use crate::gates::say;
 use crate::rehearsals::{Repository, text_of};
 use crate::scene::{Release, STRATEGY, Scene, in_virtual_time, outcome, simulated};
 
@@ -133,6 +134,36 @@ fn a_soak_goes_on_while_its_cluster_does_not_answer_and_nothing_happens_there() 
         assert!(
             took < at_most,
             "it does not soak anew after the outage: {took:#}"
+        );
+    });
+}
+
+#[test]
+fn who_said_to_go_on_after_a_failure_need_not_say_it_to_each_process() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        scene.sims["west"].tell(Fault::Behaviour(Rule {
+            image: Some("web:2".to_owned()),
+            namespace: Some("t1".to_owned()),
+            behaviour: Behaviour::Crash {
+                healthy: Duration::ZERO,
+            },
+        }));
+        let next = scene.release("bbbb", "2");
+        let Carried::Ended(ended) = scene.roll_out(&next).await else {
+            panic!("it did nothing")
+        };
+        assert!(matches!(ended.ending, Ending::Person { failed: true, .. }));
+        say(&scene, Verb::Resume, Scope::Environment, None).await;
+        let second = hurried(&scene, &next, "job 2", Duration::ZERO).await;
+        assert!(left_off(&second).contains("wave `rest` to soak until"));
+        scene.pass(1).await;
+        let third = hurried(&scene, &next, "job 3", Duration::ZERO).await;
+        let expected = rollout::Outcome::SucceededWithExceptions;
+        assert!(
+            matches!(third, Ending::Finished { outcome, .. } if outcome == expected),
+            "{third:?}"
         );
     });
 }

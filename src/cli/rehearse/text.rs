@@ -10,6 +10,7 @@ use crate::cli::paragraph::wrapped;
 use crate::cli::rollback::of_release;
 use crate::cli::tables;
 use crate::cli::voice::{clock, counted, duration};
+use crate::rollout::few_of;
 
 /// So many names are told, then only how many more.
 const NAMED: usize = 12;
@@ -132,7 +133,7 @@ fn others(report: &Report) -> Vec<String> {
     }
     let lines = groups.iter();
     lines
-        .map(|((fate, why), tenants)| format!("{fate}: {}{why}", names(tenants)))
+        .map(|((fate, why), tenants)| format!("{fate}: {}{why}", few_of(tenants, NAMED)))
         .collect()
 }
 
@@ -172,7 +173,7 @@ fn touched(report: &Report) -> String {
     };
     let who = match touched.len() {
         0 => String::new(),
-        count if count <= NAMED => format!(": {}", names(&touched)),
+        count if count <= NAMED => format!(": {}", few_of(&touched, NAMED)),
         _ => String::new(),
     };
     format!(
@@ -193,7 +194,7 @@ fn worst(report: &Report) -> String {
         count => format!(
             "short of pods at once: at most {}: {}",
             counted(count, "tenant"),
-            names(&short)
+            few_of(&short, NAMED)
         ),
     };
     let in_flight = counted(report.worst.in_flight, "tenant");
@@ -207,14 +208,6 @@ fn ending(report: &Report) -> String {
         report.exit_code,
         report.outcome
     )
-}
-
-fn names(all: &[&str]) -> String {
-    let named = &all[..all.len().min(NAMED)];
-    match all.len() - named.len() {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
 }
 
 fn shortened(mut lines: Vec<String>) -> Vec<String> {

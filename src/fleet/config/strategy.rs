@@ -18,7 +18,7 @@ pub struct StrategySpec {
     pub when: Option<When>,
     pub tenant: TenantStrategy,
     pub limits: Limits,
-    /// The waves in order. A tenant is in the first that selects it; what none selects goes last.
+    /// The waves in order. A tenant is in the first that selects it; what none selects, or has room for, is left out and named.
     pub waves: Vec<Wave>,
     /// A plan that changes this few tenants runs as one wave.
     pub small: u32,

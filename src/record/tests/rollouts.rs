@@ -15,6 +15,7 @@ fn rollout() -> RolloutRecord {
         reason: None,
         since: at(1),
         superseded_by: None,
+        excused: None,
         waves: vec![WaveRecord {
             name: "canary".to_owned(),
             role: Some("canary".to_owned()),

@@ -6,6 +6,7 @@ use super::Look;
 use super::slots::Slots;
 use crate::fleet::config::{FailureMode, OnBreach, OnFailure};
 use crate::rollout::event::What;
+use crate::rollout::few::{NAMED, few_of};
 use crate::rollout::limits::Scope;
 use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::State;
@@ -72,7 +73,7 @@ impl Look<'_> {
                 format!(
                     "{} of {scope} failed, {allowed} may: {}",
                     failed.len(),
-                    failed.join(", ")
+                    few_of(failed, NAMED)
                 )
             })
         })

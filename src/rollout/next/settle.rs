@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Look, Next, Wait, Whom};
 use crate::rollout::event::What;
+use crate::rollout::few::{NAMED, few_of};
 use crate::rollout::plan::{Planned, Wave};
 use crate::rollout::progress::{Outcome, State};
 use crate::rollout::tenant::{Phase, TenantProgress};
@@ -61,7 +62,7 @@ impl Look<'_> {
         }
         What::Finished {
             outcome: Outcome::Failed,
-            why: format!("{why}; not back: {}", stuck.join(", ")),
+            why: format!("{why}; not back: {}", few_of(&stuck, NAMED)),
         }
     }
 

@@ -41,3 +41,24 @@ fn a_soak_whose_time_has_passed_waits_to_see_everyone_and_for_no_time() {
     assert_eq!(wait.until, None);
     assert!(wait.on[1].contains("to be seen healthy"), "{:?}", wait.on);
 }
+
+#[test]
+fn t06_a_breach_names_some_and_counts_the_rest() {
+    let many = (0..400).map(|number| candidate(&format!("tenant-{number:03}"), "canary"));
+    let mut script = Script::new(many.collect());
+    script.frozen.strategy.spec.limits.max_concurrency.all = Some(Limit::Count(400));
+    for tenant in script.progress.tenants.clone().into_keys() {
+        script.behaviours.insert(tenant, Behaviour::Broken);
+    }
+    let Next::Finished { outcome, why } = script.run() else {
+        panic!("{:?}", script.trace);
+    };
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(
+        why.starts_with("400 of the rollout failed, 40 may: tenant-000, "),
+        "{why}"
+    );
+    assert!(why.ends_with(", tenant-009 and 390 more"), "{why}");
+    // What a record of the hub says does not grow with the fleet.
+    assert!(why.len() < 400, "{} bytes", why.len());
+}

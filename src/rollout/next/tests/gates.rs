@@ -21,6 +21,7 @@ fn rollout(id: &str) -> RolloutRecord {
         reason: None,
         since: Timestamp::UNIX_EPOCH,
         superseded_by: None,
+        excused: None,
         waves: Vec::new(),
         shards: 0,
         frozen: serde_json::Value::Null,

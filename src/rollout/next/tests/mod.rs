@@ -209,6 +209,17 @@ fn a_small_plan_is_one_wave() {
 }
 
 #[test]
+fn who_is_in_no_wave_of_a_large_plan_is_in_none_of_a_small_one() {
+    let mut strategy = strategy();
+    strategy.spec.waves.truncate(1);
+    for others in [1, 9] {
+        let candidates = fleet().into_iter().take(2 + others);
+        let plan = Plan::new(&strategy, candidates.collect());
+        assert_eq!((plan.len(), plan.excluded.len()), (2, others));
+    }
+}
+
+#[test]
 fn a_wave_spreads_over_clusters() {
     let mut candidates: Vec<Candidate> = (0..8)
         .map(|number| candidate(&format!("a{number}"), "rest"))

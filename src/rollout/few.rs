@@ -1,0 +1,13 @@
+//! Many names in few words: what a record or a line says must not grow with the fleet.
+
+/// As many names as a reason gives that is kept in a record.
+pub(super) const NAMED: usize = 10;
+
+/// The first of many, and how many more there are.
+pub fn few_of(things: &[impl AsRef<str>], few: usize) -> String {
+    let named: Vec<&str> = things.iter().take(few).map(AsRef::as_ref).collect();
+    match things.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
