@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::approvals;
 use super::clusters::Clusters;
+use super::departures;
 use super::soaks::Soaks;
 use super::store::{self, Found};
 use crate::cluster::CallError;
@@ -206,8 +207,12 @@ fn candidate(
         Ok(None) => (None, None),
         Err(why) => (None, Some(Exclusion::Unreachable(why.to_owned()))),
     };
+    let environment = &records.environment;
+    let others = record.and_then(|record| of_others(record, tenant, environment));
     let kept_out = trouble
-        .or_else(|| record.and_then(|record| kept_out_by_record(record, tenant, circumstances.now)))
+        .or(others)
+        .or_else(|| departures::exclusion(tenant, record, circumstances.now))
+        .or_else(|| record.and_then(|record| held(record, circumstances.now)))
         .or_else(|| quarantine(&wanted, circumstances))
         .or_else(|| approvals::missing(tenant, &wanted, circumstances));
     Candidate {
@@ -229,14 +234,13 @@ fn expected_good(record: &TenantRecord, circumstances: &Circumstances<'_>) -> Op
     running.or_else(|| record.last_good().map(|good| good.digest.clone()))
 }
 
-fn kept_out_by_record(record: &TenantRecord, tenant: &Tenant, now: Timestamp) -> Option<Exclusion> {
-    if record.tenant != tenant.name {
-        let why = format!(
-            "the namespace belongs to tenant `{}` of `{}`",
-            record.tenant, record.environment
-        );
-        return Some(Exclusion::RecordUnreadable(why));
-    }
+/// A namespace may have the record of another tenant, or of another environment that shares the cluster.
+fn of_others(record: &TenantRecord, tenant: &Tenant, environment: &str) -> Option<Exclusion> {
+    let is_its_own = record.tenant == tenant.name && record.environment == environment;
+    (!is_its_own).then(|| Exclusion::Taken(record.whose_namespace()))
+}
+
+fn held(record: &TenantRecord, now: Timestamp) -> Option<Exclusion> {
     let hold = record.hold_at(now);
     hold.map(|hold| Exclusion::Held(hold.to_string()))
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::clock::Clock;
 use super::clusters::Clusters;
+use super::departures;
 use super::identity::{self, Newcomers};
 use super::lease::Lease;
 use super::planning::{self, Circumstances, Records};
@@ -153,5 +154,6 @@ pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
         planning::candidates(order.fleet, order.bundles, &survey.records, &circumstances);
     let mut plan = Plan::new(&order.strategy, candidates);
     plan.excluded.extend(survey.records.orphans(order.fleet));
+    departures::tell(order, &mut plan, survey, now);
     plan
 }

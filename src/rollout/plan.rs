@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::exclusion::{Excluded, Exclusion};
 use super::limits::Scope;
 use super::strategy::{Role, Strategy};
 use crate::fleet::config::{self, OnBreach, WaveRole};
@@ -81,80 +82,6 @@ pub struct Planned {
     pub last_good: Option<Digest>,
     /// What was wrong with it before anything was written.
     pub unhealthy_before: Option<String>,
-}
-
-/// A tenant that the plan leaves alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Excluded {
-    pub tenant: String,
-    pub cluster: String,
-    #[serde(flatten)]
-    pub reason: Exclusion,
-}
-
-/// Why a tenant is in no wave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reason", content = "detail", rename_all = "camelCase")]
-pub enum Exclusion {
-    /// It runs what is wanted: zero writes.
-    Unchanged,
-    /// Kept at a bundle on purpose.
-    Held(String),
-    /// A mistake in its own files; counts as one failure.
-    NotRendered(String),
-    /// Its cluster did not answer when the plan was made.
-    Unreachable(String),
-    /// `updates: onApproval` or `onRequest`.
-    NotAutomatic(String),
-    /// Recorded on a cluster, but no file names it any more.
-    Orphaned,
-    /// Somebody else is writing to it.
-    Claimed(String),
-    /// Its record is damaged or of a newer version.
-    RecordUnreadable(String),
-    /// Matches no wave of the strategy.
-    NoWave,
-    /// The release must not go forward here until a person clears it.
-    Quarantined(String),
-    /// Left out when the rollout began, by the words of its record: whoever goes on with it knows no more.
-    AsRecorded(String),
-}
-
-impl Exclusion {
-    /// Whether a rollout that leaves this out ends with exceptions rather than clean.
-    pub fn is_exception(&self) -> bool {
-        match self {
-            Self::Unchanged => false,
-            Self::Held(_)
-            | Self::NotRendered(_)
-            | Self::Unreachable(_)
-            | Self::NotAutomatic(_)
-            | Self::Orphaned
-            | Self::Claimed(_)
-            | Self::RecordUnreadable(_)
-            | Self::NoWave
-            | Self::Quarantined(_)
-            | Self::AsRecorded(_) => true,
-        }
-    }
-
-    /// The reason in words.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Unchanged => "unchanged".to_owned(),
-            Self::Held(why) => format!("held: {why}"),
-            Self::NotRendered(mistake) => format!("not rendered: {mistake}"),
-            Self::Unreachable(why) => format!("cluster unreachable: {why}"),
-            Self::NotAutomatic(updates) => format!("updates: {updates}"),
-            Self::Orphaned => "orphaned: no file names it any more; nothing is pruned".to_owned(),
-            Self::Claimed(by) => format!("claimed by {by}"),
-            Self::RecordUnreadable(why) => format!("record unreadable: {why}"),
-            Self::NoWave => "matches no wave of the strategy".to_owned(),
-            Self::Quarantined(why) => format!("quarantined: {why}"),
-            Self::AsRecorded(words) => words.clone(),
-        }
-    }
 }
 
 impl Candidate {
@@ -239,6 +166,17 @@ impl Plan {
             }
         }
         totals
+    }
+
+    /// Tenants that run what is wanted.
+    pub fn unchanged(&self) -> usize {
+        self.excluded.len() - self.left_out().count()
+    }
+
+    /// Tenants that are left out for another reason than that they run what is wanted.
+    pub fn left_out(&self) -> impl Iterator<Item = &Excluded> {
+        let excluded = self.excluded.iter();
+        excluded.filter(|excluded| excluded.reason != Exclusion::Unchanged)
     }
 
     /// Tenants that are left out though something should happen to them.
