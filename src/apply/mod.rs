@@ -25,7 +25,8 @@ pub use finish::{Done, final_inventory};
 pub use immutable::immutable_changes;
 pub use owner::Owner;
 pub use plan::{LiveObjects, Wanted, plan_object, plan_tenant, settle_step};
-pub use prune::{Ask, KeepReason, Prune, PruneDecision, candidates, decide_prune, has_owner, is_own_namespace,
+pub use prune::{
+    Ask, KeepReason, Prune, PruneDecision, candidates, decide_prune, has_owner, is_own_namespace,
     removals,
 };
 pub use settle::Notice;

@@ -30,6 +30,13 @@ pub struct Departure {
     why: String,
 }
 
+/// Whether what is on record of a tenant is to go: it leaves, its last day is over, and nobody holds it.
+pub fn is_due(tenant: &Tenant, environment: &str, record: &TenantRecord, now: Timestamp) -> bool {
+    let is_over = tenant.delete_after.is_some_and(|day| day.is_over_at(now));
+    let is_its_own = record.tenant == tenant.name && record.environment == environment;
+    tenant.lifecycle == Lifecycle::Leaving && is_over && is_its_own && record.hold_at(now).is_none()
+}
+
 /// Why a leaving tenant is in no wave, before anybody asks whether it may be removed.
 pub fn exclusion(
     tenant: &Tenant,
@@ -44,9 +51,9 @@ pub fn exclusion(
         (Some(_), None) => "it stays as it is; no `deleteAfter` says until when".to_owned(),
         (Some(record), Some(day)) if day.is_over_at(now) => {
             let held = record.hold_at(now).map(|hold| format!("held: {hold}"));
-            return Some(Exclusion::NotRemoved(held.unwrap_or_else(|| {
-                format!("its last day was {day}")
-            })));
+            return Some(Exclusion::NotRemoved(
+                held.unwrap_or_else(|| last_day(tenant)),
+            ));
         }
         (Some(_), Some(day)) => format!("it stays as it is until {day}, its last day"),
     };
@@ -131,20 +138,21 @@ fn due(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Vec<Departure> {
     });
     let environment = &order.fleet.environment.name;
     let due = selected.filter_map(|tenant| {
-        let day = tenant.delete_after.filter(|day| day.is_over_at(now))?;
         let Ok(Some(Ok(stored))) = survey.records.of(&tenant.cluster, &tenant.namespace) else {
             return None;
         };
-        let record = &stored.value;
-        let is_its_own = record.tenant == tenant.name && record.environment == *environment;
-        let may_go = tenant.lifecycle == Lifecycle::Leaving && record.hold_at(now).is_none();
-        (is_its_own && may_go).then(|| Departure {
+        is_due(tenant, environment, &stored.value, now).then(|| Departure {
             planned: planned(tenant),
             stored: stored.clone(),
-            why: format!("its last day was {day}"),
+            why: last_day(tenant),
         })
     });
     due.collect()
+}
+
+fn last_day(tenant: &Tenant) -> String {
+    let day = tenant.delete_after.map(|day| day.to_string());
+    format!("its last day was {}", day.unwrap_or_default())
 }
 
 fn planned(tenant: &Tenant) -> Planned {

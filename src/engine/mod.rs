@@ -25,6 +25,7 @@ mod lineage;
 mod lists;
 mod live_diff;
 mod looks;
+mod moves;
 mod observe;
 mod people;
 mod planning;

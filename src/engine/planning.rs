@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::approvals;
 use super::clusters::Clusters;
 use super::departures;
+use super::moves::{self, Seen};
 use super::soaks::Soaks;
 use super::store::{self, Found};
 use crate::cluster::CallError;
@@ -83,6 +84,11 @@ impl Records {
             .collect()
     }
 
+    /// Whether it is a cluster of the environment.
+    pub fn knows(&self, cluster: &str) -> bool {
+        self.clusters.contains_key(cluster)
+    }
+
     /// Every cluster, and whether it answered.
     pub fn clusters(&self) -> impl Iterator<Item = (&str, bool)> {
         let clusters = self.clusters.iter();
@@ -123,7 +129,7 @@ impl Records {
             !known.contains(&(
                 stored.value.cluster.as_str(),
                 stored.value.namespace.as_str(),
-            ))
+            )) && !moves::is_told(&stored.value, fleet, self)
         });
         orphans
             .map(|stored| Excluded {
@@ -166,6 +172,8 @@ pub struct Circumstances<'a> {
     pub soaks: &'a Soaks,
     /// What people said last: approvals of tenants are among it.
     pub last_words: &'a Standing,
+    /// Where the hub last saw tenants that are new where their files say they are.
+    pub elsewhere: &'a Seen,
     /// Only these tenants; none: all of them.
     pub selected: Option<&'a BTreeSet<String>>,
 }
@@ -212,6 +220,12 @@ fn candidate(
     let kept_out = trouble
         .or(others)
         .or_else(|| departures::exclusion(tenant, record, circumstances.now))
+        .or_else(|| {
+            record
+                .is_none()
+                .then(|| moves::exclusion(tenant, records, circumstances.elsewhere))
+                .flatten()
+        })
         .or_else(|| record.and_then(|record| held(record, circumstances.now)))
         .or_else(|| quarantine(&wanted, circumstances))
         .or_else(|| approvals::missing(tenant, &wanted, circumstances));

@@ -9,6 +9,7 @@ use super::clusters::Clusters;
 use super::departures;
 use super::identity::{self, Newcomers};
 use super::lease::Lease;
+use super::moves::{self, Seen};
 use super::planning::{self, Circumstances, Records};
 use super::rollouts::Order;
 use super::soaks::Soaks;
@@ -31,6 +32,8 @@ pub struct Survey {
     pub last_words: Standing,
     /// Clusters that the hub has not noted yet.
     pub newcomers: Newcomers,
+    /// Where rollouts last saw tenants; looked up only if a cluster does not answer.
+    pub seen: Seen,
 }
 
 /// Reads what planning needs. Holds no writer.
@@ -73,7 +76,13 @@ pub async fn survey(
             }
         }
     }
+    let is_any_away = records.unreachable().next().is_some();
+    let seen = match is_any_away {
+        true => moves::seen(&reader, &rollouts).await.map_err(advise)?,
+        false => Seen::new(),
+    };
     Ok(Survey {
+        seen,
         records,
         soaks,
         quarantined,
@@ -148,6 +157,7 @@ pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
         quarantined: &survey.quarantined,
         soaks: &survey.soaks,
         last_words: &survey.last_words,
+        elsewhere: &survey.seen,
         selected: order.selected.as_ref(),
     };
     let candidates =

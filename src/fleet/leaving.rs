@@ -1,15 +1,21 @@
-//! Tenants that leave: what `lifecycle` and `deleteAfter` say together.
+//! Tenants that leave: whether their last day is one, and what `lifecycle` and `deleteAfter` say together.
 
 use crate::fleet::config::Lifecycle;
 use crate::fleet::finding::Finding;
 use crate::fleet::parts::Parts;
 
-/// A warning where one of the two has no effect without the other.
+/// An error for a day that is none, a warning where one of the two has no effect without the other.
 pub fn all(parts: &Parts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for tenant in &parts.tenants {
         let spec = tenant.spec();
-        match (spec.lifecycle, spec.delete_after) {
+        if let (Some(text), None) = (&spec.delete_after, spec.last_day()) {
+            let place = tenant.place("/spec/deleteAfter");
+            let message = format!("`{text}` is not a day of the calendar");
+            let hint = "write it like `2027-06-30`".to_owned();
+            findings.push(Finding::error(place, message).hint(hint));
+        }
+        match (spec.lifecycle, &spec.delete_after) {
             (Lifecycle::Leaving, None) => {
                 let place = tenant.place("/spec/lifecycle");
                 let message = format!("`{}` leaves, and nothing says when", tenant.name());

@@ -107,6 +107,7 @@ fn tenant(
         cluster: read.place("/spec/cluster"),
         namespace: read.place("/spec/namespace"),
     };
+    let delete_after = read.spec().last_day();
     let metadata = read.document.metadata;
     let spec = read.document.spec;
     for (name, inline) in spec.platforms {
@@ -127,7 +128,7 @@ fn tenant(
             .unwrap_or_else(|| environment.defaults.bundle.clone()),
         updates: spec.updates.unwrap_or(environment.defaults.updates),
         lifecycle: spec.lifecycle,
-        delete_after: spec.delete_after,
+        delete_after,
         values: spec.values,
         platforms,
         place,

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{UserError, did_you_mean};
 use crate::fleet::config::{
-    Class, ClusterSpec, Day, EnvironmentSpec, Lifecycle, StrategySpec, TenantStrategy, Tls, Updates,
-    Values,
+    Class, ClusterSpec, Day, EnvironmentSpec, Lifecycle, StrategySpec, TenantStrategy, Tls,
+    Updates, Values,
 };
 use crate::fleet::finding::{Finding, Place};
 

@@ -19,10 +19,10 @@ mod window;
 
 pub use absence::{Absence, Absences};
 pub use event::{Event, Failure, What};
+pub use exclusion::{Excluded, Exclusion};
 pub use gates::{Approval, Gates, end_of_freeze, missing_approval, name_of_freeze};
 pub use limits::Scope;
 pub use next::{Frozen, Next, Wait, Whom};
-pub use exclusion::{Excluded, Exclusion};
 pub use plan::{Candidate, Place, Plan, Planned, Wanted, Wave};
 pub use progress::{Outcome, Progress, State, WaveProgress, WaveState};
 pub use stalled::{About, Conducted, HubSight, Needs, Sight, Stall};

@@ -74,7 +74,8 @@ pub async fn remove(job: Job) -> Removal {
 
 async fn attempt(job: &Job, open: &mut Option<Open>) -> Result<Removal, Halt> {
     let nothing = job.bundle.clone();
-    let nothing = nothing.ok_or_else(|| Halt::Refused("nothing says what it goes to".to_owned()))?;
+    let nothing =
+        nothing.ok_or_else(|| Halt::Refused("nothing says what it goes to".to_owned()))?;
     let goal = claim::Goal {
         action: Action::Remove,
         digest: nothing.digest().clone(),
@@ -128,7 +129,8 @@ fn waiting(open: &Open) -> Vec<&ObjectRef> {
 
 fn last<'a>(open: &'a Open, object: &ObjectRef) -> Option<&'a apply::Done> {
     let mut done = open.done.iter().rev();
-    done.find(|(other, _)| other == object).map(|(_, done)| done)
+    done.find(|(other, _)| other == object)
+        .map(|(_, done)| done)
 }
 
 /// The namespace goes if our first write made it and nothing is left that somebody may miss.

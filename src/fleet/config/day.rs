@@ -1,21 +1,15 @@
 //! Days as people write them: `2027-06-30`.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A day of the calendar; it begins and ends in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(Date);
-
-const PATTERN: &str = r"^\d{4}-\d{2}-\d{2}$";
 
 impl Day {
     /// Whether the day is over.
@@ -34,48 +28,15 @@ impl FromStr for Day {
     fn from_str(text: &str) -> Result<Self, NotADay> {
         let date = Date::strptime("%Y-%m-%d", text).map_err(|_| NotADay)?;
         // Only the one spelling: `2027-6-3` may be meant otherwise.
-        (date.to_string() == text).then_some(Self(date)).ok_or(NotADay)
+        (date.to_string() == text)
+            .then_some(Self(date))
+            .ok_or(NotADay)
     }
 }
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for NotADay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a day of the calendar: write it like `2027-06-30`")
-    }
-}
-
-impl std::error::Error for NotADay {}
-
-impl Serialize for Day {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Day {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
-    }
-}
-
-impl JsonSchema for Day {
-    fn schema_name() -> Cow<'static, str> {
-        "Day".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": PATTERN,
-            "description": "A day of the calendar, in UTC: `2027-06-30`.",
-        })
     }
 }
 
@@ -94,7 +55,13 @@ mod tests {
 
     #[test]
     fn what_is_no_day_is_refused() {
-        for text in ["2027-02-29", "2027-6-30", "30.06.2027", "2027-06-30T00:00", ""] {
+        for text in [
+            "2027-02-29",
+            "2027-6-30",
+            "30.06.2027",
+            "2027-06-30T00:00",
+            "",
+        ] {
             assert_eq!(text.parse::<Day>(), Err(NotADay), "{text}");
         }
     }

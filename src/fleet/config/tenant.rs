@@ -39,9 +39,17 @@ pub struct TenantSpec {
     pub platforms: BTreeMap<String, PlatformSpec>,
     #[serde(default)]
     pub lifecycle: Lifecycle,
-    /// The last day on which a leaving tenant stays: a rollout of a later day may remove it. Without one, none does.
+    /// The last day on which a leaving tenant stays: `2027-06-30`. A rollout of a later day may remove it; without one, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delete_after: Option<Day>,
+    #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"))]
+    pub delete_after: Option<String>,
+}
+
+impl TenantSpec {
+    /// The last day on which it stays, if it leaves. One that the calendar does not have is told as a mistake.
+    pub fn last_day(&self) -> Option<Day> {
+        self.delete_after.as_ref()?.parse().ok()
+    }
 }
 
 /// Whether a tenant takes releases by itself.
