@@ -94,6 +94,13 @@ impl Candidate {
     }
 }
 
+impl Planned {
+    /// Whether nothing of it ran before.
+    pub fn is_new(&self) -> bool {
+        self.from.is_none()
+    }
+}
+
 impl Place {
     /// Every scope that a limit may count this tenant in, when it runs in `wave`.
     pub fn scopes(&self, wave: &str) -> Vec<Scope> {
@@ -236,10 +243,17 @@ fn partition(
 /// Every tenant in the first wave that selects it and has room for it.
 fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Excluded>) -> Vec<Wave> {
     let total = changing.len();
+    let last = strategy.spec.waves.len().saturating_sub(1);
+    let proves = changing.iter().any(|planned| !planned.is_new());
     let mut left = changing;
     let mut waves = Vec::new();
-    for rule in &strategy.spec.waves {
-        let (selected, rest) = left.into_iter().partition(|planned| matches(rule, planned));
+    for (index, rule) in strategy.spec.waves.iter().enumerate() {
+        let joins = |planned: &Planned| {
+            // A release is proven on those that run something: who is new comes last, unless it was selected by label.
+            let is_late = proves && planned.is_new() && index < last && rule.select.is_empty();
+            matches(rule, planned) && !is_late
+        };
+        let (selected, rest) = left.into_iter().partition(joins);
         let (taken, too_many) = take(rule, total, selected);
         waves.push(wave(rule, taken));
         left = rest;
