@@ -77,9 +77,10 @@ pub async fn survey(
         }
     }
     let is_any_away = records.unreachable().next().is_some();
-    let seen = match is_any_away {
-        true => moves::seen(&reader, &rollouts).await.map_err(advise)?,
-        false => Seen::new(),
+    let seen = if is_any_away {
+        moves::seen(&reader, &rollouts).await.map_err(advise)?
+    } else {
+        Seen::new()
     };
     Ok(Survey {
         seen,

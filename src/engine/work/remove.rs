@@ -147,17 +147,13 @@ async fn namespace(job: &Job, open: &mut Open, known: &[ObjectRef]) -> Result<()
         open.done.push((own.clone(), apply::Done::Kept(why)));
         return Ok(());
     }
-    match who_needs(&job.cluster.reader(), name, known).await? {
-        Some(what) => {
-            let why = KeepReason::NotEmpty(what);
-            open.done.push((own.clone(), apply::Done::Kept(why)));
-            Ok(())
-        }
-        None => {
-            let allowed = BTreeSet::from([own.to_string()]);
-            delete(job, open, &Ask { allowed }).await
-        }
+    if let Some(what) = who_needs(&job.cluster.reader(), name, known).await? {
+        let why = KeepReason::NotEmpty(what);
+        open.done.push((own.clone(), apply::Done::Kept(why)));
+        return Ok(());
     }
+    let allowed = BTreeSet::from([own.to_string()]);
+    delete(job, open, &Ask { allowed }).await
 }
 
 /// What is left in a namespace and would go with it: anything that no other object owns.
