@@ -28,7 +28,11 @@ pub fn final_inventory(before: &Inventory, done: &[(ObjectRef, Done)]) -> Invent
     let mut inventory = before.clone();
     for (object, done) in done {
         match done {
-            Done::Applied(written) => inventory.insert(line(object, written.clone())),
+            Done::Applied(written) => {
+                let first = inventory.find(object).and_then(|line| line.written.clone());
+                let written = written.clone().map(|written| after(first, written));
+                inventory.insert(line(object, written));
+            }
             Done::Skipped | Done::Unknown if !inventory.contains(object) => {
                 inventory.insert(line(object, None));
             }
@@ -44,6 +48,15 @@ pub fn final_inventory(before: &Inventory, done: &[(ObjectRef, Done)]) -> Invent
         }
     }
     inventory
+}
+
+/// Only the first write tells who made an object.
+fn after(first: Option<Written>, written: Written) -> Written {
+    let created = match first {
+        Some(first) if first.uid == written.uid => first.created,
+        Some(_) | None => written.created,
+    };
+    Written { created, ..written }
 }
 
 fn line(object: &ObjectRef, written: Option<Written>) -> Line {

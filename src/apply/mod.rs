@@ -19,13 +19,16 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use brake::{TenantDeletes, check_brake};
+pub use brake::{TenantDeletes, check_brake, override_token};
 pub use fence::{fence_stamp, fence_unstamp};
 pub use finish::{Done, final_inventory};
 pub use immutable::immutable_changes;
 pub use owner::Owner;
 pub use plan::{LiveObjects, Wanted, plan_object, plan_tenant, settle_step};
-pub use prune::{Ask, KeepReason, Prune, PruneDecision, candidates, decide_prune};
+pub use prune::{
+    Ask, KeepReason, Prune, PruneDecision, candidates, decide_prune, has_owner, is_own_namespace,
+    removals,
+};
 pub use settle::Notice;
 pub use skip::{dry_run_changes, written};
 pub use step::{ApplyStep, SkipReason, Step, TenantSteps, Why};

@@ -74,6 +74,10 @@ pub enum KeepReason {
     WantedElsewhere,
     /// It is not in the tenant's namespace.
     OutsideFence,
+    /// A namespace of which no record says that we made it.
+    NotMade,
+    /// A namespace in which something is left.
+    NotEmpty(String),
 }
 
 /// What the inventory has and the bundle has not, in the order of deleting: the order of applying
@@ -91,6 +95,21 @@ pub fn candidates<'a>(
         .collect();
     unwanted.sort_by(|a, b| Stage::of(b).cmp(&Stage::of(a)).then_with(|| b.cmp(a)));
     unwanted
+}
+
+/// What goes when a whole tenant is removed, by the record alone. Kinds that are deleted only on request stay, but for
+/// the namespace that we made.
+pub fn removals(inventory: &Inventory) -> Vec<ObjectRef> {
+    let goes = |object: &ObjectRef| !must_be_asked(object) || is_own_namespace(inventory, object);
+    candidates(inventory, []).into_iter().filter(goes).collect()
+}
+
+/// Whether it is a namespace, and our first write of it made it.
+pub fn is_own_namespace(inventory: &Inventory, object: &ObjectRef) -> bool {
+    let line = inventory.find(object);
+    let written = line.and_then(|line| line.written.as_ref());
+    let is_namespace = object.group().is_empty() && object.kind == "Namespace";
+    is_namespace && written.is_some_and(|written| written.created)
 }
 
 /// Decides about every candidate, from what is live now.
@@ -171,7 +190,8 @@ fn kept_by(live: &Live) -> Option<&'static str> {
         .map(|(key, _)| *key)
 }
 
-fn has_owner(live: &Live) -> bool {
+/// Whether another object takes it along when it goes.
+pub fn has_owner(live: &Live) -> bool {
     live.value()
         .pointer("/metadata/ownerReferences")
         .and_then(serde_json::Value::as_array)
@@ -187,7 +207,12 @@ impl KeepReason {
             | Self::NotOurs
             | Self::Recreated
             | Self::WantedElsewhere => true,
-            Self::Terminating | Self::HasOwner | Self::MustBeAsked | Self::OutsideFence => false,
+            Self::Terminating
+            | Self::HasOwner
+            | Self::MustBeAsked
+            | Self::OutsideFence
+            | Self::NotMade
+            | Self::NotEmpty(_) => false,
         }
     }
 }
@@ -203,6 +228,8 @@ impl fmt::Display for KeepReason {
             Self::HasOwner => f.write_str("another object owns it"),
             Self::MustBeAsked => f.write_str("its kind is deleted only on request"),
             Self::WantedElsewhere => f.write_str("another tenant wants it"),
+            Self::NotMade => f.write_str("no record says that escale made it"),
+            Self::NotEmpty(what) => write!(f, "{what} is still in it"),
             Self::OutsideFence => f.write_str("it is outside the tenant's namespace"),
         }
     }

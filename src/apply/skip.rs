@@ -18,6 +18,7 @@ pub fn written(response: &Live, digest: &Digest) -> Option<Written> {
         generation: response.generation(),
         written_at,
         managed_fields_hash: entry_hash(entry),
+        created: is_alone(response),
     })
 }
 
@@ -38,6 +39,14 @@ pub(super) fn is_as_written(written: &Written, live: &Live, digest: &Digest) -> 
 /// Whether the answer to a dry-run says that a real apply would change something.
 pub fn dry_run_changes(live: &Live, answer: &Live) -> bool {
     timeless(live.value()) != timeless(answer.value())
+}
+
+/// Whether nobody but us has written to the object.
+fn is_alone(live: &Live) -> bool {
+    live.value()
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .is_some_and(|entries| entries.len() == 1)
 }
 
 /// Our Apply entry, if there is exactly one.

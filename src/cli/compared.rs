@@ -7,6 +7,7 @@ use crate::diff::{
     Change, ChangeKind, Incomplete, Names, NamesByTenant, Report, Sides, compare_bundles,
 };
 use crate::error::UserError;
+use crate::fleet::config::Lifecycle;
 use crate::fleet::{Finding, Selection, Tenant};
 use crate::manifest::Bundle;
 use crate::render::TEMPLATES;
@@ -27,6 +28,7 @@ pub fn compared(before: &Source, after: &Source, asked: &Asked) -> Result<Report
     let changing: Vec<&Tenant> = tenants
         .iter()
         .copied()
+        .filter(|tenant| tenant.lifecycle == Lifecycle::Active)
         .filter(|tenant| {
             asked.with_unchanged || !templates_are_same || !has_same_inputs(before, after, tenant)
         })
@@ -45,6 +47,7 @@ pub fn compared(before: &Source, after: &Source, asked: &Asked) -> Result<Report
     let mut report = Report::new(comparing.changes, &names);
     report.incomplete = comparing.incomplete;
     report.tenants = tenants.len();
+    report.leaving = leaving(&tenants);
     report.orphaned = orphaned(before, after, &asked.selection);
     Ok(report)
 }
@@ -154,6 +157,18 @@ fn has_same_inputs(before: &Source, after: &Source, tenant: &Tenant) -> bool {
         && older.versions == newer.versions
         && older.clusters.get(&tenant.cluster) == newer.clusters.get(&tenant.cluster)
         && older.tenant(&tenant.name) == Some(tenant)
+}
+
+/// Who is not changed any more, and until when it stays.
+pub fn leaving(tenants: &[&Tenant]) -> Vec<String> {
+    let leaving = tenants
+        .iter()
+        .filter(|tenant| tenant.lifecycle == Lifecycle::Leaving);
+    let told = leaving.map(|tenant| match tenant.delete_after {
+        Some(day) => format!("{} (last day {day})", tenant.name),
+        None => format!("{} (no last day)", tenant.name),
+    });
+    told.collect()
 }
 
 fn orphaned(before: &Source, after: &Source, selection: &Selection) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! `escale diff`: what would change, before it changes.
 
 use crate::cli::Common;
-use crate::cli::compared::{Asked, compared, own_names};
+use crate::cli::compared::{Asked, compared, leaving, own_names};
 use crate::cli::rollout::rendered;
 use crate::cli::source::{SelectionArgs, Source, SourceArgs};
 use crate::cli::stage::StageArgs;
@@ -85,16 +85,21 @@ impl Diff {
             let stage = self.stage.open(common, &source.fleet).await?;
             let environment = &source.fleet.environment.name;
             let records = Records::read(&stage.clusters, environment).await;
-            Ok(
-                engine::live_changes(&stage.clusters, environment, &tenants, &bundles, &records)
-                    .await,
+            Ok(engine::live_changes(
+                &stage.clusters,
+                environment,
+                &tenants,
+                (&bundles, &records),
+                stage.clock.now(),
             )
+            .await)
         })?;
         let is_told = |change: &Change| self.unchanged || change.change != ChangeKind::Unchanged;
         let names: NamesByTenant = tenants.iter().map(|tenant| own_names(tenant)).collect();
         let mut report = Report::new(found.changes.into_iter().filter(is_told).collect(), &names);
         report.incomplete = found.incomplete;
         report.tenants = tenants.len();
+        report.leaving = leaving(&tenants);
         Ok(report)
     }
 

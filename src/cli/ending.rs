@@ -6,9 +6,9 @@ use crate::engine::{Ahead, AheadAt, Ended, Ending};
 use crate::error::Exit;
 use crate::rollout::{Outcome, Plan};
 
-/// Nothing changes anywhere.
+/// There is nothing to roll out.
 pub fn nothing(ui: &Ui, plan: &Plan) -> Exit {
-    exceptions(ui, plan);
+    left_out(ui, plan);
     let (words, exit) = idle(plan);
     ui.say(words);
     exit
@@ -17,7 +17,7 @@ pub fn nothing(ui: &Ui, plan: &Plan) -> Exit {
 /// That nothing changes, in words, and the exit code that goes with it.
 pub fn idle(plan: &Plan) -> (String, Exit) {
     let exceptions = plan.exceptions().count();
-    let unchanged = plan.excluded.len() - exceptions;
+    let unchanged = plan.unchanged();
     let exit = if exceptions == 0 {
         Exit::Done
     } else {
@@ -68,7 +68,7 @@ pub fn queued(ui: &Ui, behind: &str) -> Exit {
 }
 
 pub fn ended(ui: &Ui, ended: &Ended) -> Exit {
-    exceptions(ui, &ended.frozen.plan);
+    left_out(ui, &ended.frozen.plan);
     let id = ended
         .id
         .as_deref()
@@ -137,9 +137,9 @@ fn finished(outcome: Outcome, why: &str) -> (String, Exit) {
     }
 }
 
-/// Names who was left out though something should happen there.
-fn exceptions(ui: &Ui, plan: &Plan) {
-    for excluded in plan.exceptions() {
+/// Names who was left out, but for those that run what is wanted.
+fn left_out(ui: &Ui, plan: &Plan) {
+    for excluded in plan.left_out() {
         ui.say(format!(
             "left out: {} ({})",
             excluded.tenant,

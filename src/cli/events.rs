@@ -293,7 +293,7 @@ fn waves<'a>(beginning: &Beginning<'a>) -> Vec<WaveLine<'a>> {
 }
 
 fn excluded<'a>(beginning: &Beginning<'a>) -> BTreeMap<&'a str, String> {
-    let excluded = beginning.frozen.plan.exceptions();
+    let excluded = beginning.frozen.plan.left_out();
     let excluded = excluded.map(|one| (one.tenant.as_str(), one.reason.words()));
     excluded.collect()
 }

@@ -13,7 +13,7 @@ use crate::rollout::{Plan, Role, Scope, Strategy};
 /// Waves, limits and who is left out.
 pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> String {
     let mut out = String::new();
-    let unchanged = plan.excluded.len() - plan.exceptions().count();
+    let unchanged = plan.unchanged();
     for wave in &plan.waves {
         let role = if wave.role == Role::Canary {
             ", canary: tolerates no failure"
@@ -43,7 +43,7 @@ pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> Stri
         }
         let _ = writeln!(out, "{}", table.trim_fmt());
     }
-    for excluded in plan.exceptions() {
+    for excluded in plan.left_out() {
         let _ = writeln!(
             out,
             "left out: {} on {} ({})",

@@ -20,6 +20,9 @@ pub struct Report {
     /// Tenants that only the older side has: nothing of theirs is deleted until they leave.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub orphaned: Vec<String>,
+    /// Tenants with `lifecycle: leaving`, each with its last day: nothing of theirs is changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<String>,
     /// How many tenants were compared.
     #[serde(skip)]
     pub tenants: usize,
@@ -41,6 +44,7 @@ impl Report {
             items,
             incomplete: Vec::new(),
             orphaned: Vec::new(),
+            leaving: Vec::new(),
             tenants: 0,
         }
     }

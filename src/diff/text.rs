@@ -94,6 +94,12 @@ fn unchanged(report: &Report) -> Vec<String> {
 /// What is not a change, and must not be overlooked.
 pub fn notes(report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
+    if !report.leaving.is_empty() {
+        notes.push(format!(
+            "leaving: {}: not changed any more; deleted after the last day, and only with the token that `plan` tells",
+            report.leaving.join(", ")
+        ));
+    }
     if !report.orphaned.is_empty() {
         notes.push(format!(
             "orphaned: {} (no file any more; nothing is deleted before `lifecycle: leaving` says so)",

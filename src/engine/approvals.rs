@@ -53,6 +53,7 @@ pub fn unapproved(
         quarantined: &BTreeMap::new(),
         soaks: &Soaks::default(),
         last_words,
+        elsewhere: &BTreeMap::new(),
         selected: None,
     };
     let all = planning::candidates(fleet, bundles, records, &circumstances).into_iter();

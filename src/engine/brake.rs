@@ -1,17 +1,29 @@
 //! What a plan would delete, by the records alone, held against the brake.
 
+use jiff::Timestamp;
+
+use super::departures;
 use super::planning::Records;
 use super::rollouts::Order;
+use super::survey::Survey;
 use crate::apply::{self, TenantDeletes};
 use crate::error::UserError;
 use crate::rollout::Plan;
 
 /// Refuses a plan that deletes too much, before its first write.
-pub fn check(order: &Order<'_>, plan: &Plan, records: &Records) -> Result<(), UserError> {
+pub fn check(
+    order: &Order<'_>,
+    plan: &Plan,
+    survey: &Survey,
+    now: Timestamp,
+) -> Result<(), UserError> {
+    if departures::are_allowed(order, plan, survey, now) {
+        return Ok(());
+    }
     apply::check_brake(
         &order.strategy.spec.brake,
         plan.tenants().count() + plan.excluded.len(),
-        &deletes(order, plan, records),
+        &deletes(order, plan, &survey.records),
         order.allowed_deletes.as_deref(),
     )
 }

@@ -2,14 +2,17 @@
 //! locally, ask the server about what is left. Holds readers only; a dry-run is reading.
 
 use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
 
 use super::clusters::Clusters;
+use super::departures;
 use super::planning::{Bundles, Records};
 use super::work::live;
 use crate::apply::{self, ApplyStep, LiveObjects, Owner, Step};
 use crate::cluster::{Apply, CallError, Reader};
 use crate::diff::{Change, ChangeKind, FieldChange, Incomplete, compare_objects};
 use crate::fleet::Tenant;
+use crate::fleet::config::Lifecycle;
 use crate::manifest::{Bundle, Live, ObjectRef};
 use crate::record::{Inventory, PackedBundle, TenantRecord};
 
@@ -28,13 +31,14 @@ pub async fn live_changes(
     clusters: &Clusters,
     environment: &str,
     tenants: &[&Tenant],
-    bundles: &Bundles,
-    records: &Records,
+    (bundles, records): (&Bundles, &Records),
+    now: Timestamp,
 ) -> LiveChanges {
     let looks = tenants.iter().map(|tenant| async move {
         let look = Look {
             environment,
             tenant,
+            now,
         };
         let compared = look
             .compare(clusters, bundles.get(&tenant.name), records)
@@ -56,6 +60,7 @@ pub async fn live_changes(
 struct Look<'a> {
     environment: &'a str,
     tenant: &'a Tenant,
+    now: Timestamp,
 }
 
 impl Look<'_> {
@@ -66,11 +71,6 @@ impl Look<'_> {
         records: &Records,
     ) -> Result<LiveChanges, String> {
         let tenant = self.tenant;
-        let bundle = match bundle {
-            Some(Ok(bundle)) => bundle.unpack(),
-            Some(Err(mistake)) => return Err(format!("not rendered: {mistake}")),
-            None => return Err("not rendered".to_owned()),
-        };
         let reader = clusters
             .get(&tenant.cluster)
             .map_err(|error| error.to_string())?
@@ -85,6 +85,14 @@ impl Look<'_> {
                     tenant.cluster
                 ));
             }
+        };
+        if tenant.lifecycle == Lifecycle::Leaving {
+            return self.departing(&reader, record).await;
+        }
+        let bundle = match bundle {
+            Some(Ok(bundle)) => bundle.unpack(),
+            Some(Err(mistake)) => return Err(format!("not rendered: {mistake}")),
+            None => return Err("not rendered".to_owned()),
         };
         let nothing = Inventory::default();
         let objects =
@@ -105,6 +113,30 @@ impl Look<'_> {
             .changes
             .extend(deleted.map(|object| self.change(object, ChangeKind::Delete)));
         Ok(found)
+    }
+
+    /// A leaving tenant is not changed; after its last day it goes.
+    async fn departing(
+        &self,
+        reader: &Reader,
+        record: Option<&TenantRecord>,
+    ) -> Result<LiveChanges, String> {
+        let is_due =
+            |one: &&TenantRecord| departures::is_due(self.tenant, self.environment, one, self.now);
+        let Some(record) = record.filter(is_due) else {
+            return Ok(LiveChanges::default());
+        };
+        let objects = apply::removals(&record.inventory);
+        let known = objects.iter().cloned().collect();
+        let live = live::read(reader, &self.tenant.namespace, &known).await;
+        let live = live.map_err(|error| error.to_string())?;
+        let there = objects.iter().filter(|object| live.contains_key(object));
+        Ok(LiveChanges {
+            changes: there
+                .map(|object| self.change(object, ChangeKind::Delete))
+                .collect(),
+            incomplete: Vec::new(),
+        })
     }
 
     fn steps(

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use super::approvals;
 use super::clusters::Clusters;
+use super::departures;
+use super::moves::{self, Seen};
 use super::soaks::Soaks;
 use super::store::{self, Found};
 use crate::cluster::CallError;
@@ -82,6 +84,11 @@ impl Records {
             .collect()
     }
 
+    /// Whether it is a cluster of the environment.
+    pub fn knows(&self, cluster: &str) -> bool {
+        self.clusters.contains_key(cluster)
+    }
+
     /// Every cluster, and whether it answered.
     pub fn clusters(&self) -> impl Iterator<Item = (&str, bool)> {
         let clusters = self.clusters.iter();
@@ -122,7 +129,7 @@ impl Records {
             !known.contains(&(
                 stored.value.cluster.as_str(),
                 stored.value.namespace.as_str(),
-            ))
+            )) && !moves::is_told(&stored.value, fleet, self)
         });
         orphans
             .map(|stored| Excluded {
@@ -165,6 +172,8 @@ pub struct Circumstances<'a> {
     pub soaks: &'a Soaks,
     /// What people said last: approvals of tenants are among it.
     pub last_words: &'a Standing,
+    /// Where the hub last saw tenants that are new where their files say they are.
+    pub elsewhere: &'a Seen,
     /// Only these tenants; none: all of them.
     pub selected: Option<&'a BTreeSet<String>>,
 }
@@ -206,8 +215,18 @@ fn candidate(
         Ok(None) => (None, None),
         Err(why) => (None, Some(Exclusion::Unreachable(why.to_owned()))),
     };
+    let environment = &records.environment;
+    let others = record.and_then(|record| of_others(record, tenant, environment));
     let kept_out = trouble
-        .or_else(|| record.and_then(|record| kept_out_by_record(record, tenant, circumstances.now)))
+        .or(others)
+        .or_else(|| departures::exclusion(tenant, record, circumstances.now))
+        .or_else(|| {
+            record
+                .is_none()
+                .then(|| moves::exclusion(tenant, records, circumstances.elsewhere))
+                .flatten()
+        })
+        .or_else(|| record.and_then(|record| held(record, circumstances.now)))
         .or_else(|| quarantine(&wanted, circumstances))
         .or_else(|| approvals::missing(tenant, &wanted, circumstances));
     Candidate {
@@ -229,14 +248,13 @@ fn expected_good(record: &TenantRecord, circumstances: &Circumstances<'_>) -> Op
     running.or_else(|| record.last_good().map(|good| good.digest.clone()))
 }
 
-fn kept_out_by_record(record: &TenantRecord, tenant: &Tenant, now: Timestamp) -> Option<Exclusion> {
-    if record.tenant != tenant.name {
-        let why = format!(
-            "the namespace belongs to tenant `{}` of `{}`",
-            record.tenant, record.environment
-        );
-        return Some(Exclusion::RecordUnreadable(why));
-    }
+/// A namespace may have the record of another tenant, or of another environment that shares the cluster.
+fn of_others(record: &TenantRecord, tenant: &Tenant, environment: &str) -> Option<Exclusion> {
+    let is_its_own = record.tenant == tenant.name && record.environment == environment;
+    (!is_its_own).then(|| Exclusion::Taken(record.whose_namespace()))
+}
+
+fn held(record: &TenantRecord, now: Timestamp) -> Option<Exclusion> {
     let hold = record.hold_at(now);
     hold.map(|hold| Exclusion::Held(hold.to_string()))
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::baseline;
 use super::brake;
 use super::clusters::Clusters;
+use super::departures::{self, Departure};
 use super::foreign;
 use super::identity;
 use super::ledger::{Ledger, Opening};
@@ -135,7 +136,8 @@ async fn begin(
         }
     };
     let mut plan = plan(order, &survey, now);
-    let stays_queued = if plan.is_empty() {
+    let leaving = may_leave(order, &plan, &survey, now);
+    let stays_queued = if plan.is_empty() && leaving.is_empty() {
         Some(Prepared::Nothing(plan.clone()))
     } else {
         lineage::ahead_of(order, &survey.records)?.map(Prepared::Ahead)
@@ -144,7 +146,17 @@ async fn begin(
         queue::leave(hub, waiting, "nothing to do", now).await;
         return Ok(prepared);
     }
-    brake::check(order, &plan, &survey.records)?;
+    brake::check(order, &plan, &survey, now)?;
+    if !leaving.is_empty() {
+        identity::note(hub, &survey.newcomers, now)
+            .await
+            .map_err(|error| error.advise(&name))?;
+        departures::carry_out(order, world, leaving, &survey, &mut plan).await;
+    }
+    if plan.is_empty() {
+        queue::leave(hub, waiting, "nothing to roll out", now).await;
+        return Ok(Prepared::Nothing(plan));
+    }
     let unhealthy = baseline::unhealthy(&world.clusters, &plan, &survey.records, world.clock);
     plan.note_unhealthy(unhealthy.await);
     ensure_namespaces(&world.clusters, &plan).await?;
@@ -166,6 +178,13 @@ async fn begin(
         release: order.release.clone(),
         news: None,
     })))
+}
+
+/// Tenants whose last day is over, and that may be removed now.
+fn may_leave(order: &Order<'_>, plan: &Plan, survey: &Survey, now: Timestamp) -> Vec<Departure> {
+    let standing = departures::standing(order, plan, survey, now).into_iter();
+    let may = standing.filter(|(_, waits)| waits.is_none());
+    may.map(|(departure, _)| departure).collect()
 }
 
 /// Who starts what, and why, as the hub notes it.

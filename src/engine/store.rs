@@ -90,6 +90,31 @@ pub async fn swap_tenant(
     Ok(record::decode_tenant(&stored)?)
 }
 
+/// Removes the record of a tenant of which nothing is left to do; `Stale` if it was changed.
+pub async fn delete_tenant(
+    writer: &Writer,
+    stored: &Stored<TenantRecord>,
+) -> Result<(), CallError> {
+    let meant = Preconditions {
+        uid: stored.uid.clone(),
+        resource_version: Some(stored.resource_version.clone()),
+    };
+    let object = record_of(&stored.value.namespace);
+    match writer.delete(&object, &meant, None).await {
+        Ok(_) | Err(CallError::Gone(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn record_of(name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        namespace: Some(NAMESPACE.to_owned()),
+        name: name.to_owned(),
+    }
+}
+
 /// Makes sure that a bundle is stored. Parts are immutable and named by content, so one that is
 /// there already is the one.
 pub async fn put_bundle(writer: &Writer, bundle: &PackedBundle) -> Result<(), CallError> {
@@ -167,12 +192,7 @@ pub async fn delete_rollout(hub: &Writer, id: &str) -> Result<(), CallError> {
         uid: text("/metadata/uid").unwrap_or_default(),
         resource_version: text("/metadata/resourceVersion"),
     };
-    let object = ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "ConfigMap".to_owned(),
-        namespace: Some(NAMESPACE.to_owned()),
-        name,
-    };
+    let object = record_of(&name);
     hub.delete(&object, &meant, None).await.map(|_| ())
 }
 

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::clock::Clock;
 use super::clusters::Clusters;
+use super::departures;
 use super::identity::{self, Newcomers};
 use super::lease::Lease;
+use super::moves::{self, Seen};
 use super::planning::{self, Circumstances, Records};
 use super::rollouts::Order;
 use super::soaks::Soaks;
@@ -30,6 +32,8 @@ pub struct Survey {
     pub last_words: Standing,
     /// Clusters that the hub has not noted yet.
     pub newcomers: Newcomers,
+    /// Where rollouts last saw tenants; looked up only if a cluster does not answer.
+    pub seen: Seen,
 }
 
 /// Reads what planning needs. Holds no writer.
@@ -72,7 +76,14 @@ pub async fn survey(
             }
         }
     }
+    let is_any_away = records.unreachable().next().is_some();
+    let seen = if is_any_away {
+        moves::seen(&reader, &rollouts).await.map_err(advise)?
+    } else {
+        Seen::new()
+    };
     Ok(Survey {
+        seen,
         records,
         soaks,
         quarantined,
@@ -147,11 +158,13 @@ pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
         quarantined: &survey.quarantined,
         soaks: &survey.soaks,
         last_words: &survey.last_words,
+        elsewhere: &survey.seen,
         selected: order.selected.as_ref(),
     };
     let candidates =
         planning::candidates(order.fleet, order.bundles, &survey.records, &circumstances);
     let mut plan = Plan::new(&order.strategy, candidates);
     plan.excluded.extend(survey.records.orphans(order.fleet));
+    departures::tell(order, &mut plan, survey, now);
     plan
 }

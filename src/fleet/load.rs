@@ -7,7 +7,7 @@ use crate::fleet::check;
 use crate::fleet::config::{ClusterSpec, EnvironmentSpec, PlatformSpec, TenantSpec};
 use crate::fleet::finding::{Finding, has_errors};
 use crate::fleet::layout::{ENVIRONMENTS, environments};
-use crate::fleet::model::{Cluster, Environment, Fleet, Platform, Tenant};
+use crate::fleet::model::{Cluster, Environment, Fleet, Placement, Platform, Tenant};
 use crate::fleet::parts::{Parts, read_all};
 use crate::fleet::read::Read;
 
@@ -103,6 +103,11 @@ fn tenant(
     clusters: &BTreeMap<String, Cluster>,
 ) -> Tenant {
     let place = read.place("/metadata/name");
+    let placement = Placement {
+        cluster: read.place("/spec/cluster"),
+        namespace: read.place("/spec/namespace"),
+    };
+    let delete_after = read.spec().last_day();
     let metadata = read.document.metadata;
     let spec = read.document.spec;
     for (name, inline) in spec.platforms {
@@ -123,9 +128,11 @@ fn tenant(
             .unwrap_or_else(|| environment.defaults.bundle.clone()),
         updates: spec.updates.unwrap_or(environment.defaults.updates),
         lifecycle: spec.lifecycle,
+        delete_after,
         values: spec.values,
         platforms,
         place,
+        placement,
     }
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{UserError, did_you_mean};
 use crate::fleet::config::{
-    Class, ClusterSpec, EnvironmentSpec, Lifecycle, StrategySpec, TenantStrategy, Tls, Updates,
-    Values,
+    Class, ClusterSpec, Day, EnvironmentSpec, Lifecycle, StrategySpec, TenantStrategy, Tls,
+    Updates, Values,
 };
 use crate::fleet::finding::{Finding, Place};
 
@@ -54,10 +54,20 @@ pub struct Tenant {
     pub bundle: String,
     pub updates: Updates,
     pub lifecycle: Lifecycle,
+    /// The last day on which it stays, if it is leaving.
+    pub delete_after: Option<Day>,
     /// Its own layer; [`Fleet::values_of`] has them all.
     pub values: Values,
     pub platforms: BTreeMap<String, Platform>,
     pub place: Place,
+    pub placement: Placement,
+}
+
+/// Where a tenant's file says on which cluster and in which namespace it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    pub cluster: Place,
+    pub namespace: Place,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,5 @@
 //! Fields of the format that are not acted on yet: read and checked, and their use is told.
 
-use crate::fleet::config::Lifecycle;
 use crate::fleet::finding::{Finding, Place};
 use crate::fleet::parts::Parts;
 
@@ -29,11 +28,6 @@ pub fn all(parts: &Parts) -> Vec<Finding> {
     for strategy in &parts.strategies {
         if strategy.spec().when.is_some() {
             findings.push(warning("when", strategy.place("/spec/when")));
-        }
-    }
-    for tenant in &parts.tenants {
-        if tenant.spec().lifecycle == Lifecycle::Leaving {
-            findings.push(warning("lifecycle", tenant.place("/spec/lifecycle")));
         }
     }
     findings

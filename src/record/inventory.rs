@@ -33,6 +33,9 @@ pub struct Written {
     pub written_at: Timestamp,
     /// Hash of our managedFields entry: apiVersion, time and fieldsV1.
     pub managed_fields_hash: String,
+    /// Whether our first write made it: nobody else had written to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub created: bool,
 }
 
 /// The lines of one tenant, each object once, whatever version of its API a line spells.

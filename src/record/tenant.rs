@@ -88,6 +88,8 @@ pub enum Action {
     TakeOver,
     Adopt,
     Leave,
+    /// A leaving tenant was being deleted.
+    Remove,
 }
 
 /// One line of a tenant's history.
@@ -138,6 +140,26 @@ impl TenantRecord {
         }
     }
 
+    /// To whom the namespace belongs, as it is told to whoever else comes.
+    pub fn whose_namespace(&self) -> String {
+        format!(
+            "the namespace belongs to tenant `{}` of environment `{}`",
+            self.tenant, self.environment
+        )
+    }
+
+    /// Whether a removal was begun, and nobody did anything else with the tenant since: what is left of it is to go.
+    pub fn is_being_removed(&self) -> bool {
+        match &self.claim {
+            Some(claim) => claim.action == Action::Remove,
+            None => self
+                .history
+                .iter()
+                .find(|entry| !matches!(entry.action, Action::Hold | Action::ReleaseHold))
+                .is_some_and(|entry| entry.action == Action::Remove),
+        }
+    }
+
     /// The hold, if it still holds.
     pub fn hold_at(&self, now: Timestamp) -> Option<&Hold> {
         self.hold.as_ref().filter(|hold| hold.holds_at(now))
@@ -176,6 +198,7 @@ impl fmt::Display for Action {
             Self::TakeOver => "take-over",
             Self::Adopt => "adopt",
             Self::Leave => "leave",
+            Self::Remove => "remove",
         })
     }
 }

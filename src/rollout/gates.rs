@@ -58,6 +58,14 @@ impl Gates {
         }
     }
 
+    /// What stands of the last words for whatever is no part of a rollout: only freezes.
+    pub fn of_freezes(last_words: &Standing) -> Self {
+        Self {
+            freezes: last_words.freezes.clone(),
+            ..Self::default()
+        }
+    }
+
     /// The freezes that cover a tenant now.
     pub fn over(&self, place: &Place, now: Timestamp) -> impl Iterator<Item = &Word> {
         self.freezes

@@ -6,6 +6,7 @@
 
 mod absence;
 mod event;
+mod exclusion;
 mod few;
 mod gates;
 mod limits;
@@ -19,11 +20,12 @@ mod window;
 
 pub use absence::{Absence, Absences};
 pub use event::{Event, Failure, What};
+pub use exclusion::{Excluded, Exclusion};
 pub use few::few_of;
 pub use gates::{Approval, Gates, end_of_freeze, missing_approval, name_of_freeze};
 pub use limits::Scope;
 pub use next::{Frozen, Next, Wait, Whom};
-pub use plan::{Candidate, Excluded, Exclusion, Place, Plan, Planned, Wanted, Wave};
+pub use plan::{Candidate, Place, Plan, Planned, Wanted, Wave};
 pub use progress::{Outcome, Progress, State, WaveProgress, WaveState};
 pub use stalled::{About, Conducted, HubSight, Needs, Sight, Stall};
 pub use strategy::{Role, Strategy};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::exclusion::{Excluded, Exclusion};
 use super::limits::Scope;
 use super::strategy::{Role, Strategy};
 use crate::fleet::config::{self, OnBreach, WaveRole};
@@ -83,80 +84,6 @@ pub struct Planned {
     pub unhealthy_before: Option<String>,
 }
 
-/// A tenant that the plan leaves alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Excluded {
-    pub tenant: String,
-    pub cluster: String,
-    #[serde(flatten)]
-    pub reason: Exclusion,
-}
-
-/// Why a tenant is in no wave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reason", content = "detail", rename_all = "camelCase")]
-pub enum Exclusion {
-    /// It runs what is wanted: zero writes.
-    Unchanged,
-    /// Kept at a bundle on purpose.
-    Held(String),
-    /// A mistake in its own files; counts as one failure.
-    NotRendered(String),
-    /// Its cluster did not answer when the plan was made.
-    Unreachable(String),
-    /// `updates: onApproval` or `onRequest`.
-    NotAutomatic(String),
-    /// Recorded on a cluster, but no file names it any more.
-    Orphaned,
-    /// Somebody else is writing to it.
-    Claimed(String),
-    /// Its record is damaged or of a newer version.
-    RecordUnreadable(String),
-    /// No wave of the strategy selects it, or none that does has room.
-    NoWave,
-    /// The release must not go forward here until a person clears it.
-    Quarantined(String),
-    /// Left out when the rollout began, by the words of its record: whoever goes on with it knows no more.
-    AsRecorded(String),
-}
-
-impl Exclusion {
-    /// Whether a rollout that leaves this out ends with exceptions rather than clean.
-    pub fn is_exception(&self) -> bool {
-        match self {
-            Self::Unchanged => false,
-            Self::Held(_)
-            | Self::NotRendered(_)
-            | Self::Unreachable(_)
-            | Self::NotAutomatic(_)
-            | Self::Orphaned
-            | Self::Claimed(_)
-            | Self::RecordUnreadable(_)
-            | Self::NoWave
-            | Self::Quarantined(_)
-            | Self::AsRecorded(_) => true,
-        }
-    }
-
-    /// The reason in words.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Unchanged => "unchanged".to_owned(),
-            Self::Held(why) => format!("held: {why}"),
-            Self::NotRendered(mistake) => format!("not rendered: {mistake}"),
-            Self::Unreachable(why) => format!("cluster unreachable: {why}"),
-            Self::NotAutomatic(updates) => format!("updates: {updates}"),
-            Self::Orphaned => "orphaned: no file names it any more; nothing is pruned".to_owned(),
-            Self::Claimed(by) => format!("claimed by {by}"),
-            Self::RecordUnreadable(why) => format!("record unreadable: {why}"),
-            Self::NoWave => "no wave of the strategy selects it and has room for it".to_owned(),
-            Self::Quarantined(why) => format!("quarantined: {why}"),
-            Self::AsRecorded(words) => words.clone(),
-        }
-    }
-}
-
 impl Candidate {
     /// Whether there is nothing to do: zero writes.
     pub fn runs_what_is_wanted(&self) -> bool {
@@ -164,6 +91,13 @@ impl Candidate {
             Wanted::Bundle(digest) => self.is_settled && self.current.as_ref() == Some(digest),
             Wanted::NotRendered(_) => false,
         }
+    }
+}
+
+impl Planned {
+    /// Whether nothing of it ran before.
+    pub fn is_new(&self) -> bool {
+        self.from.is_none()
     }
 }
 
@@ -241,6 +175,17 @@ impl Plan {
         totals
     }
 
+    /// Tenants that run what is wanted.
+    pub fn unchanged(&self) -> usize {
+        self.excluded.len() - self.left_out().count()
+    }
+
+    /// Tenants that are left out for another reason than that they run what is wanted.
+    pub fn left_out(&self) -> impl Iterator<Item = &Excluded> {
+        let excluded = self.excluded.iter();
+        excluded.filter(|excluded| excluded.reason != Exclusion::Unchanged)
+    }
+
     /// Tenants that are left out though something should happen to them.
     pub fn exceptions(&self) -> impl Iterator<Item = &Excluded> {
         self.excluded
@@ -313,10 +258,17 @@ fn leave_out(tenants: Vec<Planned>, excluded: &mut Vec<Excluded>) {
 /// Every tenant in the first wave that selects it and has room for it.
 fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Excluded>) -> Vec<Wave> {
     let total = changing.len();
+    let last = strategy.spec.waves.len().saturating_sub(1);
+    let proves = changing.iter().any(|planned| !planned.is_new());
     let mut left = changing;
     let mut waves = Vec::new();
-    for rule in &strategy.spec.waves {
-        let (selected, rest) = left.into_iter().partition(|planned| matches(rule, planned));
+    for (index, rule) in strategy.spec.waves.iter().enumerate() {
+        let joins = |planned: &Planned| {
+            // A release is proven on those that run something: who is new comes last, unless it was selected by label.
+            let is_late = proves && planned.is_new() && index < last && rule.select.is_empty();
+            matches(rule, planned) && !is_late
+        };
+        let (selected, rest) = left.into_iter().partition(joins);
         let (taken, too_many) = take(rule, total, selected);
         waves.push(wave(rule, taken));
         left = rest;

@@ -278,7 +278,8 @@ impl Sight<'_> {
             | Action::ReleaseHold
             | Action::TakeOver
             | Action::Adopt
-            | Action::Leave => self.command("rollout", ""),
+            | Action::Leave
+            | Action::Remove => self.command("rollout", ""),
         };
         (Needs::Person, next)
     }

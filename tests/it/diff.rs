@@ -184,6 +184,19 @@ fn a_tenant_whose_file_is_gone_is_orphaned_and_nothing_of_it_is_deleted() {
 }
 
 #[test]
+fn a_tenant_that_leaves_is_not_changed_and_is_named() {
+    let edited = Edited::new();
+    let file = "environments/production/tenants/vault-opale.yaml";
+    let leaving = "spec:\n  lifecycle: leaving\n  deleteAfter: \"2027-06-30\"\n";
+    edited.project.edit(file, "spec:\n", leaving);
+    edited.replace_version("/web:", "2030.1.1-1");
+    let report = edited.report(&["vault-opale"]);
+    assert_eq!(report["items"], serde_json::json!([]));
+    let expected = serde_json::json!(["vault-opale (last day 2027-06-30)"]);
+    assert_eq!(report["leaving"], expected);
+}
+
+#[test]
 fn a_tenant_that_does_not_render_makes_the_answer_incomplete() {
     let edited = Edited::new();
     edited.project.write(

@@ -57,6 +57,44 @@ fn a_field_that_is_not_known() {
 }
 
 #[test]
+fn a_last_day_that_is_none() {
+    let spoilt = |day: &str| {
+        let spec = format!("spec:\n  lifecycle: leaving\n  deleteAfter: \"{day}\"\n");
+        edited(OPALE, "spec:\n", &spec)
+    };
+    assert_eq!(
+        spoilt("2027-02-29"),
+        "error: environments/production/tenants/vault-opale.yaml:6:16: `2027-02-29` is not a day of the calendar\n\
+             \x20 hint: write it like `2027-06-30`"
+    );
+    assert_eq!(
+        spoilt("soon"),
+        "error: environments/production/tenants/vault-opale.yaml:6:16: `spec.deleteAfter`: `soon` is not what is meant here: \
+         The last day on which a leaving tenant stays: `2027-06-30`. A rollout of a later day may remove it; without one, none does."
+    );
+}
+
+#[test]
+fn a_last_day_without_leaving_and_leaving_without_a_last_day() {
+    let project = Project::production();
+    project.edit(OPALE, "spec:\n", "spec:\n  lifecycle: leaving\n");
+    let other = "environments/production/tenants/vault-arcadie.yaml";
+    project.edit(other, "spec:\n", "spec:\n  deleteAfter: \"2027-06-30\"\n");
+    let fleet = fleet::load(&project.files(), "production").expect("no mistake");
+    let told: Vec<String> = fleet.warnings.iter().map(Finding::to_string).collect();
+    let about: Vec<&String> = told.iter().filter(|one| one.contains("vault-")).collect();
+    assert_eq!(
+        about,
+        [
+            "warning: environments/production/tenants/vault-arcadie.yaml:5:16: `deleteAfter` does nothing: `vault-arcadie` stays\n\
+             \x20 hint: with `lifecycle: leaving` it is removed after that day",
+            "warning: environments/production/tenants/vault-opale.yaml:5:14: `vault-opale` leaves, and nothing says when\n\
+             \x20 hint: rollouts do not change it, and nothing of it is deleted until there is a day: `deleteAfter: \"2027-06-30\"`"
+        ]
+    );
+}
+
+#[test]
 fn two_tenants_in_one_namespace() {
     assert_eq!(
         edited(OPALE, "jp-vault-opale", "jp-vault-arcadie"),

@@ -149,8 +149,8 @@ impl Report {
             seed: rehearsal.seed,
             faults: faults(rehearsal, witness),
             waves: waves.collect(),
-            left_out: plan.exceptions().cloned().collect(),
-            unchanged: plan.excluded.len() - plan.exceptions().count(),
+            left_out: plan.left_out().cloned().collect(),
+            unchanged: plan.unchanged(),
             worst: WorstReport {
                 in_flight: witness.worst.in_flight,
                 short_of_pods: witness.worst.short_of_pods.iter().cloned().collect(),

@@ -35,6 +35,7 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<
     let mut found = job.record.clone();
     for _ in 0..SWAPS {
         let now = job.clock.now();
+        refuse_what_is_not_ours(job, &goal, found.as_ref())?;
         let record = found
             .as_ref()
             .map_or_else(|| first_record(job, now), |stored| stored.value.clone());
@@ -67,6 +68,25 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<
     Err(Halt::TakenOver(
         "somebody who keeps changing its record".to_owned(),
     ))
+}
+
+/// A namespace may have the record of another tenant, or of another environment that shares the cluster.
+fn refuse_what_is_not_ours(
+    job: &Job,
+    goal: &Goal,
+    found: Option<&Stored<TenantRecord>>,
+) -> Result<(), Halt> {
+    let Some(stored) = found else {
+        return match goal.action {
+            Action::Remove => Err(Halt::Refused("its record is gone".to_owned())),
+            _ => Ok(()),
+        };
+    };
+    let (record, place) = (&stored.value, &job.planned.place);
+    if record.environment == job.terms.environment && record.tenant == place.tenant {
+        return Ok(());
+    }
+    Err(Halt::Refused(record.whose_namespace()))
 }
 
 /// Turns a claim that is ours to another bundle, the way back of a tenant that failed; or to the same, to go on.

@@ -7,6 +7,8 @@ mod carry;
 mod claim;
 mod close;
 pub(super) mod live;
+mod prune;
+mod remove;
 
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ use crate::health::Wanted;
 use crate::manifest::{Bundle, Digest, ObjectRef};
 use crate::record::{self, Action, Hold, Inventory, PackedBundle, Stored, TenantRecord};
 use crate::rollout::Planned;
+
+pub use remove::{Removal, remove};
 
 /// What a worker is to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! checked against are derived from them, so the comments here are what an editor shows.
 
 mod cluster;
+mod day;
 mod duration;
 mod environment;
 mod limit;
@@ -13,6 +14,7 @@ mod tenant;
 mod window;
 
 pub use cluster::{ClusterRecords, ClusterSpec, Ingress};
+pub use day::Day;
 pub use duration::Duration;
 pub use environment::{
     AppSpec, CertificatePolicy, Class, Defaults, Disclose, EnvironmentSpec, Health, Keep, Policies,

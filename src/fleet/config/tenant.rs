@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Values;
+use super::{Day, Values};
 
 /// One namespace on one cluster: the smallest thing that is rolled out, held or rolled back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,10 +39,17 @@ pub struct TenantSpec {
     pub platforms: BTreeMap<String, PlatformSpec>,
     #[serde(default)]
     pub lifecycle: Lifecycle,
-    /// The first day on which a leaving tenant is deleted: `2026-12-31`. Not yet acted on.
+    /// The last day on which a leaving tenant stays: `2027-06-30`. A rollout of a later day may remove it; without one, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"))]
     pub delete_after: Option<String>,
+}
+
+impl TenantSpec {
+    /// The last day on which it stays, if it leaves. One that the calendar does not have is told as a mistake.
+    pub fn last_day(&self) -> Option<Day> {
+        self.delete_after.as_ref()?.parse().ok()
+    }
 }
 
 /// Whether a tenant takes releases by itself.
@@ -66,7 +73,7 @@ pub enum Updates {
 pub enum Lifecycle {
     #[default]
     Active,
-    /// It is to be removed. Not yet acted on.
+    /// Rollouts do not change it any more; after `deleteAfter` one removes it.
     Leaving,
 }
 

@@ -33,6 +33,7 @@ fn object(kind: &str, name: &str) -> ObjectRef {
 
 fn written(uid: &str) -> Written {
     Written {
+        created: false,
         uid: uid.to_owned(),
         digest: Digest::of_object(&json!({"metadata": {"name": uid}})),
         resource_version: "41".to_owned(),
