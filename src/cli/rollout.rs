@@ -195,7 +195,11 @@ impl Rollout {
             audience: &mut hear,
         };
         let exit = match engine::roll_out(&order, world).await? {
-            Carried::NothingToDo { plan } => ending::nothing(ui, &plan),
+            Carried::NothingToDo { plan } => {
+                let exit = ending::nothing(ui, &plan);
+                // Whoever is still left out was told when the release was rolled out.
+                if self.go_on { Exit::Done } else { exit }
+            }
             Carried::Taken { by } => ending::taken(ui, &by),
             Carried::Ahead(ahead) => ending::ahead(ui, &ready.release, &ahead),
             Carried::Queued { behind } => ending::queued(ui, &behind),

@@ -13,6 +13,11 @@ pub fn named(sim: &SimCluster, tenant: &str) -> Vec<Digest> {
     claimed.into_iter().chain(recorded).collect()
 }
 
+/// The rollout that has an open claim on a tenant.
+pub fn claimed_by(sim: &SimCluster, tenant: &str) -> Option<String> {
+    record(sim, tenant)?.claim?.rollout
+}
+
 fn record(sim: &SimCluster, tenant: &str) -> Option<TenantRecord> {
     let objects = sim.objects("configmaps").into_iter();
     let mut records = objects.filter_map(|object| decode_tenant(&object).ok());

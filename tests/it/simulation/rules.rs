@@ -356,6 +356,7 @@ impl Rules {
                     &format!("it is over, and `{tenant}` is {:?}", one.phase),
                 );
             }
+            self.is_let_go(now, rollout, (tenant, &one.phase), frozen);
             let succeeded = matches!(one.phase, Phase::Succeeded { .. });
             if let (true, Some((_, planned))) = (succeeded, frozen.plan.find(tenant))
                 && outcome == Outcome::Succeeded
@@ -379,6 +380,28 @@ impl Rules {
             }
         }
         self.rollouts.entry(rollout.to_owned()).or_default().stopped = Some("it is over");
+    }
+
+    /// A rollout that is over has no claim open, but where the cluster did not answer (I28).
+    fn is_let_go(
+        &mut self,
+        now: Timestamp,
+        rollout: &str,
+        (tenant, phase): (&str, &Phase),
+        frozen: &Frozen,
+    ) {
+        let Some((_, planned)) = frozen.plan.find(tenant) else {
+            return;
+        };
+        let claimed = intents::claimed_by(&self.sims[&planned.place.cluster], tenant);
+        let is_out_of_reach = matches!(
+            phase,
+            Phase::Deferred { .. } | Phase::RollbackFailed { .. } | Phase::TakenOver { .. }
+        );
+        if !rollout.is_empty() && claimed.as_deref() == Some(rollout) && !is_out_of_reach {
+            let why = format!("it is over, and still claims `{tenant}`, which is {phase:?}");
+            self.breaks(now, "I28", &why);
+        }
     }
 
     /// By the hub's own objects; empty for a typed rollback.
