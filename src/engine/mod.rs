@@ -12,6 +12,7 @@ mod brake;
 mod clock;
 mod clusters;
 mod conductor;
+mod controls;
 mod desks;
 mod foreign;
 mod gates;

@@ -5,6 +5,7 @@
 //! from records: both go through the same `next`.
 
 mod absence;
+mod control;
 mod event;
 mod gates;
 mod limits;
@@ -17,6 +18,7 @@ mod tenant;
 mod window;
 
 pub use absence::{Absence, Absences};
+pub use control::{Control, ControlSample, Controls};
 pub use event::{Event, Failure, What};
 pub use gates::{Approval, Gates, end_of_freeze, missing_approval, name_of_freeze};
 pub use limits::Scope;

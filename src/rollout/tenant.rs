@@ -15,7 +15,8 @@ pub struct TenantProgress {
     pub failure: Option<Failed>,
     /// Something that the rollout wrote may be there.
     pub is_touched: bool,
-    /// When its cluster did not answer for the first time since what was last done to it succeeded.
+    /// When its cluster did not answer, or was found to be unwell, for the first time since what was last done to it
+    /// succeeded.
     pub interrupted: Option<Timestamp>,
 }
 
@@ -211,8 +212,8 @@ impl TenantProgress {
         self.phase = phase;
     }
 
-    /// Its cluster did not answer: what was being done to it has to be done again. `is_touched` says whether anything
-    /// may have been written.
+    /// Its cluster did not answer: what was being done to it has to be done again. Or it is unwell: what was seen of who
+    /// settles there says nothing. `is_touched` says whether anything may have been written.
     pub(super) fn interrupt(&mut self, at: Timestamp, is_touched: bool) {
         let since = self.interrupted.unwrap_or(at);
         self.is_touched |= is_touched;
@@ -222,6 +223,7 @@ impl TenantProgress {
             Phase::Closing { .. } => Phase::Settling { written_at: at },
             Phase::WritingBack { .. } => Phase::Failed { at },
             Phase::ClosingBack { .. } => Phase::SettlingBack { written_at: at },
+            Phase::Settling { .. } | Phase::SettlingBack { .. } => self.phase.clone(),
             _ => return,
         };
         self.enter(phase);
