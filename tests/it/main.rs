@@ -26,6 +26,7 @@ mod structure;
 mod succession;
 mod tenant_steps;
 mod tidy;
+mod unwell;
 mod waiting;
 mod yaml;
 

@@ -11,7 +11,8 @@ fn script(far: usize) -> Script {
     candidates.extend(far);
     let mut strategy = strategy();
     strategy.spec.waves.retain(|wave| wave.name != "early");
-    strategy.spec.limits.max_failures.all = Some(Limit::Count(0));
+    strategy.spec.limits.max_concurrency.cluster = Some(Limit::Count(2));
+    strategy.spec.limits.max_failures.all = Some(Limit::Count(2));
     let mut script = Script::with(strategy, candidates);
     script.until("waveStarted rest");
     script
@@ -76,10 +77,9 @@ fn whoever_is_ill_for_too_long_is_deferred() {
 #[test]
 fn one_other_that_is_ill_excuses_nobody() {
     let mut script = ill(6, 1);
-    script.until("waveBreached rest");
+    script.until("tenantGoesBack far-1");
     assert_eq!(script.count("clusterUnwell"), 0);
     assert_eq!(script.count("tenantFailed"), 2);
-    assert_eq!(script.count("tenantGoesBack"), 0, "it goes back next");
 }
 
 #[test]
@@ -144,10 +144,11 @@ fn a_way_back_that_is_interrupted_ends_well_when_the_cluster_is() {
 #[test]
 fn a_cluster_that_is_well_now_and_then_is_not_waited_for_for_ever() {
     let mut script = ill(6, 2);
-    script.frozen.strategy.spec.tenant.progress_deadline =
-        script.frozen.strategy.spec.on_unreachable.deadline.clone();
     script.until("tenantInterrupted far-0");
-    while script.at("tenantDeferred far-0").is_none() {
+    for _ in 0..10_000 {
+        if script.at("tenantDeferred far-0").is_some() {
+            break;
+        }
         let is_ill = script.progress.illnesses.current("c1").is_some();
         // Only the others get well, and only for a moment.
         let others = if is_ill { 0 } else { 2 };
