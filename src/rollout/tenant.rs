@@ -11,6 +11,8 @@ pub struct TenantProgress {
     /// Since when every sample was healthy, on the written bundle.
     pub healthy_since: Option<Timestamp>,
     pub last_sample: Option<Sample>,
+    /// Since when every sample was failed.
+    pub failing_since: Option<Timestamp>,
     /// Counts against the budgets; a failed tenant that went back still counts.
     pub failure: Option<Failed>,
     /// Something that the rollout wrote may be there.
@@ -179,6 +181,7 @@ impl TenantProgress {
             phase,
             healthy_since: None,
             last_sample: None,
+            failing_since: None,
             failure: None,
             is_touched: false,
             interrupted: None,
@@ -200,12 +203,15 @@ impl TenantProgress {
             Health::Healthy => {}
             Health::Progressing | Health::Failed | Health::Unknown => self.healthy_since = None,
         }
+        let is_failed = sample.health == Health::Failed;
+        self.failing_since = is_failed.then(|| self.failing_since.unwrap_or(sample.at));
         self.last_sample = Some(sample);
     }
 
     pub(super) fn enter(&mut self, phase: Phase) {
         self.healthy_since = None;
         self.last_sample = None;
+        self.failing_since = None;
         if !phase.is_at_work() {
             self.interrupted = None;
         }

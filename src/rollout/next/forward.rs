@@ -244,7 +244,7 @@ impl<'a> Look<'a> {
         let is_lost = |planned: &Planned, progress: &TenantProgress| {
             matches!(progress.phase, Phase::Succeeded { .. })
                 && self.illness(planned).is_some()
-                && self.seems_failed(planned, progress)
+                && self.seems_failed_since(planned, progress).is_some()
         };
         let lost = self
             .tenants()

@@ -20,15 +20,12 @@ const SAMPLE: usize = 10;
 /// Untouched tenants have to be well for so long before a cluster is. Nodes count as lost after 40 s: one that comes
 /// and goes shows by then.
 const WELL_FOR: SignedDuration = SignedDuration::from_secs(60);
-/// What untouched tenants said up to so long before a tenant was seen failed is said of the same moment. Looks at both
-/// take turns, and one must not wait for the other for ever.
-const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(10);
 /// A tenant that soaks and does not serve makes nobody look at the others more often.
 const SELDOM: SignedDuration = SignedDuration::from_secs(20);
 
 /// Why one would ask untouched tenants how their cluster is.
 enum Doubt {
-    /// A tenant was seen then as it is when it fails.
+    /// A tenant seems to have failed since then.
     Fails(Timestamp),
     /// A tenant that soaks was seen without pods.
     Lags(Timestamp),
@@ -185,8 +182,8 @@ impl<'a> Look<'a> {
             && !sample.serves
             && self.is_fresh(sample)
             && self.must_be_seen(wave, progress);
-        let doubt = if self.seems_failed(planned, progress) {
-            Doubt::Fails(sample.at)
+        let doubt = if let Some(since) = self.seems_failed_since(planned, progress) {
+            Doubt::Fails(since)
         } else if lags {
             Doubt::Lags(sample.at)
         } else {
@@ -200,7 +197,7 @@ impl<'a> Look<'a> {
         let control = self.progress.controls.of(&planned.place.cluster)?;
         let last = &control.last;
         let is_answer = match doubt {
-            Doubt::Fails(at) => *at <= last.at + SAME_MOMENT,
+            Doubt::Fails(at) => *at <= last.at,
             Doubt::Lags(at) => *at <= last.at + SELDOM,
             Doubt::LeftOff => true,
         };

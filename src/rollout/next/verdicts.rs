@@ -40,9 +40,29 @@ impl Look<'_> {
         }
     }
 
-    /// Whether it is about to be called failed.
-    pub(super) fn seems_failed(&self, planned: &Planned, progress: &TenantProgress) -> bool {
-        matches!(self.settled(planned, progress), Settled::Failed(..))
+    /// Since when it is about to be called failed.
+    pub(super) fn seems_failed_since(
+        &self,
+        planned: &Planned,
+        progress: &TenantProgress,
+    ) -> Option<Timestamp> {
+        let Settled::Failed(how, _) = self.settled(planned, progress) else {
+            return None;
+        };
+        match (how, &progress.phase) {
+            (
+                Failure::TimedOut,
+                Phase::Settling { written_at } | Phase::SettlingBack { written_at },
+            ) => Some(self.late_at(planned, *written_at)),
+            _ => progress.failing_since.max(self.recovered(planned)),
+        }
+    }
+
+    /// When a tenant is called late.
+    pub(super) fn late_at(&self, planned: &Planned, written_at: Timestamp) -> Timestamp {
+        let since = self.waiting_since(planned, written_at);
+        let deadline = self.strategy().spec.tenant.progress_deadline.to_signed();
+        since + deadline + self.absent_since(planned, since)
     }
 
     fn settled(&self, planned: &Planned, progress: &TenantProgress) -> Settled {
@@ -88,13 +108,14 @@ impl Look<'_> {
         if let Some(sample) = self.last_failure(planned, progress) {
             return Settled::Failed(Failure::Unhealthy, sample.headline.clone());
         }
-        let since = self.waiting_since(planned, written_at);
-        let waited = self.now.duration_since(since) - self.absent_since(planned, since);
         // Nor does it prove that it failed.
         let sample = progress.last_sample.as_ref();
         let sample = sample.filter(|sample| self.is_fresh(sample));
         match sample {
-            Some(sample) if waited >= deadline.to_signed() && progress.healthy_since.is_none() => {
+            Some(sample)
+                if self.late_at(planned, written_at) <= self.now
+                    && progress.healthy_since.is_none() =>
+            {
                 let why = format!("not healthy after {deadline}: {}", sample.headline);
                 Settled::Failed(Failure::TimedOut, why)
             }
