@@ -58,7 +58,7 @@ impl<'a> Look<'a> {
 
     /// Clusters that turn out to be unwell, or well again, and who is interrupted by that.
     pub(super) fn illnesses(&self) -> Vec<What> {
-        let mut unwell = BTreeMap::new();
+        let mut unwell = BTreeSet::new();
         let mut interrupted = Vec::new();
         for (wave, planned, progress) in self.tenants() {
             if let Some(illness) = self.illness(planned) {
@@ -66,10 +66,10 @@ impl<'a> Look<'a> {
             } else if let Some(doubt) = self.doubt(wave, planned, progress)
                 && self.is_ill(planned, &doubt) == Some(true)
             {
-                unwell.insert(planned.place.cluster.as_str(), ());
+                unwell.insert(planned.place.cluster.as_str());
             }
         }
-        let unwell = unwell.into_keys().map(|cluster| What::ClusterUnwell {
+        let unwell = unwell.into_iter().map(|cluster| What::ClusterUnwell {
             cluster: cluster.to_owned(),
             why: self.why_unwell(cluster),
         });

@@ -32,7 +32,9 @@ fn its_tenants_are_interrupted_and_gone_on_with_when_it_is_well_again() {
     script.until("clusterUnwell c1");
     for _ in 0..5 * MINUTES {
         while let Next::Do(decisions) = script.frozen.next(&script.progress, script.now) {
-            decisions.into_iter().for_each(|what| script.happen(what));
+            for what in decisions {
+                script.happen(what);
+            }
         }
         script.answer();
         script.pass_a_second();
