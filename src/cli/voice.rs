@@ -137,6 +137,12 @@ impl<'a> Voice<'a> {
                 format!("cluster {cluster} does not answer: {why}; the others go on")
             }
             What::ClusterAnswers { cluster } => format!("cluster {cluster} answers again"),
+            What::ClusterUnwell { cluster, why } => {
+                format!(
+                    "cluster {cluster} is unwell: {why}; nobody there has failed for that, the others go on"
+                )
+            }
+            What::ClusterWell { cluster } => format!("cluster {cluster} is well again"),
             What::TenantTakenOver { tenant, by } => format!("  {tenant}: not ours any more: {by}"),
             What::Paused { by, why } => format!("paused by {by}: {why}"),
             What::Resumed { by, why } => format!("resumed by {by}: {why}"),

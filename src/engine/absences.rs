@@ -69,6 +69,14 @@ impl Conductor<'_> {
             .await
     }
 
+    pub(super) fn is_unwell(&self, stage: &Stage, tenant: &str) -> bool {
+        let planned = self.frozen.plan.find(tenant);
+        planned.is_some_and(|(_, planned)| {
+            let illnesses = &stage.progress.illnesses;
+            illnesses.current(&planned.place.cluster).is_some()
+        })
+    }
+
     /// What was being done to a tenant has to be done again, under the claim that is still ours.
     pub(super) async fn interrupt(
         &mut self,
@@ -78,14 +86,28 @@ impl Conductor<'_> {
     ) -> anyhow::Result<()> {
         let (_, planned) = self.frozen.plan.find(&tenant).context("it was started")?;
         let cluster = planned.place.cluster.clone();
-        let is_touched = open.is_some();
-        if let Some(open) = open {
-            stage.open.insert(tenant.clone(), *open);
-        }
         self.lose_cluster(stage, &cluster, why.clone()).await?;
         // Its claim runs out by itself, and whoever comes next takes it over.
         if aim == Aim::GiveUp {
+            if let Some(open) = open {
+                stage.open.insert(tenant, *open);
+            }
             return Ok(());
+        }
+        self.set_aside(stage, tenant, open, why).await
+    }
+
+    /// It is done again when its cluster allows it.
+    pub(super) async fn set_aside(
+        &mut self,
+        stage: &mut Stage,
+        tenant: String,
+        open: Option<Box<Open>>,
+        why: String,
+    ) -> anyhow::Result<()> {
+        let is_touched = open.is_some();
+        if let Some(open) = open {
+            stage.open.insert(tenant.clone(), *open);
         }
         stage.looks.hasten(&tenant);
         let interrupted = What::TenantInterrupted {

@@ -40,7 +40,7 @@ pub async fn unhealthy(
 }
 
 /// Who is only on the way is well enough: a release that breaks it is not excused by that.
-fn is_unhealthy(seen: &Seen) -> bool {
+pub(super) fn is_unhealthy(seen: &Seen) -> bool {
     match seen.sample.health {
         Health::Failed => true,
         Health::Progressing | Health::Unknown => !seen.sample.serves,

@@ -16,6 +16,7 @@ use super::absences::Probes;
 use super::attention::Attention;
 use super::clock::Clock;
 use super::clusters::Clusters;
+use super::controls::Controls;
 use super::desks::Desks;
 use super::lease::Lease;
 use super::ledger::Ledger;
@@ -86,6 +87,7 @@ pub(super) struct Stage {
     desks: Desks,
     pub(super) looks: Looks,
     pub(super) probes: Probes,
+    pub(super) controls: Controls,
     pub(super) attention: Attention,
     pub(super) next_listen: Instant,
     pub(super) heard: BTreeSet<String>,
@@ -188,6 +190,7 @@ impl Conductor<'_> {
             desks: Desks::of(&self.frozen.plan),
             looks: Looks::new(&self.frozen, self.clock, all_go_back),
             probes: Probes::default(),
+            controls: Controls::default(),
             attention: Attention::new(self.clock),
             next_listen: Instant::now(),
             heard: BTreeSet::new(),
@@ -219,12 +222,14 @@ impl Conductor<'_> {
         stage
             .looks
             .start(&self.clusters, &stage.progress, &self.records);
+        self.look_at_controls(stage)?;
         let deadline = self.wake_up(stage, wait);
         let lease_due = self.lease.as_ref().map(Lease::due);
         tokio::select! {
             biased;
             Some(done) = stage.work.join_next() => self.take_in_all(stage, done).await?,
             looked = stage.looks.ended() => self.take_in_look(stage, looked?).await?,
+            seen = stage.controls.ended() => self.take_in_controls(stage, seen?).await?,
             found = stage.probes.ended() => {
                 let cluster = found?;
                 self.happen(stage, What::ClusterAnswers { cluster }).await?;
@@ -249,11 +254,8 @@ impl Conductor<'_> {
 
     /// The next time at which something is due.
     fn wake_up(&self, stage: &Stage, wait: &Wait) -> Instant {
-        let soon = stage
-            .looks
-            .next()
-            .unwrap_or(stage.next_listen)
-            .min(stage.next_listen);
+        let looks = stage.looks.next().into_iter().chain(stage.controls.next());
+        let soon = looks.fold(stage.next_listen, Instant::min);
         let until = wait.until.map(|until| {
             let left = until.duration_since(self.clock.now());
             Instant::now() + Duration::try_from(left).unwrap_or_default()
@@ -292,6 +294,7 @@ impl Conductor<'_> {
                 why,
                 ..
             } => self.quarantine(why).await?,
+            What::ClusterWell { cluster } => stage.looks.begin_anew(cluster),
             _ => {}
         }
         Ok(())
@@ -381,6 +384,10 @@ impl Conductor<'_> {
                     _ => What::TenantSucceeded { tenant },
                 }
             }
+            // An admission webhook may be among what is ill.
+            Done::Refused { open, why } if aim != Aim::GiveUp && self.is_unwell(stage, &tenant) => {
+                return self.set_aside(stage, tenant, open, why).await;
+            }
             Done::Refused { open, why } => {
                 if let Some(open) = open {
                     stage.open.insert(tenant.clone(), *open);
@@ -430,6 +437,7 @@ impl Conductor<'_> {
             self.take_in_all(stage, done).await?;
         }
         stage.looks.stop().await;
+        stage.controls.stop().await;
         stage.probes.stop().await;
         Ok(())
     }

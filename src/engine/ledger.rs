@@ -264,6 +264,8 @@ fn update(record: &mut RolloutRecord, event: &Event) {
         | What::TenantInterrupted { .. }
         | What::ClusterUnreachable { .. }
         | What::ClusterAnswers { .. }
+        | What::ClusterUnwell { .. }
+        | What::ClusterWell { .. }
         | What::TenantTakenOver { .. } => {}
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -49,6 +50,8 @@ struct Watch {
     before: Known,
     /// Nobody has seen it for a while; until it is seen well.
     was_alone: bool,
+    /// What was seen before it was begun anew is not known any more.
+    anew: Option<Timestamp>,
     due: Instant,
 }
 
@@ -103,6 +106,7 @@ impl Looks {
             wanted: wanted.into(),
             before: Known::default(),
             was_alone: false,
+            anew: None,
             due,
         };
         self.watches.insert(tenant.to_owned(), watch);
@@ -120,6 +124,33 @@ impl Looks {
     /// Looks at a watched tenant at once: its writes have settled, its soak begins.
     pub fn hasten(&mut self, tenant: &str) {
         self.set_due(tenant, Instant::now());
+    }
+
+    /// A cluster was unwell and is well again: what its tenants did meanwhile is not held against them, as what they did
+    /// before they were written to.
+    pub fn begin_anew(&mut self, cluster: &str) {
+        let now = self.clock.now();
+        let mut due = Vec::new();
+        for (tenant, watch) in &mut self.watches {
+            if watch.cluster == cluster {
+                let anew = |wanted: &Wanted| Wanted {
+                    written_at: Some(now),
+                    ..wanted.clone()
+                };
+                watch.wanted = watch.wanted.iter().map(anew).collect();
+                watch.before = Known::default();
+                watch.anew = Some(now);
+                due.push(tenant.clone());
+            }
+        }
+        for tenant in due {
+            self.hasten(&tenant);
+        }
+    }
+
+    /// How many tenants of the plan a cluster has.
+    pub fn population(&self, cluster: &str) -> usize {
+        self.population.get(cluster).copied().unwrap_or_default()
     }
 
     /// Looks at all that is watched at once.
@@ -191,7 +222,7 @@ impl Looks {
             return;
         };
         let (writer, clock) = (connected.writer(), self.clock);
-        let population = self.population.get(&cluster).copied().unwrap_or_default();
+        let population = self.population(&cluster);
         self.busy.insert(cluster.clone(), BTreeSet::new());
         self.running.spawn(async move {
             let seen = observe::observe(
@@ -246,7 +277,9 @@ impl Looks {
         let pace = LOOK.max(REST * u32::try_from(observed.pages).unwrap_or(u32::MAX));
         for seen in observed.seen {
             if let Some(watch) = self.watches.get_mut(&seen.tenant) {
-                watch.before = seen.known;
+                if watch.anew.is_none_or(|anew| anew <= seen.sample.at) {
+                    watch.before = seen.known;
+                }
                 watch.was_alone &= seen.sample.health != Health::Healthy;
             }
             progress.observe(&seen.tenant, seen.sample, frozen.strategy.max_sample_gap);

@@ -13,6 +13,7 @@ mod catch_up;
 mod clock;
 mod clusters;
 mod conductor;
+mod controls;
 mod departures;
 mod desks;
 mod foreign;

@@ -1,18 +1,18 @@
-//! When clusters did not answer during a rollout.
+//! When clusters did not answer during a rollout, or were unwell.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Every time that a cluster did not answer, by cluster, oldest first.
+/// Every time that a cluster did not answer (or, apart, was unwell), by cluster, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Absences(BTreeMap<String, Vec<Absence>>);
 
-/// A time during which a cluster did not answer.
+/// A time during which a cluster could not be relied on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absence {
     pub since: Timestamp,
-    /// `None`: it still does not.
+    /// `None`: it has not ended.
     pub until: Option<Timestamp>,
     pub why: String,
 }
@@ -38,6 +38,11 @@ impl Absences {
             until.duration_since(absence.since.max(since))
         });
         parts.filter(SignedDuration::is_positive).sum()
+    }
+
+    /// When the last one ended, if none is under way.
+    pub fn last_end(&self, cluster: &str) -> Option<Timestamp> {
+        self.0.get(cluster)?.last()?.until
     }
 
     pub(super) fn begin(&mut self, cluster: &str, at: Timestamp, why: &str) {

@@ -82,7 +82,8 @@ pub enum What {
         tenant: String,
         why: String,
     },
-    /// Its cluster did not answer while something was done to it, which is done again once it does.
+    /// Its cluster did not answer while something was done to it, which is done again once it does; or its cluster is
+    /// unwell while it settles, which goes on once it is well.
     TenantInterrupted {
         tenant: String,
         /// Whether anything may have been written.
@@ -99,6 +100,14 @@ pub enum What {
         why: String,
     },
     ClusterAnswers {
+        cluster: String,
+    },
+    /// It answers, and tenants turned unhealthy there that the rollout has not touched.
+    ClusterUnwell {
+        cluster: String,
+        why: String,
+    },
+    ClusterWell {
         cluster: String,
     },
     SoakStarted {
@@ -151,6 +160,8 @@ pub enum Failure {
     TimedOut,
     /// Its cluster did not answer for longer than `onUnreachable` waits, which says `fail`.
     Unreachable,
+    /// Its cluster was unwell for longer than `onUnreachable` waits, which says `fail`.
+    Unwell,
     /// Was healthy, then no longer, while its wave soaked or a later wave ran.
     DiedLater,
 }

@@ -5,6 +5,7 @@
 //! from records: both go through the same `next`.
 
 mod absence;
+mod control;
 mod event;
 mod exclusion;
 mod few;
@@ -19,6 +20,7 @@ mod tenant;
 mod window;
 
 pub use absence::{Absence, Absences};
+pub use control::{Control, ControlSample, Controls};
 pub use event::{Event, Failure, What};
 pub use exclusion::{Excluded, Exclusion};
 pub use few::few_of;

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::absence::Absences;
+use super::control::{ControlSample, Controls};
 use super::event::{Event, Failure, What};
 use super::gates::Gates;
 use super::plan::Plan;
@@ -21,6 +22,10 @@ pub struct Progress {
     pub tenants: BTreeMap<String, TenantProgress>,
     /// When clusters did not answer.
     pub absences: Absences,
+    /// When clusters answered, and were unwell.
+    pub illnesses: Absences,
+    /// What tenants that are not touched yet say of their clusters; observed, like health.
+    pub controls: Controls,
     /// What people said last; it is heard, not folded from events.
     pub gates: Gates,
 }
@@ -107,6 +112,8 @@ impl Progress {
             waves: waves.collect(),
             tenants: tenants.collect(),
             absences: Absences::default(),
+            illnesses: Absences::default(),
+            controls: Controls::default(),
             gates: Gates::default(),
         }
     }
@@ -125,6 +132,16 @@ impl Progress {
         if sample.at > since {
             progress.observe(sample, max_gap);
         }
+    }
+
+    /// Takes in how the untouched tenants of a cluster are.
+    pub fn observe_control(
+        &mut self,
+        cluster: &str,
+        sample: ControlSample,
+        max_gap: SignedDuration,
+    ) {
+        self.controls.observe(cluster, sample, max_gap);
     }
 
     /// Nobody looked for a while: what was seen before says nothing of who is settling.
@@ -171,6 +188,8 @@ impl Progress {
             } => self.interrupt(tenant, at, *is_touched),
             What::ClusterUnreachable { cluster, why } => self.absences.begin(cluster, at, why),
             What::ClusterAnswers { cluster } => self.absences.end(cluster, at),
+            What::ClusterUnwell { cluster, why } => self.illnesses.begin(cluster, at, why),
+            What::ClusterWell { cluster } => self.illnesses.end(cluster, at),
             What::TenantBackWritten { tenant, .. } => {
                 self.enter(tenant, Phase::SettlingBack { written_at: at });
             }

@@ -11,11 +11,14 @@ pub struct TenantProgress {
     /// Since when every sample was healthy, on the written bundle.
     pub healthy_since: Option<Timestamp>,
     pub last_sample: Option<Sample>,
+    /// Since when every sample was failed.
+    pub failing_since: Option<Timestamp>,
     /// Counts against the budgets; a failed tenant that went back still counts.
     pub failure: Option<Failed>,
     /// Something that the rollout wrote may be there.
     pub is_touched: bool,
-    /// When its cluster did not answer for the first time since what was last done to it succeeded.
+    /// When its cluster did not answer, or was found to be unwell, for the first time since what was last done to it
+    /// succeeded.
     pub interrupted: Option<Timestamp>,
 }
 
@@ -178,6 +181,7 @@ impl TenantProgress {
             phase,
             healthy_since: None,
             last_sample: None,
+            failing_since: None,
             failure: None,
             is_touched: false,
             interrupted: None,
@@ -199,20 +203,23 @@ impl TenantProgress {
             Health::Healthy => {}
             Health::Progressing | Health::Failed | Health::Unknown => self.healthy_since = None,
         }
+        let is_failed = sample.health == Health::Failed;
+        self.failing_since = is_failed.then(|| self.failing_since.unwrap_or(sample.at));
         self.last_sample = Some(sample);
     }
 
     pub(super) fn enter(&mut self, phase: Phase) {
         self.healthy_since = None;
         self.last_sample = None;
+        self.failing_since = None;
         if !phase.is_at_work() {
             self.interrupted = None;
         }
         self.phase = phase;
     }
 
-    /// Its cluster did not answer: what was being done to it has to be done again. `is_touched` says whether anything
-    /// may have been written.
+    /// Its cluster did not answer: what was being done to it has to be done again. Or it is unwell: what was seen of who
+    /// settles there says nothing. `is_touched` says whether anything may have been written.
     pub(super) fn interrupt(&mut self, at: Timestamp, is_touched: bool) {
         let since = self.interrupted.unwrap_or(at);
         self.is_touched |= is_touched;
@@ -222,6 +229,7 @@ impl TenantProgress {
             Phase::Closing { .. } => Phase::Settling { written_at: at },
             Phase::WritingBack { .. } => Phase::Failed { at },
             Phase::ClosingBack { .. } => Phase::SettlingBack { written_at: at },
+            Phase::Settling { .. } | Phase::SettlingBack { .. } => self.phase.clone(),
             _ => return,
         };
         self.enter(phase);

@@ -29,6 +29,7 @@ mod succession;
 mod tenant_steps;
 mod tidy;
 mod traps;
+mod unwell;
 mod waiting;
 mod yaml;
 

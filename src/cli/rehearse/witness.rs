@@ -172,6 +172,8 @@ impl<'a> Witness<'a> {
             | What::TenantInterrupted { .. }
             | What::ClusterUnreachable { .. }
             | What::ClusterAnswers { .. }
+            | What::ClusterUnwell { .. }
+            | What::ClusterWell { .. }
             | What::TenantHealthy { .. }
             | What::TenantBackWritten { .. }
             | What::TenantBackHealthy { .. }

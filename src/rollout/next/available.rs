@@ -26,9 +26,9 @@ impl Look<'_> {
         planned.from.is_some() && planned.unhealthy_before.is_none()
     }
 
-    /// Not seen to serve. Tenants of a cluster that does not answer stop nobody elsewhere.
+    /// Not seen to serve. Tenants of a cluster that does not answer or is unwell stop nobody elsewhere.
     fn is_unavailable(&self, planned: &Planned, progress: &TenantProgress) -> bool {
-        if !Self::can_be_missed(planned) || self.absence(planned).is_some() {
+        if !Self::can_be_missed(planned) || self.is_out(planned) {
             return false;
         }
         let sample = progress.last_sample.as_ref();

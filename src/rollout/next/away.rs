@@ -1,4 +1,4 @@
-//! Clusters that do not answer: nobody there is started, and nobody is waited for longer than the strategy says.
+//! Clusters that do not answer, or are unwell: nobody there is started, and nobody is waited for longer than the strategy says.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,25 +31,30 @@ impl Look<'_> {
 
     fn give_up(&self, wave: &Wave, planned: &Planned, progress: &TenantProgress) -> What {
         let tenant = planned.place.tenant.clone();
-        let seen = self.absence(planned).map_or_else(
-            || "it was interrupted again and again".to_owned(),
-            |absence| absence.why.clone(),
-        );
-        let cluster = &planned.place.cluster;
-        let deadline = self.strategy().spec.on_unreachable.deadline;
-        let why = format!("cluster `{cluster}` did not answer for {deadline}: {seen}");
+        let (how, why) = self.why_given_up(planned);
         let must_go_back = self.must_go_back(wave, progress);
         match self.strategy().spec.on_unreachable.then {
             UnreachableThen::Defer | UnreachableThen::Fail if must_go_back => {
                 What::TenantRollbackFailed { tenant, why }
             }
             UnreachableThen::Defer => What::TenantDeferred { tenant, why },
-            UnreachableThen::Fail => What::TenantFailed {
-                tenant,
-                how: Failure::Unreachable,
-                why,
-            },
+            UnreachableThen::Fail => What::TenantFailed { tenant, how, why },
         }
+    }
+
+    fn why_given_up(&self, planned: &Planned) -> (Failure, String) {
+        let cluster = &planned.place.cluster;
+        let deadline = self.strategy().spec.on_unreachable.deadline;
+        let (how, did, seen) = match (self.absence(planned), self.illness(planned)) {
+            (Some(absence), _) => (Failure::Unreachable, "did not answer", &*absence.why),
+            (None, Some(illness)) => (Failure::Unwell, "was unwell", &*illness.why),
+            (None, None) => {
+                let seen = "it was interrupted again and again";
+                (Failure::Unreachable, "did not answer", seen)
+            }
+        };
+        let why = format!("cluster `{cluster}` {did} for {deadline}: {seen}");
+        (how, why)
     }
 
     fn must_go_back(&self, wave: &Wave, progress: &TenantProgress) -> bool {
@@ -57,19 +62,32 @@ impl Look<'_> {
             || self.reason_to_go_back(wave, progress).is_some()
     }
 
-    /// Since when a tenant waits for its cluster to answer. A worker that is at it reports by itself.
-    fn waits_since(
+    /// Since when a tenant waits for its cluster to answer, or to be well. A worker that is at it reports by itself.
+    pub(super) fn waits_since(
         &self,
         wave: &Wave,
         planned: &Planned,
         progress: &TenantProgress,
     ) -> Option<Timestamp> {
         let absent = self.absence(planned).map(|absence| absence.since);
+        let ill = self.illness(planned).map(|illness| illness.since);
+        // Whoever was interrupted by an earlier illness has waited since then.
+        let interrupted = ill.and(progress.interrupted);
+        let is_ill_too = ill.filter(|_| !self.is_seen_healthy(progress));
+        let out = earlier(absent, ill);
         match progress.phase {
-            Phase::Pending if self.starts_now(wave) => earlier(absent, progress.interrupted),
-            Phase::LeftOff | Phase::Failed { .. } => earlier(absent, progress.interrupted),
-            Phase::Settling { .. } | Phase::SettlingBack { .. } => absent,
-            Phase::Succeeded { .. } if self.must_be_seen(wave, progress) => absent,
+            Phase::Pending if self.starts_now(wave) => earlier(out, progress.interrupted),
+            Phase::LeftOff => earlier(out, progress.interrupted),
+            Phase::Failed { .. } => earlier(absent, progress.interrupted),
+            Phase::Settling { .. } => earlier(out, interrupted),
+            // A way back has a patience of its own.
+            Phase::SettlingBack { written_at } => {
+                let ill = ill.map(|since| since.max(written_at));
+                earlier(earlier(absent, ill), interrupted)
+            }
+            Phase::Succeeded { .. } if self.must_be_seen(wave, progress) => {
+                earlier(absent, is_ill_too)
+            }
             Phase::Pending
             | Phase::Succeeded { .. }
             | Phase::Writing { .. }
@@ -92,7 +110,7 @@ impl Look<'_> {
     }
 
     /// Whether the rollout cannot go on without seeing a tenant that succeeded: it soaks, is a canary, or goes back.
-    fn must_be_seen(&self, wave: &Wave, progress: &TenantProgress) -> bool {
+    pub(super) fn must_be_seen(&self, wave: &Wave, progress: &TenantProgress) -> bool {
         let recorded = self.progress.wave(&wave.name);
         let is_over = recorded.is_some_and(|wave| wave.state == WaveState::Advanced);
         match self.progress.state {
@@ -116,7 +134,7 @@ impl Look<'_> {
         self.strategy().spec.on_unreachable.deadline.to_signed()
     }
 
-    /// When waiting for clusters that do not answer ends, by tenant.
+    /// When waiting for clusters that do not answer or are unwell ends, by tenant.
     pub(super) fn ends_of_patience(&self) -> impl Iterator<Item = Timestamp> {
         let waiting = self
             .tenants()
@@ -126,15 +144,19 @@ impl Look<'_> {
 
     /// What is waited for, in words.
     pub(super) fn away_words(&self) -> Vec<String> {
-        let away = self.progress.absences.all_current();
         let names_a_tenant = |cluster: &str| {
             self.tenants().any(|(wave, planned, progress)| {
                 planned.place.cluster == cluster
                     && self.waits_since(wave, planned, progress).is_some()
             })
         };
-        away.filter(|(cluster, _)| names_a_tenant(cluster))
-            .map(|(cluster, absence)| format!("cluster `{cluster}` to answer: {}", absence.why))
+        let away = self.progress.absences.all_current();
+        let away = away.map(|(cluster, absence)| (cluster, "to answer", absence));
+        let ill = self.progress.illnesses.all_current();
+        let ill = ill.map(|(cluster, illness)| (cluster, "to be well again", illness));
+        away.chain(ill)
+            .filter(|(cluster, ..)| names_a_tenant(cluster))
+            .map(|(cluster, what, spell)| format!("cluster `{cluster}` {what}: {}", spell.why))
             .collect()
     }
 }

@@ -21,7 +21,9 @@ impl<'a> Look<'a> {
                 let why = self.reason_to_go_back(wave, progress)?;
                 let decision = self.way_back(planned, &why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
-                let is_away = self.absence(planned).is_some();
+                // Away from a bad release also where the cluster is unwell: whether that did any good is seen later.
+                let is_ill = self.illness(planned).is_some() && progress.interrupted.is_some();
+                let is_away = self.absence(planned).is_some() || is_ill;
                 (!writes || !is_away && slots::take(&mut slots, &mut [], at)).then_some(decision)
             })
             .collect()

@@ -111,11 +111,11 @@ impl<'a> Look<'a> {
         let is_pending = |(_, (of, _, progress)): &(usize, Seen<'_>)| {
             std::ptr::eq(*of, wave) && progress.phase == Phase::Pending
         };
-        let answers = |(_, (_, planned, _)): &(usize, Seen<'_>)| self.absence(planned).is_none();
+        let is_fit = |(_, (_, planned, _)): &(usize, Seen<'_>)| !self.is_out(planned);
         self.tenants()
             .enumerate()
             .filter(is_pending)
-            .filter(answers)
+            .filter(is_fit)
             .filter_map(|(at, (_, planned, _))| match self.predecessor(planned) {
                 // Whoever waits at a gate takes nobody's place (I39).
                 Predecessor::Done if self.is_frozen(planned) => None,
@@ -240,7 +240,17 @@ impl<'a> Look<'a> {
                 .filter(|(.., progress)| test(&progress.phase))
                 .count()
         };
-        let succeeded = count(|phase| matches!(phase, Phase::Succeeded { .. }));
+        // Seen dead where the cluster is unwell: it did not fail, and no longer proves anything.
+        let is_lost = |planned: &Planned, progress: &TenantProgress| {
+            matches!(progress.phase, Phase::Succeeded { .. })
+                && self.illness(planned).is_some()
+                && self.seems_failed_since(planned, progress).is_some()
+        };
+        let lost = self
+            .tenants()
+            .filter(|(_, planned, progress)| is_lost(planned, progress))
+            .count();
+        let succeeded = count(|phase| matches!(phase, Phase::Succeeded { .. })) - lost;
         let stuck =
             count(|phase| matches!(phase, Phase::RollbackFailed { .. } | Phase::Left { .. }));
         let total = self.frozen.plan.len();

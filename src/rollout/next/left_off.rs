@@ -15,8 +15,9 @@ impl Look<'_> {
         self.tenants()
             .filter(|(.., progress)| progress.phase == Phase::LeftOff)
             .filter(|(wave, planned, _)| {
-                let may_go_on =
-                    self.absence(planned).is_none() && self.unwell_canary(wave).is_none();
+                let may_go_on = !self.is_out(planned)
+                    && !self.is_to_be_asked(planned)
+                    && self.unwell_canary(wave).is_none();
                 is_aborted || may_go_on
             })
             .map(|(_, planned, _)| match &self.progress.state {

@@ -13,9 +13,11 @@ mod gates;
 mod left_off;
 mod settle;
 mod slots;
+mod unwell;
 mod verdicts;
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -118,6 +120,7 @@ impl Frozen {
         }
         let look = Look::new(self, progress, now);
         let urgent = [
+            Look::illnesses,
             Look::verdicts,
             Look::given_up,
             Look::breaches,
@@ -130,9 +133,22 @@ impl Frozen {
             .find(|decisions| !decisions.is_empty());
         match (decisions, &progress.state) {
             (Some(decisions), _) => Next::Do(decisions),
+            // Nothing is built on a tenant whose failure is in doubt.
+            (None, _) if look.is_in_doubt() => Next::Wait(look.wait_for_controls()),
             (None, State::Running) => look.forward(),
             (None, _) => look.settle(),
         }
+    }
+}
+
+impl Frozen {
+    /// The clusters of which untouched tenants are to be looked at now, and these tenants.
+    pub fn control_looks(
+        &self,
+        progress: &Progress,
+        now: Timestamp,
+    ) -> BTreeMap<String, Vec<String>> {
+        Look::new(self, progress, now).control_looks()
     }
 }
 
@@ -145,6 +161,8 @@ struct Look<'a> {
     tenants: Vec<Seen<'a>>,
     /// Which waves a breach takes back: asked for every tenant, found by going over all of them.
     breached: OnceCell<Vec<&'a Wave>>,
+    /// Who may tell how its cluster is, by cluster.
+    controls: OnceCell<BTreeMap<&'a str, Vec<&'a Planned>>>,
 }
 
 /// A tenant of the plan, its wave, and how far it is.
@@ -169,6 +187,7 @@ impl<'a> Look<'a> {
             now,
             tenants,
             breached: OnceCell::new(),
+            controls: OnceCell::new(),
         }
     }
 

@@ -115,12 +115,10 @@ impl Look<'_> {
         let tenant = &self.strategy().spec.tenant;
         let deadline = |planned: &Planned, progress: &TenantProgress| match progress.phase {
             Phase::Settling { written_at } | Phase::SettlingBack { written_at } => {
-                let late =
-                    tenant.progress_deadline.to_signed() + self.absent_since(planned, written_at);
                 let settled = progress
                     .healthy_since
                     .map(|since| since + tenant.min_healthy_time.to_signed());
-                Some(settled.unwrap_or(written_at + late))
+                Some(settled.unwrap_or_else(|| self.late_at(planned, written_at)))
             }
             _ => None,
         };

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::Look;
 use crate::rollout::event::{Failure, What};
-use crate::rollout::plan::Planned;
-use crate::rollout::tenant::{Health, Phase, TenantProgress};
+use crate::rollout::plan::{Planned, Wave};
+use crate::rollout::tenant::{Health, Phase, Sample, TenantProgress};
 
 enum Settled {
     Healthy,
@@ -16,41 +16,81 @@ enum Settled {
 impl Look<'_> {
     pub(super) fn verdicts(&self) -> Vec<What> {
         self.tenants()
-            .filter_map(|(_, planned, progress)| self.verdict(planned, progress))
+            .filter_map(|(wave, planned, progress)| self.verdict(wave, planned, progress))
             .collect()
     }
 
-    fn verdict(&self, planned: &Planned, progress: &TenantProgress) -> Option<What> {
-        let name = || planned.place.tenant.clone();
-        match progress.phase {
-            Phase::Settling { written_at } => match self.settled(planned, progress, written_at) {
-                Settled::Healthy => Some(What::TenantHealthy { tenant: name() }),
-                Settled::Failed(how, why) => Some(failed(planned, how, why)),
-                Settled::NotYet => None,
-            },
-            Phase::SettlingBack { written_at } => match self.settled(planned, progress, written_at)
-            {
-                Settled::Healthy => Some(What::TenantBackHealthy { tenant: name() }),
-                Settled::Failed(_, why) => Some(What::TenantRollbackFailed {
-                    tenant: name(),
-                    why,
-                }),
-                Settled::NotYet => None,
-            },
-            Phase::Succeeded { .. } => {
-                let sample = progress.last_sample.as_ref()?;
-                let has_died = sample.health == Health::Failed;
-                has_died.then(|| What::TenantFailed {
-                    tenant: name(),
-                    how: Failure::DiedLater,
-                    why: sample.headline.clone(),
-                })
+    fn verdict(&self, wave: &Wave, planned: &Planned, progress: &TenantProgress) -> Option<What> {
+        let tenant = planned.place.tenant.clone();
+        let goes_back = matches!(progress.phase, Phase::SettlingBack { .. });
+        match self.settled(planned, progress) {
+            Settled::Healthy if goes_back => Some(What::TenantBackHealthy { tenant }),
+            Settled::Healthy => Some(What::TenantHealthy { tenant }),
+            Settled::Failed(..) if self.may_be_its_cluster(wave, planned, progress) => None,
+            Settled::Failed(_, why) if goes_back => {
+                Some(What::TenantRollbackFailed { tenant, why })
             }
-            _ => None,
+            Settled::Failed(Failure::DiedLater, why) => Some(What::TenantFailed {
+                tenant,
+                how: Failure::DiedLater,
+                why,
+            }),
+            Settled::Failed(how, why) => Some(failed(planned, how, why)),
+            Settled::NotYet => None,
         }
     }
 
-    fn settled(
+    /// Since when it is about to be called failed.
+    pub(super) fn seems_failed_since(
+        &self,
+        planned: &Planned,
+        progress: &TenantProgress,
+    ) -> Option<Timestamp> {
+        let Settled::Failed(how, _) = self.settled(planned, progress) else {
+            return None;
+        };
+        match (how, &progress.phase) {
+            (
+                Failure::TimedOut,
+                Phase::Settling { written_at } | Phase::SettlingBack { written_at },
+            ) => Some(self.late_at(planned, *written_at)),
+            _ => progress.failing_since.max(self.recovered(planned)),
+        }
+    }
+
+    /// When a tenant is called late.
+    pub(super) fn late_at(&self, planned: &Planned, written_at: Timestamp) -> Timestamp {
+        let since = self.waiting_since(planned, written_at);
+        let deadline = self.strategy().spec.tenant.progress_deadline.to_signed();
+        since + deadline + self.absent_since(planned, since)
+    }
+
+    fn settled(&self, planned: &Planned, progress: &TenantProgress) -> Settled {
+        match progress.phase {
+            Phase::Settling { written_at } | Phase::SettlingBack { written_at } => {
+                self.settling(planned, progress, written_at)
+            }
+            Phase::Succeeded { .. } => self
+                .last_failure(planned, progress)
+                .map_or(Settled::NotYet, |sample| {
+                    Settled::Failed(Failure::DiedLater, sample.headline.clone())
+                }),
+            _ => Settled::NotYet,
+        }
+    }
+
+    /// The last sample, if it says failed. What was seen before its cluster got well again does not count.
+    fn last_failure<'s>(
+        &self,
+        planned: &Planned,
+        progress: &'s TenantProgress,
+    ) -> Option<&'s Sample> {
+        let sample = progress.last_sample.as_ref()?;
+        let is_of_now = self.recovered(planned).is_none_or(|at| at < sample.at);
+        (sample.health == Health::Failed && is_of_now).then_some(sample)
+    }
+
+    fn settling(
         &self,
         planned: &Planned,
         progress: &TenantProgress,
@@ -65,15 +105,17 @@ impl Look<'_> {
         {
             return Settled::Healthy;
         }
-        let sample = progress.last_sample.as_ref();
-        if let Some(sample) = sample.filter(|sample| sample.health == Health::Failed) {
+        if let Some(sample) = self.last_failure(planned, progress) {
             return Settled::Failed(Failure::Unhealthy, sample.headline.clone());
         }
-        let waited = self.now.duration_since(written_at) - self.absent_since(planned, written_at);
         // Nor does it prove that it failed.
+        let sample = progress.last_sample.as_ref();
         let sample = sample.filter(|sample| self.is_fresh(sample));
         match sample {
-            Some(sample) if waited >= deadline.to_signed() && progress.healthy_since.is_none() => {
+            Some(sample)
+                if self.late_at(planned, written_at) <= self.now
+                    && progress.healthy_since.is_none() =>
+            {
                 let why = format!("not healthy after {deadline}: {}", sample.headline);
                 Settled::Failed(Failure::TimedOut, why)
             }

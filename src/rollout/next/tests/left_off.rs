@@ -11,6 +11,8 @@ fn found(state: State) -> (Script, String) {
     let progress = TenantProgress::new(Phase::LeftOff);
     script.progress.tenants.insert(left.clone(), progress);
     script.progress.state = state;
+    // Its cluster is well.
+    script.answer();
     (script, left)
 }
 

@@ -33,6 +33,8 @@ pub struct Script {
     pub most_in_flight: usize,
     /// Clusters that do not answer from then on, for so many seconds.
     pub outages: BTreeMap<String, (Timestamp, i64)>,
+    /// Clusters on which nobody who was written to is well, and how many others are not.
+    pub ill: BTreeMap<String, usize>,
 }
 
 pub fn digest(text: &str) -> Digest {
@@ -113,6 +115,7 @@ impl Script {
             trace: Vec::new(),
             most_in_flight: 0,
             outages: BTreeMap::new(),
+            ill: BTreeMap::new(),
         }
     }
 
@@ -159,6 +162,7 @@ impl Script {
         for _ in 0..20_000 {
             match self.frozen.next(&self.progress, self.now) {
                 Next::Do(decisions) => decisions.into_iter().for_each(|what| self.happen(what)),
+                Next::Wait(_) if self.answer() => {}
                 Next::Wait(wait) if wait.whom == Whom::Tenants => {
                     let is_past = wait.until.is_some_and(|until| until <= self.now);
                     assert!(!is_past, "a time that has passed wakes nobody: {wait:?}");
@@ -175,10 +179,30 @@ impl Script {
         while self.at(line).is_none() {
             match self.frozen.next(&self.progress, self.now) {
                 Next::Do(decisions) => decisions.into_iter().for_each(|what| self.happen(what)),
+                Next::Wait(_) if self.answer() => {}
                 Next::Wait(wait) if wait.whom == Whom::Tenants => self.pass_a_second(),
                 end => panic!("{end:?} before `{line}`"),
             }
         }
+    }
+
+    /// Looks at untouched tenants; whether anything new was seen.
+    pub fn answer(&mut self) -> bool {
+        let before = self.progress.controls.clone();
+        let looks = self.frozen.control_looks(&self.progress, self.now);
+        for (cluster, tenants) in looks {
+            let ill = self.ill.get(&cluster).copied().unwrap_or_default();
+            let ailing = tenants.iter().take(ill);
+            let ailing = ailing.map(|tenant| (tenant.clone(), "no pod is ready".to_owned()));
+            let sample = ControlSample {
+                at: self.now,
+                seen: tenants.len(),
+                ailing: ailing.collect(),
+            };
+            let gap = self.frozen.strategy.max_sample_gap;
+            self.progress.observe_control(&cluster, sample, gap);
+        }
+        self.progress.controls != before
     }
 
     pub fn pass_a_second(&mut self) {
@@ -270,6 +294,15 @@ impl Script {
                 _ => health != Health::Failed,
             },
             headline: format!("{health:?}"),
+        };
+        let (_, planned) = self.frozen.plan.find(tenant).unwrap();
+        let sample = match self.ill.get(&planned.place.cluster) {
+            Some(_) => Sample {
+                health: Health::Failed,
+                serves: false,
+                ..sample
+            },
+            None => sample,
         };
         self.progress
             .observe(tenant, sample, self.frozen.strategy.max_sample_gap);
