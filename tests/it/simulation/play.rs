@@ -279,7 +279,16 @@ impl Stage {
             Ok(Carried::Taken { by }) => self.say(&format!("{name}: taken by {by}")),
             Ok(Carried::Ahead(ahead)) => self.say(&format!("{name}: {ahead:?}")),
             Ok(Carried::Queued { behind }) => self.say(&format!("{name}: waits for {behind}")),
-            Ok(Carried::Ended(ended)) => self.say(&format!("{name}: ended: {:?}", ended.ending)),
+            Ok(Carried::Ended(ended)) => {
+                self.say(&format!("{name}: ended: {:?}", ended.ending));
+                // What a process that died had claimed runs out by itself when somebody aborts.
+                if let Ending::Finished { outcome, .. } = ended.ending
+                    && outcome != Outcome::Aborted
+                {
+                    let now = self.scene.clock.now();
+                    self.rules().all_are_let_go(now, &ended);
+                }
+            }
             Err(error) if exit_code(&error) == Exit::NotFinished => {
                 self.say(&format!("{name}: {error:#}"));
             }

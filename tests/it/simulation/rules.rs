@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use escale::engine::Ended;
 use escale::manifest::Digest;
 use escale::record::decode_rollout;
 use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, What};
@@ -356,7 +357,6 @@ impl Rules {
                     &format!("it is over, and `{tenant}` is {:?}", one.phase),
                 );
             }
-            self.is_let_go(now, rollout, (tenant, &one.phase), frozen);
             let succeeded = matches!(one.phase, Phase::Succeeded { .. });
             if let (true, Some((_, planned))) = (succeeded, frozen.plan.find(tenant))
                 && outcome == Outcome::Succeeded
@@ -383,24 +383,19 @@ impl Rules {
     }
 
     /// A rollout that is over has no claim open, but where the cluster did not answer (I28).
-    fn is_let_go(
-        &mut self,
-        now: Timestamp,
-        rollout: &str,
-        (tenant, phase): (&str, &Phase),
-        frozen: &Frozen,
-    ) {
-        let Some((_, planned)) = frozen.plan.find(tenant) else {
-            return;
-        };
-        let claimed = intents::claimed_by(&self.sims[&planned.place.cluster], tenant);
-        let is_out_of_reach = matches!(
-            phase,
-            Phase::Deferred { .. } | Phase::RollbackFailed { .. } | Phase::TakenOver { .. }
-        );
-        if !rollout.is_empty() && claimed.as_deref() == Some(rollout) && !is_out_of_reach {
-            let why = format!("it is over, and still claims `{tenant}`, which is {phase:?}");
-            self.breaks(now, "I28", &why);
+    pub fn all_are_let_go(&mut self, now: Timestamp, ended: &Ended) {
+        for (_, planned) in ended.frozen.plan.tenants() {
+            let tenant = &planned.place.tenant;
+            let phase = &ended.progress.tenants[tenant].phase;
+            let is_out_of_reach = matches!(
+                phase,
+                Phase::Deferred { .. } | Phase::RollbackFailed { .. } | Phase::TakenOver { .. }
+            );
+            let claimed = intents::claimed_by(&self.sims[&planned.place.cluster], tenant);
+            if ended.id.is_some() && claimed == ended.id && !is_out_of_reach {
+                let why = format!("it is over, and still claims `{tenant}`, which is {phase:?}");
+                self.breaks(now, "I28", &why);
+            }
         }
     }
 
