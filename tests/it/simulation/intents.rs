@@ -1,7 +1,7 @@
 //! I43: no tenant runs what its record does not name, as what it runs or as what its claim moves it to.
 
 use escale::manifest::Digest;
-use escale::record::{TenantRecord, decode_tenant};
+use escale::record::{NAMESPACE, TenantRecord, decode_tenant};
 use escale::sim::SimCluster;
 
 /// What the record of a tenant says that it may run now.
@@ -18,9 +18,8 @@ pub fn claimed_by(sim: &SimCluster, tenant: &str) -> Option<String> {
     record(sim, tenant)?.claim?.rollout
 }
 
+/// It is named after the tenant's namespace, which here has the tenant's name.
 fn record(sim: &SimCluster, tenant: &str) -> Option<TenantRecord> {
-    let objects = sim.objects("configmaps").into_iter();
-    let mut records = objects.filter_map(|object| decode_tenant(&object).ok());
-    let stored = records.find(|stored| stored.value.tenant == tenant)?;
-    Some(stored.value)
+    let object = sim.object("configmaps", Some(NAMESPACE), tenant)?;
+    decode_tenant(&object).ok().map(|stored| stored.value)
 }
