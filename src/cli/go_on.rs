@@ -6,7 +6,7 @@ use crate::cli::Common;
 use crate::cli::rollout::OrderArgs;
 use crate::cli::source::Source;
 use crate::cli::ui::Ui;
-use crate::engine::{self, Behind};
+use crate::engine::{self, Behind, Latest};
 use crate::rollout::few_of;
 
 /// What there is to do.
@@ -26,13 +26,15 @@ pub fn look(common: &Common, order: &OrderArgs, ui: &Ui) -> anyhow::Result<GoOn>
     let environment = &source.fleet.environment.name;
     order.stage.run(async {
         let stage = order.stage.open(common, &source.fleet).await?;
-        let latest = engine::latest(&stage.clusters, environment).await?;
+        let rollouts = engine::rollouts(&stage.clusters, environment).await?;
+        let latest = Latest::of(rollouts.clone());
         let open = latest.rollout.filter(|rollout| rollout.state.is_open());
         let next = open.or_else(|| latest.queued.into_iter().next_back());
         if let Some(release) = next.and_then(|rollout| rollout.release) {
             return Ok(GoOn::Open { release });
         }
-        let behind = engine::behind(&stage.clusters, environment, stage.clock.now()).await?;
+        let now = stage.clock.now();
+        let behind = engine::behind(&stage.clusters, environment, &rollouts, now).await?;
         Ok(catch_up(ui, behind.unwrap_or_default()))
     })
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::clusters::Clusters;
 use super::planning::Records;
-use super::store::{self, Trouble};
+use super::store;
 use crate::error::UserError;
 use crate::record::{PlanLine, RolloutRecord, RolloutState, TenantRecord};
 
@@ -23,32 +23,20 @@ pub struct Behind {
     pub away: BTreeSet<String>,
 }
 
-/// Who is behind now; `None` if no rollout on record ended well. Holds no writer.
+/// Who is behind now, of those that the hub's rollouts knew; `None` if no rollout ended well. Holds no writer.
 pub async fn behind(
     clusters: &Clusters,
     environment: &str,
+    rollouts: &[RolloutRecord],
     now: Timestamp,
 ) -> Result<Option<Behind>, UserError> {
-    let hub = clusters.hub()?;
-    let advise = |trouble: Trouble| trouble.advise(hub.name());
-    let found = store::rollouts(&hub.reader(), environment).await;
-    let found = found.map_err(|error| error.advise(hub.name()))?;
-    let mut rollouts = Vec::new();
-    for found in found {
-        rollouts.push(found.record?.value);
-    }
-    let Some(release) = proven(&rollouts) else {
+    let Some(release) = proven(rollouts) else {
         return Ok(None);
     };
-    let of_release: Vec<&RolloutRecord> = rollouts
+    let of_release = rollouts
         .iter()
-        .filter(|rollout| rollout.release.as_deref() == Some(release))
-        .collect();
-    let mut behind = Behind {
-        release: release.to_owned(),
-        tenants: BTreeSet::new(),
-        away: BTreeSet::new(),
-    };
+        .filter(|rollout| rollout.release.as_deref() == Some(release));
+    let of_release: Vec<&RolloutRecord> = of_release.collect();
     let records = Records::read(clusters, environment).await;
     let seen = Seen {
         away: records.unreachable().map(|(name, _)| name).collect(),
@@ -56,11 +44,18 @@ pub async fn behind(
             .iter()
             .map(|stored| (stored.value.tenant.as_str(), &stored.value))
             .collect(),
-        of_release,
+        release,
+        rollouts: of_release.iter().map(|one| one.id.as_str()).collect(),
         now,
     };
-    for rollout in seen.of_release.iter().filter(|rollout| is_proof(rollout)) {
-        for line in store::plan(&hub.reader(), rollout).await.map_err(advise)? {
+    let mut behind = Behind {
+        release: release.to_owned(),
+        ..Behind::default()
+    };
+    let hub = clusters.hub()?;
+    for rollout in of_release.into_iter().filter(|rollout| is_proof(rollout)) {
+        let lines = store::plan(&hub.reader(), rollout).await;
+        for line in lines.map_err(|trouble| trouble.advise(hub.name()))? {
             seen.note(line, &mut behind);
         }
     }
@@ -87,8 +82,9 @@ struct Seen<'a> {
     /// Clusters that do not answer.
     away: BTreeSet<&'a str>,
     tenants: BTreeMap<&'a str, &'a TenantRecord>,
+    release: &'a str,
     /// Every rollout of the release, however it ended.
-    of_release: Vec<&'a RolloutRecord>,
+    rollouts: BTreeSet<&'a str>,
     now: Timestamp,
 }
 
@@ -103,16 +99,10 @@ impl Seen<'_> {
     }
 
     fn is_behind(&self, record: &TenantRecord) -> bool {
-        let has_run = self.of_release[0].release == record.release;
-        let mut moves = record.history.iter().map(|entry| &entry.rollout);
-        let has_met = has_run
-            || self.is_of_release(record.rollout.as_ref())
-            || moves.any(|id| self.is_of_release(id.as_ref()));
+        let moves = record.history.iter().map(|entry| &entry.rollout);
+        let mut moves = moves.chain([&record.rollout]).flatten();
+        let has_met = record.release.as_deref() == Some(self.release)
+            || moves.any(|rollout| self.rollouts.contains(rollout.as_str()));
         !has_met && record.hold_at(self.now).is_none()
-    }
-
-    fn is_of_release(&self, id: Option<&String>) -> bool {
-        let mut ids = self.of_release.iter().map(|rollout| &rollout.id);
-        id.is_some_and(|id| ids.any(|of| of == id))
     }
 }

@@ -9,6 +9,7 @@ use super::brake;
 use super::gates::closed_window;
 use super::planning;
 use super::rollouts::{Order, World, keep};
+use super::soaks::Soaks;
 use super::stop;
 use super::survey::Survey;
 use super::work::{self, Job, Removal, Terms};
@@ -68,6 +69,9 @@ pub fn standing(
     now: Timestamp,
 ) -> Vec<(Departure, Option<String>)> {
     let due = due(order, survey, now);
+    if due.is_empty() {
+        return Vec::new();
+    }
     let token = token(order, plan, survey, &due);
     let is_allowed = order.allowed_deletes.as_deref() == Some(token.as_str());
     let waits = |one: &Departure| {
@@ -86,9 +90,11 @@ pub fn standing(
 
 /// Whether this order's override names the deletes of its plan together with those of who leaves.
 pub fn are_allowed(order: &Order<'_>, plan: &Plan, survey: &Survey, now: Timestamp) -> bool {
+    let Some(allowed) = &order.allowed_deletes else {
+        return false;
+    };
     let due = due(order, survey, now);
-    let token = token(order, plan, survey, &due);
-    !due.is_empty() && order.allowed_deletes.as_deref() == Some(token.as_str())
+    !due.is_empty() && *allowed == token(order, plan, survey, &due)
 }
 
 /// Says in a plan what each departure waits for.
@@ -107,9 +113,13 @@ pub async fn carry_out(
     survey: &Survey,
     plan: &mut Plan,
 ) {
-    let works = departures.into_iter().map(|departure| async move {
-        let removal = departure.clone().remove(order, world, survey).await;
-        (departure, removal)
+    let soaks = Arc::new(survey.soaks.clone());
+    let works = departures.into_iter().map(|departure| {
+        let soaks = Arc::clone(&soaks);
+        async move {
+            let removal = departure.clone().remove(order, world, soaks).await;
+            (departure, removal)
+        }
     });
     let mut removals = stream::iter(works).buffered(AT_A_TIME);
     while let Some((departure, removal)) = removals.next().await {
@@ -231,7 +241,7 @@ impl Departure {
         }
     }
 
-    async fn remove(self, order: &Order<'_>, world: &World<'_>, survey: &Survey) -> Removal {
+    async fn remove(self, order: &Order<'_>, world: &World<'_>, soaks: Arc<Soaks>) -> Removal {
         if stop::is_asked(&world.stop) {
             return Removal::NotRemoved(format!("{}; we were told to stop", self.why));
         }
@@ -248,7 +258,7 @@ impl Departure {
             rollout: None,
             hold: None,
             keep: keep(order.fleet),
-            soaks: Arc::new(survey.soaks.clone()),
+            soaks,
         };
         work::remove(Job {
             cluster,

@@ -61,4 +61,4 @@ pub use reading::{HubReading, Reading, Unread, reading};
 pub use rollbacks::{Destination, Return, RollbackOrder, destination, roll_back};
 pub use rollouts::{Audience, Beginning, Carried, Ended, Heard, Order, Who, World, keep, roll_out};
 pub use stop::Stop;
-pub use survey::{Latest, Survey, conducted, latest, plan, survey};
+pub use survey::{Latest, Survey, conducted, latest, plan, rollouts, survey};

@@ -13,11 +13,25 @@ use crate::rollout::Exclusion;
 /// By tenant, the cluster and namespace in which the hub last saw it.
 pub type Seen = BTreeMap<String, (String, String)>;
 
+/// By tenant, the first place in which it is on record.
+pub type Places<'a> = BTreeMap<&'a str, &'a TenantRecord>;
+
+pub fn places(records: &Records) -> Places<'_> {
+    let mut places = Places::new();
+    for stored in records.iter() {
+        let record = &stored.value;
+        places.entry(&record.tenant).or_insert(record);
+    }
+    places
+}
+
 /// Why a tenant that is new in its place is not started there.
-pub fn exclusion(tenant: &Tenant, records: &Records, seen: &Seen) -> Option<Exclusion> {
-    let own = records.iter().map(|stored| &stored.value);
-    let mut others = own.filter(|record| record.tenant == tenant.name);
-    if let Some(record) = others.next() {
+pub fn exclusion(
+    tenant: &Tenant,
+    (records, places): (&Records, &Places<'_>),
+    seen: &Seen,
+) -> Option<Exclusion> {
+    if let Some(record) = places.get(tenant.name.as_str()) {
         let place = (record.cluster.as_str(), record.namespace.as_str());
         return Some(Exclusion::Moved(words(tenant, place, "is on record")));
     }

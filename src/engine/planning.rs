@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::approvals;
 use super::clusters::Clusters;
 use super::departures;
-use super::moves::{self, Seen};
+use super::moves::{self, Places, Seen};
 use super::soaks::Soaks;
 use super::store::{self, Found};
 use crate::cluster::CallError;
@@ -190,18 +190,19 @@ pub fn candidates(
             .selected
             .is_none_or(|selected| selected.contains(&tenant.name))
     };
+    let places = moves::places(records);
     fleet
         .tenants
         .iter()
         .filter(is_selected)
-        .map(|tenant| candidate(tenant, bundles, records, circumstances))
+        .map(|tenant| candidate(tenant, bundles, (records, &places), circumstances))
         .collect()
 }
 
 fn candidate(
     tenant: &Tenant,
     bundles: &Bundles,
-    records: &Records,
+    (records, places): (&Records, &Places<'_>),
     circumstances: &Circumstances<'_>,
 ) -> Candidate {
     let wanted = match bundles.get(&tenant.name) {
@@ -223,7 +224,7 @@ fn candidate(
         .or_else(|| {
             record
                 .is_none()
-                .then(|| moves::exclusion(tenant, records, circumstances.elsewhere))
+                .then(|| moves::exclusion(tenant, (records, places), circumstances.elsewhere))
                 .flatten()
         })
         .or_else(|| record.and_then(|record| held(record, circumstances.now)))

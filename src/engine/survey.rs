@@ -116,23 +116,37 @@ pub struct Latest {
 
 /// Where rollouts stand, as the hub remembers.
 pub async fn latest(clusters: &Clusters, environment: &str) -> Result<Latest, UserError> {
+    rollouts(clusters, environment).await.map(Latest::of)
+}
+
+/// Every rollout that the hub remembers, oldest first.
+pub async fn rollouts(
+    clusters: &Clusters,
+    environment: &str,
+) -> Result<Vec<RolloutRecord>, UserError> {
     let hub = clusters.hub()?;
     let found = store::rollouts(&hub.reader(), environment)
         .await
         .map_err(|error| error.advise(hub.name()))?;
-    let mut latest = Latest::default();
-    for found in found {
-        let rollout = found.record?.value;
-        match rollout.state {
-            RolloutState::Planned => latest.queued.push(rollout),
-            _ if latest
-                .rollout
-                .as_ref()
-                .is_some_and(|one| one.state.is_open()) => {}
-            _ => latest.rollout = Some(rollout),
+    let rollouts = found.into_iter().map(|found| Ok(found.record?.value));
+    rollouts.collect()
+}
+
+impl Latest {
+    pub fn of(rollouts: Vec<RolloutRecord>) -> Self {
+        let mut latest = Self::default();
+        for rollout in rollouts {
+            match rollout.state {
+                RolloutState::Planned => latest.queued.push(rollout),
+                _ if latest
+                    .rollout
+                    .as_ref()
+                    .is_some_and(|one| one.state.is_open()) => {}
+                _ => latest.rollout = Some(rollout),
+            }
         }
+        latest
     }
-    Ok(latest)
 }
 
 /// Whether a process conducts an environment now, as far as the hub's lease tells.

@@ -7,7 +7,7 @@ use std::process::Output;
 use escale::engine::{self, Behind, Carried, Order, holds};
 use escale::record::Hold;
 use escale::rollout::Outcome;
-use escale::sim::{Behaviour, Fault, Rule};
+use escale::sim::Fault;
 use jiff::SignedDuration;
 
 use crate::rehearsals::{Repository, text_of};
@@ -18,7 +18,9 @@ fn names(tenants: &[&str]) -> BTreeSet<String> {
 }
 
 async fn behind(scene: &Scene) -> Behind {
-    let behind = engine::behind(&scene.clusters, "test", scene.clock.now()).await;
+    let rollouts = engine::rollouts(&scene.clusters, "test").await.unwrap();
+    let now = scene.clock.now();
+    let behind = engine::behind(&scene.clusters, "test", &rollouts, now).await;
     behind.unwrap().unwrap()
 }
 
@@ -80,11 +82,7 @@ spec:
         let scene = Scene::with(0, ONE_MAY_FAIL);
         scene.roll_out(&scene.release("aaaa", "1")).await;
         scene.pass(60).await;
-        scene.sims["east"].tell(Fault::Behaviour(Rule {
-            image: Some("web:2".to_owned()),
-            namespace: Some("t4".to_owned()),
-            behaviour: Behaviour::from_word("crash").unwrap(),
-        }));
+        scene.break_image("web:2", ("east", "t4"));
         let carried = scene.roll_out(&scene.release("bbbb", "2")).await;
         let ended = outcome(&carried);
         assert_eq!(ended, Some(Outcome::SucceededWithExceptions));

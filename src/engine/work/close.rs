@@ -4,7 +4,7 @@ use super::prune::prune;
 use super::{Aim, Halt, Job, Open, Reached, claim};
 use crate::apply::{self, Ask};
 use crate::cluster::{Apply, FENCE_MANAGER};
-use crate::record::{self, Action, Closing, Outcome};
+use crate::record::{self, Action, Closing, Outcome, Stored, TenantRecord};
 
 pub(super) async fn close(aim: Aim, job: &Job, open: Option<&mut Open>) -> Result<Reached, Halt> {
     let open = open.ok_or_else(|| Halt::Refused("its claim is not open".to_owned()))?;
@@ -12,25 +12,29 @@ pub(super) async fn close(aim: Aim, job: &Job, open: Option<&mut Open>) -> Resul
         prune(job, open, &Ask::default()).await?;
     }
     unfence(job, open).await?;
-    let closing = closing(aim, job, open);
-    let stored = claim::change(job, &open.stored, |record| {
-        record::close_claim(record, closing.clone())
-    })
-    .await?;
+    let stored = let_go(job, open, outcome(aim, job, open)).await?;
     Ok(Reached::Closed(Box::new(stored)))
 }
 
-fn closing(aim: Aim, job: &Job, open: &Open) -> Closing {
-    let now = job.clock.now();
+fn outcome(aim: Aim, job: &Job, open: &Open) -> Outcome {
     let goes_back = open.claim.action == Action::Rollback;
-    let outcome = match aim {
+    match aim {
         Aim::GiveUp if goes_back => Outcome::RollbackFailed,
         Aim::GiveUp if job.planned.unhealthy_before.is_some() => Outcome::UnhealthyBefore,
         Aim::GiveUp => Outcome::Failed,
         Aim::Forward | Aim::Back | Aim::Close | Aim::CloseBack if goes_back => Outcome::RolledBack,
         Aim::Forward | Aim::Back | Aim::Close | Aim::CloseBack => Outcome::Succeeded,
-    };
-    Closing {
+    }
+}
+
+/// Records what is there, and closes the claim.
+pub(super) async fn let_go(
+    job: &Job,
+    open: &Open,
+    outcome: Outcome,
+) -> Result<Stored<TenantRecord>, Halt> {
+    let now = job.clock.now();
+    let closing = Closing {
         epoch: open.claim.epoch,
         holder: open.claim.holder.clone(),
         outcome,
@@ -40,7 +44,11 @@ fn closing(aim: Aim, job: &Job, open: &Open) -> Closing {
         at: now,
         // Rolled back: what runs was good before, and stays among the good ones.
         good_from: (outcome == Outcome::Succeeded).then(|| now + job.soak),
-    }
+    };
+    claim::change(job, &open.stored, |record| {
+        record::close_claim(record, closing.clone())
+    })
+    .await
 }
 
 /// Takes off the stamps that fenced a vanished holder out.

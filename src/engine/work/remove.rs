@@ -14,7 +14,7 @@ use crate::apply::{self, Ask, KeepReason};
 use crate::cluster::{CallError, Reader, Within};
 use crate::engine::store;
 use crate::manifest::ObjectRef;
-use crate::record::{self, Action, Closing, Outcome};
+use crate::record::{self, Action, Outcome};
 
 /// Finalizers and the content of a namespace are waited for this long; the next rollout goes on.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -63,9 +63,9 @@ pub async fn remove(job: Job) -> Removal {
         Err(Halt::TakenOver(by)) => return Removal::NotRemoved(by),
         Err(Halt::Refused(why)) => why,
     };
-    if let Some(mut open) = open
+    if let Some(open) = open
         && let Err(Halt::Refused(also) | Halt::TakenOver(also) | Halt::Unreachable(also)) =
-            give_up(&job, &mut open).await
+            close::let_go(&job, &open, Outcome::Interrupted).await
     {
         return Removal::NotRemoved(format!("{why}; {also}"));
     }
@@ -254,23 +254,4 @@ async fn forget(job: &Job, open: &Open) -> Result<(), Halt> {
     Err(Halt::TakenOver(
         "somebody who keeps changing its record".to_owned(),
     ))
-}
-
-/// Records what is left, and lets go.
-async fn give_up(job: &Job, open: &mut Open) -> Result<(), Halt> {
-    let closing = Closing {
-        epoch: open.claim.epoch,
-        holder: open.claim.holder.clone(),
-        outcome: Outcome::Interrupted,
-        digest: open.claim.digest.clone(),
-        release: open.claim.release.clone(),
-        inventory: apply::final_inventory(&open.before, &open.done),
-        at: job.clock.now(),
-        good_from: None,
-    };
-    claim::change(job, &open.stored, |record| {
-        record::close_claim(record, closing.clone())
-    })
-    .await
-    .map(|_| ())
 }

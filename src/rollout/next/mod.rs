@@ -131,17 +131,19 @@ impl Frozen {
             .iter()
             .map(|decide| decide(&look))
             .find(|decisions| !decisions.is_empty());
-        match (decisions, &progress.state) {
-            (Some(decisions), _) => Next::Do(decisions),
-            // Nothing is built on a tenant whose failure is in doubt.
-            (None, _) if look.is_in_doubt() => Next::Wait(look.wait_for_controls()),
-            (None, State::Running) => look.forward(),
-            (None, _) => look.settle(),
+        if let Some(decisions) = decisions {
+            return Next::Do(decisions);
+        }
+        // Nothing is built on a tenant whose failure is in doubt.
+        if let Some(wait) = look.wait_for_controls() {
+            return Next::Wait(wait);
+        }
+        match progress.state {
+            State::Running => look.forward(),
+            _ => look.settle(),
         }
     }
-}
 
-impl Frozen {
     /// The clusters of which untouched tenants are to be looked at now, and these tenants.
     pub fn control_looks(
         &self,

@@ -118,23 +118,18 @@ impl<'a> Look<'a> {
         self.has_control(planned) && self.is_ill(planned, &Doubt::LeftOff) != Some(false)
     }
 
-    /// Whether a failure cannot be decided before untouched tenants were looked at.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        !self
-            .questions(|doubt| !matches!(doubt, Doubt::Lags(_)))
-            .is_empty()
-    }
-
-    pub(super) fn wait_for_controls(&self) -> Wait {
+    /// What is waited for while a failure cannot be decided, as untouched tenants were not looked at.
+    pub(super) fn wait_for_controls(&self) -> Option<Wait> {
         let clusters = self.questions(|doubt| !matches!(doubt, Doubt::Lags(_)));
         let on = clusters.into_iter().map(|cluster| {
             format!("tenants on `{cluster}` that are not touched yet to be looked at")
         });
-        Wait {
+        let on: Vec<String> = on.collect();
+        (!on.is_empty()).then_some(Wait {
             until: None,
-            on: on.collect(),
+            on,
             whom: Whom::Tenants,
-        }
+        })
     }
 
     /// Clusters that are asked about, or were unwell when they were last, and who is asked.
