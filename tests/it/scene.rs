@@ -17,7 +17,7 @@ use escale::record::{PackedBundle, TenantRecord};
 use escale::render::Renderer;
 use escale::repo::Kinship;
 use escale::rollout::{self, Strategy};
-use escale::sim::{Options, SimCluster};
+use escale::sim::{Behaviour, Fault, Options, Rule, SimCluster};
 use jiff::SignedDuration;
 
 const TEMPLATE: &str = r#"
@@ -197,6 +197,15 @@ impl Scene {
             tenant: escale::fleet::config::TenantStrategy::default(),
         };
         engine::roll_back(order, self.world(audience)).await
+    }
+
+    /// The pods of an image crash in one tenant, and are well elsewhere.
+    pub fn break_image(&self, image: &str, (cluster, tenant): (&str, &str)) {
+        self.sims[cluster].tell(Fault::Behaviour(Rule {
+            image: Some(image.to_owned()),
+            namespace: Some(tenant.to_owned()),
+            behaviour: Behaviour::from_word("crash").unwrap(),
+        }));
     }
 
     pub fn world<'a>(&self, audience: &'a mut Audience<'a>) -> World<'a> {

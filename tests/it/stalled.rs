@@ -8,7 +8,7 @@ use std::time::Duration;
 use escale::engine::{self, Reading, holds, store};
 use escale::record::{Hold, Outcome, Scope, TenantRecord, Verb, Word};
 use escale::rollout::{Conducted, HubSight, Needs, Sight, Stall};
-use escale::sim::{Behaviour, Fault, Rule};
+use escale::sim::Fault;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -139,11 +139,7 @@ fn a_pause_after_a_failure_is_told_at_once_and_needs_a_person() {
     simulated(|scene| async move {
         scene.roll_out(&scene.release("aaaa", "1")).await;
         scene.pass(5).await;
-        scene.sims["west"].tell(Fault::Behaviour(Rule {
-            image: Some("web:2".to_owned()),
-            namespace: Some("t1".to_owned()),
-            behaviour: Behaviour::from_word("crash").unwrap(),
-        }));
+        scene.break_image("web:2", ("west", "t1"));
         scene.roll_out(&scene.release("bbbb", "2")).await;
         let told = stalls(&scene).await;
         assert_eq!(told.len(), 1, "{told:?}");

@@ -8,10 +8,14 @@ use escale::sim::{Behaviour, Fault, Rule};
 
 use crate::scene::{Release, STRATEGY, Scene, in_virtual_time, outcome};
 
-/// The usual strategy, with places for both clusters at once, and no patience with failures.
-fn scene() -> Scene {
+/// The usual strategy, with places for both clusters at once, and no patience with failures. One release runs
+/// everywhere; the next comes with it.
+async fn begun() -> (Scene, Release) {
     let strategy = STRATEGY.replace("{all: 2}", "{all: 4, cluster: 1}");
-    Scene::with(0, &strategy)
+    let scene = Scene::with(0, &strategy);
+    scene.roll_out(&scene.release("aaaa", "1")).await;
+    let next = scene.release("bbbb", "2");
+    (scene, next)
 }
 
 /// Every pod of a cluster behaves so, whatever it runs.
@@ -89,9 +93,7 @@ fn is_well(what: &What) -> bool {
 #[test]
 fn its_tenants_are_interrupted_and_only_them_and_gone_on_with_when_it_is_well() {
     in_virtual_time(async {
-        let scene = scene();
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        let release = scene.release("bbbb", "2");
+        let (scene, release) = begun().await;
         let (carried, told) = roll_out(&scene, &release, |what| {
             if is_written(what, "t1") {
                 scene.sims["west"].tell(all_pods(CRASH));
@@ -121,9 +123,7 @@ fn its_tenants_are_interrupted_and_only_them_and_gone_on_with_when_it_is_well() 
 #[test]
 fn a_deadline_that_passed_while_it_was_unwell_begins_anew() {
     in_virtual_time(async {
-        let scene = scene();
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        let release = scene.release("bbbb", "2");
+        let (scene, release) = begun().await;
         let (carried, told) = roll_out(&scene, &release, |what| {
             if is_written(what, "t1") {
                 scene.sims["west"].tell(all_pods(Behaviour::NeverReady));
@@ -143,9 +143,7 @@ fn a_deadline_that_passed_while_it_was_unwell_begins_anew() {
 #[test]
 fn the_others_go_on_while_it_is_unwell_and_its_tenants_are_deferred_in_the_end() {
     in_virtual_time(async {
-        let scene = scene();
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        let release = scene.release("bbbb", "2");
+        let (scene, release) = begun().await;
         let (carried, told) = roll_out(&scene, &release, |what| {
             if is_written(what, "t1") {
                 scene.sims["west"].tell(all_pods(CRASH));
@@ -182,9 +180,7 @@ fn the_others_go_on_while_it_is_unwell_and_its_tenants_are_deferred_in_the_end()
 #[test]
 fn one_other_tenant_that_dies_by_itself_does_not_excuse_a_bad_release() {
     in_virtual_time(async {
-        let scene = scene();
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        let release = scene.release("bbbb", "2");
+        let (scene, release) = begun().await;
         let (carried, told) = roll_out(&scene, &release, |what| {
             if is_written(what, "t1") {
                 scene.sims["west"].tell(Fault::Behaviour(Rule {
@@ -214,9 +210,7 @@ fn one_other_tenant_that_dies_by_itself_does_not_excuse_a_bad_release() {
 #[test]
 fn who_was_killed_while_it_was_unwell_is_gone_on_for() {
     in_virtual_time(async {
-        let scene = scene();
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        let release = scene.release("bbbb", "2");
+        let (scene, release) = begun().await;
         let killed = tokio::sync::Notify::new();
         tokio::select! {
             biased;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use escale::engine::{self, Carried, Ending, Heard, Stop, World};
 use escale::record::{Outcome, Scope, Verb};
 use escale::rollout::{self, Conducted, What};
-use escale::sim::{Behaviour, Fault, Rule};
+use escale::sim::Fault;
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -143,13 +143,7 @@ fn who_said_to_go_on_after_a_failure_need_not_say_it_to_each_process() {
     simulated(|scene| async move {
         scene.roll_out(&scene.release("aaaa", "1")).await;
         scene.pass(5).await;
-        scene.sims["west"].tell(Fault::Behaviour(Rule {
-            image: Some("web:2".to_owned()),
-            namespace: Some("t1".to_owned()),
-            behaviour: Behaviour::Crash {
-                healthy: Duration::ZERO,
-            },
-        }));
+        scene.break_image("web:2", ("west", "t1"));
         let next = scene.release("bbbb", "2");
         let Carried::Ended(ended) = scene.roll_out(&next).await else {
             panic!("it did nothing")
