@@ -9,13 +9,15 @@ pub const COMPONENT: &str = "site";
 
 /// The tag of `web` in each tenant's namespace, as the pods of it that are ready say.
 pub fn tags() -> BTreeMap<String, String> {
-    tags_of("web")
+    tags_of("web", |_| true)
 }
 
-pub fn tags_of(component: &str) -> BTreeMap<String, String> {
+/// The same of another component, in some namespaces: what runs elsewhere may be in the middle of a rollout.
+pub fn tags_of(component: &str, is_meant: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     for cluster in CLUSTERS {
-        for (namespace, image) in images_of_ready_pods(cluster, component) {
+        let images = images_of_ready_pods(cluster, component).into_iter();
+        for (namespace, image) in images.filter(|(namespace, _)| is_meant(namespace)) {
             let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned();
             let other = tags.insert(namespace.clone(), tag.clone());
             assert!(

@@ -126,9 +126,8 @@ impl Sites<'_> {
 
     /// The tag that each tenant of the fleet runs, as its pods say.
     pub fn tags(&self) -> BTreeMap<String, String> {
-        let tags = tags_of(COMPONENT);
-        let own = |namespace: &String| (0..self.on.len()).any(|one| self.tenant(one) == *namespace);
-        tags.into_iter().filter(|(name, _)| own(name)).collect()
+        let is_own = |namespace: &str| (0..self.on.len()).any(|one| self.tenant(one) == namespace);
+        tags_of(COMPONENT, is_own)
     }
 
     fn write(&self, fleet: &Fleet, file: &str, text: &str) {
