@@ -12,7 +12,15 @@ pub enum Clock {
     Virtual {
         base: Timestamp,
         start: Instant,
+        step: Option<Step>,
     },
+}
+
+/// Somebody sets a clock: from then on it shows that much more, or less.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub at: Instant,
+    pub by: SignedDuration,
 }
 
 impl Clock {
@@ -21,6 +29,7 @@ impl Clock {
         Self::Virtual {
             base,
             start: Instant::now(),
+            step: None,
         }
     }
 
@@ -31,9 +40,11 @@ impl Clock {
                 reason = "this is the clock that is passed to the rest"
             )]
             Self::Wall => Timestamp::now(),
-            Self::Virtual { base, start } => {
+            Self::Virtual { base, start, step } => {
                 let elapsed =
                     SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::MAX);
+                let step = step.filter(|step| step.at <= Instant::now());
+                let elapsed = elapsed.saturating_add(step.map(|step| step.by).unwrap_or_default());
                 base.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
             }
         }

@@ -285,7 +285,7 @@ impl Conductor<'_> {
             What::TenantLeft { tenant, .. }
             | What::TenantUnhealthyBefore { tenant, .. }
             | What::TenantRollbackFailed { tenant, .. }
-                if stage.open.contains_key(tenant) =>
+                if stage.open.contains_key(tenant) || self.is_left_claimed(tenant) =>
             {
                 self.start(stage, tenant, Aim::GiveUp)?;
             }
@@ -298,6 +298,13 @@ impl Conductor<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a process that conducted this rollout before has left the tenant claimed.
+    fn is_left_claimed(&self, tenant: &str) -> bool {
+        let record = self.records.get(tenant);
+        let claim = record.and_then(|stored| stored.value.claim.as_ref());
+        claim.is_some_and(|claim| claim.rollout.is_some() && claim.rollout == self.terms.rollout)
     }
 
     fn start(&mut self, stage: &mut Stage, tenant: &str, aim: Aim) -> anyhow::Result<()> {

@@ -50,7 +50,7 @@ mod work;
 pub use approvals::unapproved;
 pub use brake::deletes;
 pub use catch_up::{Behind, behind};
-pub use clock::Clock;
+pub use clock::{Clock, Step};
 pub use clusters::Clusters;
 pub use conductor::Ending;
 pub use gates::{closed_window, needs_approval, waits_at_gates};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use escale::engine::{self, AheadAt, Carried, Ending, Heard, Order, Stop, World, store};
-use escale::record::{RolloutState, Scope, Verb, Word};
+use escale::record::{self, RolloutState, Scope, Verb, Word};
 use escale::rollout::{Outcome, What};
 
 use crate::scene::{Release, Scene, outcome, simulated};
@@ -183,6 +183,20 @@ fn a_job_that_is_cancelled_while_it_waits_gives_its_place_away() {
     });
 }
 
+async fn say(scene: &Scene, verb: Verb) {
+    let word = Word {
+        verb,
+        environment: "test".to_owned(),
+        scope: Scope::Environment,
+        author: "ana".to_owned(),
+        reason: "a look".to_owned(),
+        at: scene.clock.now(),
+        expires: None,
+    };
+    let hub = scene.clusters.hub().unwrap().writer();
+    store::say(&hub, &word).await.unwrap();
+}
+
 #[test]
 fn a_rollout_that_waits_for_a_person_makes_way_for_a_newer_release() {
     simulated(|scene| async move {
@@ -194,17 +208,7 @@ fn a_rollout_that_waits_for_a_person_makes_way_for_a_newer_release() {
             after(60, &scene, &third, "job 2"),
             async {
                 tokio::time::sleep(Duration::from_secs(12)).await;
-                let hub = scene.clusters.hub().unwrap().writer();
-                let word = Word {
-                    verb: Verb::Pause,
-                    environment: "test".to_owned(),
-                    scope: Scope::Environment,
-                    author: "ana".to_owned(),
-                    reason: "a look".to_owned(),
-                    at: scene.clock.now(),
-                    expires: None,
-                };
-                store::say(&hub, &word).await.unwrap();
+                say(&scene, Verb::Pause).await;
             }
         );
         assert_eq!(outcome(&paused), Some(Outcome::Superseded));
@@ -234,5 +238,27 @@ fn a_rollout_that_takes_back_what_it_broke_does_so_to_the_end_before_a_newer_one
             panic!("it did nothing")
         };
         assert!(matches!(ended.ending, Ending::Finished { .. }));
+    });
+}
+
+#[test]
+fn whoever_aborts_closes_what_a_job_that_died_had_claimed() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let second = scene.release("bbbb", "2");
+        let written = |what: &What| matches!(what, What::TenantWritten { .. });
+        killed_at(&scene, &second, written).await;
+        assert!(scene.record("t0").await.claim.is_some());
+        say(&scene, Verb::Abort).await;
+        let carried = scene.roll_out(&second).await;
+        assert_eq!(outcome(&carried), Some(Outcome::Aborted));
+        let record = scene.record("t0").await;
+        assert_eq!(
+            (record.claim, record.state),
+            (None, record::Outcome::Failed)
+        );
+        let carried = scene.roll_out(&scene.release("cccc", "3")).await;
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
     });
 }

@@ -70,6 +70,58 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<
     ))
 }
 
+/// What became of a claim that a process left.
+pub(super) enum Left {
+    Open(Box<Open>),
+    /// It was closed after all.
+    Closed(Box<Stored<TenantRecord>>),
+}
+
+/// Takes over the claim of our rollout that a vanished process left open, as it is: to close it, nothing else.
+pub(super) async fn take_over(job: &Job) -> Result<Left, Halt> {
+    let (reader, namespace) = (job.cluster.reader(), &job.planned.place.namespace);
+    for _ in 0..SWAPS {
+        let found = store::tenant(&reader, namespace).await?;
+        let found = found.ok_or_else(|| Halt::Refused("its record is gone".to_owned()))?;
+        let Some(left) = found.value.claim.clone() else {
+            return Ok(Left::Closed(Box::new(found)));
+        };
+        let goal = goal_of(job, &left)?;
+        let bundle = store::bundle(&reader, &goal.digest).await?;
+        let taking = Taking {
+            steps: left.steps.clone(),
+            pass_hold: PassHold::Yes,
+            ..taking(job, &goal, bundle.objects(), &found.value)
+        };
+        let Ok(taken) = record::take_claim(&found.value, taking, job.clock.now()) else {
+            sleep_until(job, left.deadline + CLAIM_MARGIN).await;
+            continue;
+        };
+        match store::swap_tenant(&job.cluster.writer(), &taken.record, Some(&found)).await {
+            Ok(stored) => {
+                let before = found.value.inventory;
+                return Ok(Left::Open(Box::new(opened(stored, taken, before, bundle))));
+            }
+            Err(Trouble::Call(CallError::Stale(_))) => {}
+            Err(trouble) => return Err(trouble.into()),
+        }
+    }
+    Err(Halt::TakenOver(
+        "somebody who keeps changing its record".to_owned(),
+    ))
+}
+
+fn goal_of(job: &Job, left: &record::Claim) -> Result<Goal, Halt> {
+    match &left.digest {
+        Some(digest) if left.rollout == job.terms.rollout => Ok(Goal {
+            action: left.action,
+            digest: digest.clone(),
+            release: left.release.clone(),
+        }),
+        _ => Err(Halt::TakenOver(left.holder.clone())),
+    }
+}
+
 /// A namespace may have the record of another tenant, or of another environment that shares the cluster.
 fn refuse_what_is_not_ours(
     job: &Job,

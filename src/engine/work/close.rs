@@ -1,19 +1,36 @@
 //! The end of a claim: delete what no longer belongs, record what is there, let go.
 
+use super::carry;
+use super::claim::Left;
 use super::prune::prune;
-use super::{Aim, Halt, Job, Open, Reached, claim};
+use super::{Aim, Halt, Job, Open, Reached, claim, live};
 use crate::apply::{self, Ask};
 use crate::cluster::{Apply, FENCE_MANAGER};
 use crate::record::{self, Action, Closing, Outcome, Stored, TenantRecord};
 
-pub(super) async fn close(aim: Aim, job: &Job, open: Option<&mut Open>) -> Result<Reached, Halt> {
-    let open = open.ok_or_else(|| Halt::Refused("its claim is not open".to_owned()))?;
+pub(super) async fn close(aim: Aim, job: &Job, open: &mut Option<Open>) -> Result<Reached, Halt> {
+    let open = match open {
+        Some(open) => open,
+        None if aim == Aim::GiveUp => match claim::take_over(job).await? {
+            Left::Open(left) => fenced(job, open.insert(*left)).await?,
+            Left::Closed(stored) => return Ok(Reached::Closed(stored)),
+        },
+        None => return Err(Halt::Refused("its claim is not open".to_owned())),
+    };
     if matches!(aim, Aim::Close | Aim::CloseBack) {
         prune(job, open, &Ask::default()).await?;
     }
     unfence(job, open).await?;
     let stored = let_go(job, open, outcome(aim, job, open)).await?;
     Ok(Reached::Closed(Box::new(stored)))
+}
+
+/// Nothing that its holder still has under way lands after the end.
+async fn fenced<'a>(job: &Job, open: &'a mut Open) -> Result<&'a mut Open, Halt> {
+    let meant = open.fenced.iter().cloned().collect();
+    let live = live::read(&job.cluster.reader(), &job.planned.place.namespace, &meant).await?;
+    carry::fence(job, open, &live).await?;
+    Ok(open)
 }
 
 fn outcome(aim: Aim, job: &Job, open: &Open) -> Outcome {

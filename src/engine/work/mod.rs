@@ -125,7 +125,7 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>) -> Done {
     let outcome = match aim {
         Aim::Forward => forward(&job, &mut open).await,
         Aim::Back => back(&job, &mut open).await,
-        Aim::Close | Aim::CloseBack | Aim::GiveUp => close::close(aim, &job, open.as_mut()).await,
+        Aim::Close | Aim::CloseBack | Aim::GiveUp => close::close(aim, &job, &mut open).await,
     };
     match (outcome, open.map(Box::new)) {
         (Ok(Reached::Written(writes)), Some(open)) => Done::Written {

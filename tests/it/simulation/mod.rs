@@ -9,6 +9,8 @@
 mod dice;
 mod gates;
 mod intents;
+mod life;
+mod machine;
 mod once;
 mod play;
 mod rest;

@@ -7,12 +7,13 @@ use escale::engine::{self, Carried, Clock, Ending, Heard, Stop, World, holds, st
 use escale::error::{Exit, exit_code};
 use escale::record::{Hold, Scope, Verb, WaveRecord, WaveState, Word, decode_rollout};
 use escale::rollout::Outcome;
-use escale::sim::{Behaviour, Fault, RequestFaults, Rule};
+use escale::sim::{Behaviour, Fault, RequestFaults, Rule, SimCluster};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
+use super::machine;
 use super::rules::Rules;
-use super::script::{Act, Edit, Quality, Saying, Script};
+use super::script::{Act, BY_HAND, Edit, Quality, Saying, Script};
 use crate::scene::{Release, Scene, in_virtual_time, outcome};
 
 /// No command takes longer, whatever the clusters do.
@@ -69,11 +70,14 @@ pub(super) struct Stage {
 
 impl Stage {
     fn of(script: &Script) -> Self {
-        let scene = Scene::with(script.seed, &script.strategy());
+        let mut scene = Scene::with(script.seed, &script.strategy());
         let mut rules = Rules::new(script.clone(), scene.sims.clone(), scene.clock.now());
         // One more than the script says: the good one that ends it.
         let releases: Vec<Release> = (0..=script.releases.len())
-            .map(|number| scene.release(&commit(number), &script.tag(number)))
+            .map(|number| {
+                scene.files = script.life.files(&script.strategy(), number);
+                scene.release(&commit(number), &script.tag(number))
+            })
             .collect();
         for (number, release) in releases.iter().enumerate() {
             for (tenant, bundle) in &release.bundles {
@@ -114,8 +118,14 @@ impl Stage {
         assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
         self.scene.pass(5).await;
         for sim in self.scene.sims.values() {
-            sim.tell(Fault::Requests(calm()));
+            self.is_as_usual(sim);
         }
+    }
+
+    /// Slow, as networks are, and releases that are as good as they are.
+    fn is_as_usual(&self, sim: &SimCluster) {
+        sim.tell(Fault::Nothing);
+        sim.tell(Fault::Requests(calm()));
         for (number, quality) in self.script.releases.iter().enumerate() {
             let rule = |namespace: Option<&str>, behaviour| Rule {
                 image: Some(format!("web:{number}")),
@@ -135,9 +145,7 @@ impl Stage {
                 ),
                 Quality::Good | Quality::Slow | Quality::Bad(_) => continue,
             };
-            for sim in self.scene.sims.values() {
-                sim.tell(Fault::Behaviour(rule.clone()));
-            }
+            sim.tell(Fault::Behaviour(rule));
         }
     }
 
@@ -149,14 +157,15 @@ impl Stage {
                 release,
                 killed,
                 cancelled,
-                ahead,
+                machine,
             } => {
                 let job = Job {
                     name: format!("job {number}"),
                     release,
-                    clock: self.clock(ahead),
+                    clock: machine::clock(self.scene.clock, machine),
                 };
-                self.job(&job, killed, cancelled).await;
+                let job = self.job(&job, killed, cancelled);
+                machine::starve(job, machine.starved).await;
             }
             Act::RollBack { tenant, killed } => {
                 self.rollback(&format!("rollback {number}"), tenant, killed)
@@ -184,6 +193,17 @@ impl Stage {
             }
             Act::Calm(cluster) => self.scene.sims[cluster].tell(Fault::Requests(calm())),
             Act::Edit { tenant, what } => self.edit(tenant, what),
+            Act::Unwell { cluster, seconds } => {
+                let sim = &self.scene.sims[cluster];
+                sim.tell(Fault::Behaviour(Rule {
+                    image: None,
+                    namespace: None,
+                    behaviour: Behaviour::from_word("crash").expect("a behaviour"),
+                }));
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                self.say(&format!("{cluster} is well again"));
+                self.is_as_usual(sim);
+            }
         }
     }
 
@@ -262,17 +282,6 @@ impl Stage {
         }
     }
 
-    /// The clock of a machine that is so many seconds ahead.
-    fn clock(&self, ahead: i64) -> Clock {
-        match self.scene.clock {
-            Clock::Virtual { base, start } => Clock::Virtual {
-                base: base + SignedDuration::from_secs(ahead),
-                start,
-            },
-            Clock::Wall => unreachable!("it is simulated"),
-        }
-    }
-
     fn ended(&self, name: &str, carried: anyhow::Result<Carried>) {
         match carried {
             Ok(Carried::NothingToDo { .. }) => self.say(&format!("{name}: nothing to do")),
@@ -281,10 +290,7 @@ impl Stage {
             Ok(Carried::Queued { behind }) => self.say(&format!("{name}: waits for {behind}")),
             Ok(Carried::Ended(ended)) => {
                 self.say(&format!("{name}: ended: {:?}", ended.ending));
-                // What a process that died had claimed runs out by itself when somebody aborts.
-                if let Ending::Finished { outcome, .. } = ended.ending
-                    && outcome != Outcome::Aborted
-                {
+                if let Ending::Finished { .. } = ended.ending {
                     let now = self.scene.clock.now();
                     self.rules().all_are_let_go(now, &ended);
                 }
@@ -447,6 +453,10 @@ impl Stage {
             |object| match what {
                 Edit::Label => object["metadata"]["labels"] = serde_json::json!({"team": "blue"}),
                 Edit::Scale => object["spec"]["replicas"] = 3.into(),
+                Edit::Image => {
+                    let image = format!("registry.example.com/web:{BY_HAND}");
+                    object["spec"]["template"]["spec"]["containers"][0]["image"] = image.into();
+                }
             },
         );
         if edited.is_err() {
@@ -455,7 +465,7 @@ impl Stage {
     }
 
     fn cluster_of(&self, tenant: &str) -> escale::cluster::Cluster {
-        let fleet = &self.releases[0].fleet;
+        let fleet = &self.releases[self.releases.len() - 1].fleet;
         let cluster = fleet
             .tenants
             .iter()

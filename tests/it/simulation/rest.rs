@@ -19,7 +19,11 @@ impl Stage {
             .collect();
         self.rules().sample(self.scene.clock.now());
         let now = self.scene.clock.now();
-        for tenant in TENANTS {
+        let life = self.script.life;
+        for tenant in TENANTS
+            .into_iter()
+            .filter(|tenant| !life.is_leaving(tenant, last))
+        {
             let Some(record) = records.get(tenant) else {
                 self.breaks("I19", &format!("`{tenant}` has no record"));
                 continue;

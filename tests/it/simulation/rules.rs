@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::gates::Heard;
 use super::intents;
 use super::once::Once;
-use super::script::Script;
+use super::script::{BY_HAND, Script};
 use super::starts::Start;
 use super::truth::{Change, Truth};
 
@@ -124,7 +124,7 @@ impl Rules {
             .filter(|(_, (_, until))| now < *until)
             .filter_map(|(tenant, (tag, _))| {
                 let runs = &self.truth.now(tenant)?.tag;
-                (runs != tag).then(|| {
+                (runs != tag && runs != BY_HAND).then(|| {
                     (
                         tenant.clone(),
                         format!("`{tenant}` is held at {tag} and runs {runs}"),
@@ -140,7 +140,7 @@ impl Rules {
 
     /// Whoever moves a tenant has said so in its record before.
     fn is_announced(&mut self, now: Timestamp, change: &Change) {
-        if !change.is_moved {
+        if !change.is_moved || change.state.tag == BY_HAND {
             return;
         }
         let named = intents::named(&self.sims[&change.cluster], &change.tenant);
@@ -158,7 +158,9 @@ impl Rules {
     pub fn hold(&mut self, tenant: &str, until: Timestamp) {
         if let Some(state) = self.truth.now(tenant) {
             let tag = state.tag.clone();
-            self.held.insert(tenant.to_owned(), (tag, until));
+            if tag != BY_HAND {
+                self.held.insert(tenant.to_owned(), (tag, until));
+            }
         }
     }
 
@@ -365,6 +367,7 @@ impl Rules {
                     .truth
                     .now(tenant)
                     .is_some_and(|state| state.tag != tag && state.since < now - MARGIN)
+                && !self.truth.runs_what_was_set_by_hand(tenant)
                 && !self.held.contains_key(tenant)
             {
                 let runs = self

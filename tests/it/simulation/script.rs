@@ -19,6 +19,16 @@ pub struct Script {
     pub releases: Vec<Quality>,
     /// By time.
     pub acts: Vec<(Duration, Act)>,
+    pub life: Life,
+}
+
+/// Tenants that come and go, by the first release that says so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    /// `t5` is not in the fleet before.
+    pub joins: usize,
+    /// `t4` is leaving from then on.
+    pub leaves: Option<usize>,
 }
 
 /// What the strategy says.
@@ -58,8 +68,7 @@ pub enum Act {
         release: usize,
         killed: Option<Duration>,
         cancelled: Option<Duration>,
-        /// So many seconds is the clock of its machine ahead.
-        ahead: i64,
+        machine: Machine,
     },
     RollBack {
         tenant: &'static str,
@@ -81,6 +90,22 @@ pub enum Act {
         tenant: &'static str,
         what: Edit,
     },
+    /// Every pod of a cluster crashes, whatever it runs.
+    Unwell {
+        cluster: &'static str,
+        seconds: u64,
+    },
+}
+
+/// What a job runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Machine {
+    /// Its clock is so many seconds ahead.
+    pub ahead: i64,
+    /// After so long its clock is set, and so many seconds ahead from then on.
+    pub set: Option<(Duration, i64)>,
+    /// After so long the process gets no time to run, for so long; what it has under way goes on.
+    pub starved: Option<(Duration, Duration)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +123,11 @@ pub enum Saying {
 pub enum Edit {
     Label,
     Scale,
+    Image,
 }
+
+/// The tag of an image that somebody sets by hand: of no release, and well.
+pub const BY_HAND: &str = "hand";
 
 impl Script {
     pub fn of(seed: u64) -> Self {
@@ -128,12 +157,21 @@ impl Script {
         for (_, act) in &mut acts {
             act.set_clock(&mut dice);
         }
+        let mut dice = Dice::of(seed.rotate_left(32));
+        let life = Life::roll(&mut dice, releases.len());
+        for _ in 0..dice.one_of(&[0, 0, 1]) {
+            acts.push((dice.within(WITHIN), Act::roll_rare(&mut dice)));
+        }
+        for (_, act) in &mut acts {
+            act.disturb_machine(&mut dice);
+        }
         acts.sort_by_key(|(at, _)| *at);
         Self {
             seed,
             knobs,
             releases,
             acts,
+            life,
         }
     }
 
@@ -253,6 +291,21 @@ impl Knobs {
     }
 }
 
+impl Life {
+    fn roll(dice: &mut Dice, releases: usize) -> Self {
+        let mut some = |chance| {
+            dice.percent(chance)
+                .then(|| 1 + usize::from(dice.percent(50)))
+        };
+        let (joins, leaves) = (some(15), some(10));
+        let last = releases - 1;
+        Self {
+            joins: joins.map_or(0, |release| release.min(last)),
+            leaves: leaves.map(|release| release.min(last)),
+        }
+    }
+}
+
 impl Quality {
     fn roll(dice: &mut Dice) -> Self {
         let bad = dice.one_of(&["crash", "never-ready", "pull-error"]);
@@ -278,6 +331,18 @@ impl Saying {
 }
 
 impl Act {
+    /// What came to the seeds last.
+    fn roll_rare(dice: &mut Dice) -> Self {
+        if dice.percent(50) {
+            let (tenant, what) = (dice.one_of(&TENANTS), Edit::Image);
+            return Self::Edit { tenant, what };
+        }
+        Self::Unwell {
+            cluster: dice.one_of(&["east", "west"]),
+            seconds: dice.one_of(&[30, 100, 400, 1200]),
+        }
+    }
+
     fn roll_out(dice: &mut Dice, release: usize) -> Self {
         let killed = dice.percent(35).then(|| dice.within(240));
         let cancelled = (killed.is_none() && dice.percent(15)).then(|| dice.within(240));
@@ -285,14 +350,28 @@ impl Act {
             release,
             killed,
             cancelled,
-            ahead: 0,
+            machine: Machine::default(),
         }
     }
 
     /// Some machines' clocks are wrong, by less than what a claim allows for.
     fn set_clock(&mut self, dice: &mut Dice) {
-        if let Self::RollOut { ahead, .. } = self {
-            *ahead = dice.one_of(&[0, 0, 0, 0, -12, -4, 4, 12]);
+        if let Self::RollOut { machine, .. } = self {
+            machine.ahead = dice.one_of(&[0, 0, 0, 0, -12, -4, 4, 12]);
+        }
+    }
+
+    /// Clocks are set while a process runs, and machines have too much to do.
+    fn disturb_machine(&mut self, dice: &mut Dice) {
+        let Self::RollOut { machine, .. } = self else {
+            return;
+        };
+        if dice.percent(10) {
+            machine.set = Some((dice.within(240), dice.one_of(&[-12, 0, 12])));
+        }
+        if dice.percent(10) {
+            let for_so_long = Duration::from_secs(dice.one_of(&[3, 20, 60, 300]));
+            machine.starved = Some((dice.within(240), for_so_long));
         }
     }
 
@@ -336,6 +415,7 @@ impl fmt::Display for Script {
         for (release, quality) in self.releases.iter().enumerate() {
             writeln!(f, "release {release}: {quality:?}")?;
         }
+        writeln!(f, "{:?}", self.life)?;
         for (at, act) in &self.acts {
             writeln!(f, "after {:.1} s: {act:?}", at.as_secs_f64())?;
         }

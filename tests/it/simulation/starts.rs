@@ -53,6 +53,7 @@ impl Rules {
         }
         self.is_within_failures(start);
         self.is_no_step_back(start);
+        self.does_not_leave(start);
         let stopped = self.rollouts.get(start.rollout);
         if let Some(why) = stopped.and_then(|seen| seen.stopped) {
             let why = format!("`{}` starts though {why}", start.tenant);
@@ -93,6 +94,18 @@ impl Rules {
         {
             let why = format!("`{tenant}` starts for release {wanted} and runs {runs}");
             self.breaks(start.now, "I20", &why);
+        }
+    }
+
+    /// Who leaves stays as it is (I42).
+    fn does_not_leave(&mut self, start: Start<'_>) {
+        let planned = start.frozen.plan.find(start.tenant);
+        let wanted = planned.map(|(_, planned)| &planned.digest);
+        let release = wanted.and_then(|digest| self.release_of(start.tenant, digest));
+        let life = self.script.life;
+        if release.is_some_and(|release| life.is_leaving(start.tenant, release)) {
+            let why = format!("`{}` is leaving, and is moved", start.tenant);
+            self.breaks(start.now, "I42", &why);
         }
     }
 

@@ -7,6 +7,8 @@ use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::script::BY_HAND;
+
 /// One state of a tenant's web workload, and since when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
@@ -72,6 +74,10 @@ impl Truth {
 
     pub fn now(&self, tenant: &str) -> Option<&State> {
         self.states.get(tenant)?.last()
+    }
+
+    pub fn runs_what_was_set_by_hand(&self, tenant: &str) -> bool {
+        self.now(tenant).is_some_and(|state| state.tag == BY_HAND)
     }
 
     fn states(&self, tenant: &str) -> &[State] {
