@@ -169,9 +169,15 @@ fn the_strategy_of_the_design_reads_as_written() {
 
 #[test]
 fn what_is_not_acted_on_yet_is_told() {
+    assert_eq!(told(&loaded().warnings), "");
+    let mut files = production();
+    let environment = files
+        .get_mut("environments/production/environment.yaml")
+        .unwrap();
+    environment.push_str("  policies: {certificates: {minDays: 14}}\n");
     assert_eq!(
-        told(&loaded().warnings),
-        "warning: environment.yaml:14:54: `require.zones` is not yet acted on"
+        told(&load(&files, "production").unwrap().warnings),
+        "warning: environment.yaml:16:38: `policies.certificates` is not yet acted on"
     );
 }
 

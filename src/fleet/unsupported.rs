@@ -18,12 +18,6 @@ pub fn all(parts: &Parts) -> Vec<Finding> {
             let place = environment.place("/spec/policies/certificates/minDays");
             findings.push(warning("policies.certificates", place));
         }
-        for (name, class) in &spec.classes {
-            if class.require.zones.is_some() {
-                let place = environment.place(&format!("/spec/classes/{name}/require/zones"));
-                findings.push(warning("require.zones", place));
-            }
-        }
     }
     for strategy in &parts.strategies {
         if strategy.spec().when.is_some() {

@@ -1,13 +1,14 @@
 //! Rules over fleet and manifests → findings.
 //!
 //! What the API server would refuse, or worse, accept: objects outside the tenant's namespace, images from
-//! anywhere, containers without limits, fields that nobody knows.
+//! anywhere, containers without limits, replicas that share a zone, fields that nobody knows.
 
 mod fence;
 mod images;
 mod pods;
 mod resources;
 mod unknown;
+mod zones;
 
 use crate::fleet::{Finding, Fleet, Place, Tenant};
 use crate::manifest::{Bundle, Manifest};
@@ -15,7 +16,7 @@ use crate::manifest::{Bundle, Manifest};
 /// Everything that is wrong with the bundle of a tenant.
 pub fn check(fleet: &Fleet, tenant: &Tenant, bundle: &Bundle) -> Vec<Finding> {
     let policies = &fleet.environment.spec.policies;
-    let mut findings = Vec::new();
+    let mut findings = zones::check(fleet, tenant, bundle);
     for manifest in bundle.manifests() {
         findings.extend(fence::check(policies, tenant, manifest));
         findings.extend(images::check(policies, manifest));

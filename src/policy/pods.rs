@@ -15,20 +15,23 @@ impl Container<'_> {
     }
 }
 
-/// All containers of a manifest that makes pods.
-pub fn containers(manifest: &Manifest) -> Vec<Container<'_>> {
+/// The pod that a manifest makes.
+pub fn pod_spec(manifest: &Manifest) -> Option<&Value> {
     let path: &[&str] = match manifest.kind() {
         "Pod" => &["spec"],
         "CronJob" => &["spec", "jobTemplate", "spec", "template", "spec"],
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {
             &["spec", "template", "spec"]
         }
-        _ => return Vec::new(),
+        _ => return None,
     };
-    let Some(pod) = path
-        .iter()
+    path.iter()
         .try_fold(manifest.value(), |value, step| value.get(step))
-    else {
+}
+
+/// All containers of a manifest that makes pods.
+pub fn containers(manifest: &Manifest) -> Vec<Container<'_>> {
+    let Some(pod) = pod_spec(manifest) else {
         return Vec::new();
     };
     let lists = ["initContainers", "containers"].map(|list| pod[list].as_array());

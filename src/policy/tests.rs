@@ -7,6 +7,12 @@ use crate::manifest::{Bundle, Manifest, Origin};
 use crate::policy::check;
 
 fn told(object: Value, policies: &str) -> Vec<String> {
+    let environment = format!("{{policies: {policies}}}");
+    told_of(vec![object], &environment, "{cluster: one}")
+}
+
+/// What is said of a tenant with these objects.
+fn told_of(objects: Vec<Value>, environment: &str, tenant: &str) -> Vec<String> {
     let document = |kind: &str, name: &str, spec: &str| {
         format!(
             "apiVersion: escale.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
@@ -15,7 +21,7 @@ fn told(object: Value, policies: &str) -> Vec<String> {
     let files: Files = [
         (
             "environments/test/environment.yaml",
-            document("Environment", "test", &format!("{{policies: {policies}}}")),
+            document("Environment", "test", environment),
         ),
         (
             "environments/test/clusters/one.yaml",
@@ -23,7 +29,7 @@ fn told(object: Value, policies: &str) -> Vec<String> {
         ),
         (
             "environments/test/tenants/a.yaml",
-            document("Tenant", "a", "{cluster: one}"),
+            document("Tenant", "a", tenant),
         ),
     ]
     .map(|(path, text)| (path.to_owned(), text))
@@ -33,8 +39,11 @@ fn told(object: Value, policies: &str) -> Vec<String> {
         file: "web.yaml.j2".to_owned(),
         line: 1,
     };
-    let manifest = Manifest::from_value(object).unwrap().with_origin(origin);
-    let bundle = Bundle::new(vec![manifest]).unwrap();
+    let manifest = |object| {
+        let manifest = Manifest::from_value(object).unwrap();
+        manifest.with_origin(origin.clone())
+    };
+    let bundle = Bundle::new(objects.into_iter().map(manifest).collect()).unwrap();
     let findings = check(&fleet, fleet.tenant("a").unwrap(), &bundle);
     findings.iter().map(Finding::to_string).collect()
 }
@@ -144,4 +153,70 @@ fn a_field_that_kubernetes_does_not_know_is_told_with_a_suggestion() {
           (in tenant `a`)\n  hint: did you mean `imagePullPolicy`?"
         ]
     );
+}
+
+/// What is said of a Deployment whose class promises two zones.
+fn told_of_zones(change: impl Fn(&mut Value), others: Vec<Value>) -> Vec<String> {
+    let mut object = deployment("web:1", &limited());
+    object["spec"]["template"]["spec"]["topologySpreadConstraints"] =
+        json!([{"topologyKey": "topology.kubernetes.io/zone", "maxSkew": 1, "minDomains": 2}]);
+    object["spec"]["replicas"] = json!(2);
+    change(&mut object);
+    let objects = [vec![object], others].concat();
+    let told = told_of(
+        objects,
+        "{classes: {safe: {require: {zones: 2}}}}",
+        "{cluster: one, class: safe}",
+    );
+    told.iter()
+        .map(|line| line.lines().next().unwrap().to_owned())
+        .collect()
+}
+
+fn autoscaler(least: u64) -> Value {
+    json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web", "namespace": "a"},
+        "spec": {"minReplicas": least, "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}})
+}
+
+#[test]
+fn a_class_that_promises_zones_has_replicas_in_them() {
+    let none = Vec::<String>::new();
+    assert_eq!(told_of_zones(|_| {}, Vec::new()), none);
+    assert_eq!(
+        told_of_zones(|object| object["spec"]["replicas"] = json!(1), Vec::new()),
+        [
+            "error: web.yaml.j2:1:1: `Deployment/web` may have only 1 replica, and class `safe` promises 2 zones (in tenant `a`)"
+        ]
+    );
+    assert_eq!(told_of_zones(|_| {}, vec![autoscaler(1)]).len(), 1);
+    let scaled = |object: &mut Value| object["spec"]["replicas"] = Value::Null;
+    assert_eq!(told_of_zones(scaled, vec![autoscaler(2)]), none);
+}
+
+#[test]
+fn replicas_are_kept_apart_not_only_asked_to_be() {
+    let with = |rules: Value| {
+        move |object: &mut Value| {
+            let pod = &mut object["spec"]["template"]["spec"];
+            pod["topologySpreadConstraints"] = Value::Null;
+            for (key, value) in rules.as_object().unwrap() {
+                pod[key] = value.clone();
+            }
+        }
+    };
+    let zone = "topology.kubernetes.io/zone";
+    let share = [
+        "error: web.yaml.j2:1:1: the pods of `Deployment/web` may share a zone, and class `safe` promises 2 zones (in tenant `a`)",
+    ];
+    for loose in [
+        json!({}),
+        json!({"topologySpreadConstraints": [{"topologyKey": zone, "whenUnsatisfiable": "ScheduleAnyway", "minDomains": 2}]}),
+        json!({"topologySpreadConstraints": [{"topologyKey": zone}]}),
+        json!({"topologySpreadConstraints": [{"topologyKey": "kubernetes.io/hostname", "minDomains": 2}]}),
+        json!({"affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": {"topologyKey": zone}}]}}}),
+    ] {
+        assert_eq!(told_of_zones(with(loose), Vec::new()), share);
+    }
+    let apart = json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": zone}]}}});
+    assert_eq!(told_of_zones(with(apart), Vec::new()), Vec::<String>::new());
 }

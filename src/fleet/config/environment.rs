@@ -123,7 +123,7 @@ pub struct Class {
 pub struct Require {
     /// Labels that the tenant's cluster must carry.
     pub cluster_labels: BTreeMap<String, String>,
-    /// Over how many zones the workloads must be able to spread. Not yet acted on.
+    /// Every Deployment and StatefulSet has at least so many replicas, kept apart in so many zones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zones: Option<u32>,
 }
