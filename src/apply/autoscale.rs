@@ -9,8 +9,6 @@ use serde_json::{Value, json};
 
 use crate::manifest::{Bundle, Live, ObjectRef};
 
-use super::skip::own_entry;
-
 /// Workloads, as (kind, name), whose replicas an autoscaler of the bundle sets.
 pub(super) fn autoscaled(bundle: &Bundle) -> BTreeSet<(String, String)> {
     bundle
@@ -42,7 +40,7 @@ pub(super) fn without_replicas(manifest: &mut Value) {
 
 /// What another manager has to apply first, if the replicas are ours now.
 pub(super) fn hand_over(live: &Live) -> Option<Value> {
-    own_entry(live)?.pointer("/fieldsV1/f:spec/f:replicas")?;
+    live.own_entry()?.pointer("/fieldsV1/f:spec/f:replicas")?;
     let replicas = live.value().pointer("/spec/replicas")?;
     let object = live.object();
     Some(json!({

@@ -30,10 +30,12 @@ impl Owner {
     }
 
     /// The manifest with everything that we add on applying.
-    pub fn dress(&self, manifest: &Manifest, epoch: &str) -> Manifest {
+    pub fn dress(&self, manifest: &Manifest, epoch: Option<&str>) -> Manifest {
         let mut dressed = manifest.clone();
         dressed.annotate(OWNER, &self.mark(manifest.object()));
-        dressed.annotate(EPOCH, epoch);
+        if let Some(epoch) = epoch {
+            dressed.annotate(EPOCH, epoch);
+        }
         dressed.label(PART_OF, &applyset_id(&self.namespace));
         dressed
     }

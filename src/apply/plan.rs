@@ -101,7 +101,7 @@ impl Planning<'_> {
     fn create(&self) -> Step {
         Step::Apply(ApplyStep {
             object: self.manifest.object().clone(),
-            manifest: self.payload(&self.wanted.epoch.to_string()),
+            manifest: self.payload(Some(&self.wanted.epoch.to_string())),
             digest: self.manifest.digest(),
             uid: None,
             resource_version: None,
@@ -121,9 +121,9 @@ impl Planning<'_> {
         if hand_over.is_none() && self.is_recorded(live) {
             return self.skip(SkipReason::AsRecorded, Vec::new());
         }
-        // An object that is as wanted is not written again for the sake of a new epoch.
-        let epoch = live.annotation(EPOCH).unwrap_or_default();
-        let settled = settle(self.payload(epoch), live);
+        // An object that is as wanted is not written again for the sake of a new epoch; nor where a fence took the old one
+        // away with it.
+        let settled = settle(self.payload(live.annotation(EPOCH)), live);
         let applied = settled.applied.as_ref();
         if hand_over.is_none() && applied.is_some_and(|applied| !applied.changed) {
             return self.skip(SkipReason::NothingToChange, settled.notices);
@@ -200,7 +200,7 @@ impl Planning<'_> {
         inventory.find(self.manifest.object())?.written.as_ref()
     }
 
-    fn payload(&self, epoch: &str) -> Value {
+    fn payload(&self, epoch: Option<&str>) -> Value {
         let dressed = self.wanted.owner.dress(self.manifest, epoch);
         let mut payload = dressed.into_value();
         if self.is_autoscaled {

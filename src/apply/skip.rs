@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::manifest::{Digest, EPOCH, Live, MANAGER, canonical_json};
+use crate::manifest::{Digest, EPOCH, Live, canonical_json};
 use crate::record::Written;
 
 /// What is remembered of a write, from its response. `None` if the response carries no entry of
 /// ours: then the object is looked at again next time.
 pub fn written(response: &Live, digest: &Digest) -> Option<Written> {
-    let entry = own_entry(response)?;
+    let entry = response.own_entry()?;
     let written_at: Timestamp = entry.get("time")?.as_str()?.parse().ok()?;
     Some(Written {
         uid: response.uid().to_owned(),
@@ -18,6 +18,7 @@ pub fn written(response: &Live, digest: &Digest) -> Option<Written> {
         generation: response.generation(),
         written_at,
         managed_fields_hash: entry_hash(entry),
+        template_hash: response.owned_template(),
         created: is_alone(response),
     })
 }
@@ -33,7 +34,9 @@ pub(super) fn is_as_written(written: &Written, live: &Live, digest: &Digest) -> 
         && written.digest == *digest
         && same_version
         && !live.is_terminating()
-        && own_entry(live).is_some_and(|entry| entry_hash(entry) == written.managed_fields_hash)
+        && live
+            .own_entry()
+            .is_some_and(|entry| entry_hash(entry) == written.managed_fields_hash)
 }
 
 /// Whether the answer to a dry-run says that a real apply would change something.
@@ -47,24 +50,6 @@ fn is_alone(live: &Live) -> bool {
         .pointer("/metadata/managedFields")
         .and_then(Value::as_array)
         .is_some_and(|entries| entries.len() == 1)
-}
-
-/// Our Apply entry, if there is exactly one.
-pub(super) fn own_entry(live: &Live) -> Option<&Value> {
-    let entries = live
-        .value()
-        .pointer("/metadata/managedFields")?
-        .as_array()?;
-    let mut ours = entries.iter().filter(|entry| {
-        entry["manager"] == MANAGER
-            && entry["operation"] == "Apply"
-            && entry.get("subresource").is_none()
-    });
-    let first = ours.next()?;
-    match ours.next() {
-        None => Some(first),
-        Some(_) => None,
-    }
 }
 
 fn entry_hash(entry: &Value) -> String {

@@ -111,6 +111,10 @@ impl<'a> Voice<'a> {
             What::TenantWritten { tenant, writes } if !is_many => {
                 format!("  {tenant}: {} written", counted(*writes, "object"))
             }
+            What::TenantMended { tenant, objects } => format!(
+                "  {tenant}: changed since it was written, maybe by a late write of the process before, and written again: {}",
+                few_of(objects, FEW)
+            ),
             What::TenantSucceeded { tenant } if !is_many => {
                 format!("  {tenant}: healthy{}", self.took(tenant, event.at))
             }

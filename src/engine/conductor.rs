@@ -375,11 +375,18 @@ impl Conductor<'_> {
                 open,
                 writes,
                 wanted,
+                again,
             } => {
                 stage.looks.watch(&self.frozen, &tenant, wanted);
                 stage.open.insert(tenant.clone(), *open);
+                if !again.is_empty() {
+                    let objects = again.iter().map(ToString::to_string).collect();
+                    let tenant = tenant.clone();
+                    let mended = What::TenantMended { tenant, objects };
+                    self.happen(stage, mended).await?;
+                }
                 match aim {
-                    Aim::Forward => What::TenantWritten { tenant, writes },
+                    Aim::Forward | Aim::Close => What::TenantWritten { tenant, writes },
                     _ => What::TenantBackWritten { tenant, writes },
                 }
             }
@@ -430,7 +437,7 @@ impl Conductor<'_> {
             if let (Phase::Succeeded { .. }, Some(record)) =
                 (&progress.phase, self.records.get(tenant))
             {
-                let wanted = work::wanted_of(&record.value.inventory);
+                let wanted = work::written_of(&record.value.inventory);
                 stage.looks.watch_again(&self.frozen, tenant, wanted);
             }
         }

@@ -250,6 +250,7 @@ fn update(record: &mut RolloutRecord, event: &Event) {
         What::Aborted { .. }
         | What::TenantStarted { .. }
         | What::TenantWritten { .. }
+        | What::TenantMended { .. }
         | What::TenantHealthy { .. }
         | What::TenantSucceeded { .. }
         | What::TenantFailed { .. }

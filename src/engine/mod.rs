@@ -10,6 +10,7 @@ mod attention;
 mod baseline;
 mod brake;
 mod catch_up;
+mod changes;
 mod clock;
 mod clusters;
 mod conductor;

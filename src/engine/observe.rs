@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::changes;
 use super::clock::Clock;
 use super::lists::{Asked, Lists, Which};
 use super::proof;
@@ -225,6 +226,8 @@ enum Glance<'a> {
 /// A tenant that is not well, or not yet, by its workloads.
 struct Ailing<'a> {
     tenant: &'a Watched,
+    /// What is wanted of it, and who changed what since it was written.
+    wanted: Arc<[Wanted]>,
     versions: String,
     found: Vec<Live>,
     /// What is not well of it.
@@ -238,10 +241,12 @@ fn glance<'a>(
     items: &[Item],
     asked_at: Timestamp,
 ) -> Result<Glance<'a>, CallError> {
+    let found = tenant.before.read(items)?;
     let mut ailing = Ailing {
         tenant,
+        wanted: changes::noted(&tenant.wanted, &found, items)?,
         versions: versions(items),
-        found: tenant.before.read(items)?,
+        found,
         parts: Vec::new(),
         pods: Vec::new(),
         replica_sets: Vec::new(),
@@ -333,7 +338,7 @@ impl Ailing<'_> {
 
     fn judge(&self, now: Timestamp) -> TenantHealth {
         health::judge_tenant(&Observation {
-            wanted: &self.tenant.wanted,
+            wanted: &self.wanted,
             found: &self.found,
             pods: &self.pods,
             replica_sets: &self.replica_sets,
@@ -350,7 +355,7 @@ impl Ailing<'_> {
             Verdict::Unknown => Health::Unknown,
         };
         let headline = health.headline.clone();
-        let serves = health::serves(&self.tenant.wanted, &self.found);
+        let serves = health::serves(&self.wanted, &self.found);
         if reduced == Health::Healthy {
             let versions = self.versions;
             return Seen::well(self.tenant, Well { versions, headline }, at);

@@ -18,6 +18,10 @@ pub struct Wanted {
     /// As answered to our write; `None` where generations are not counted or nothing was written.
     pub generation: Option<i64>,
     pub uid: Option<String>,
+    /// Hash of what we own of its pod template since our write; `None` if there is none, or nothing was written.
+    pub template: Option<String>,
+    /// Who changed the pod template since.
+    pub changed_by: Option<String>,
     /// Our last write to it in this rollout; `None` if it was skipped.
     pub written_at: Option<Timestamp>,
     /// We saw this `Job` complete before: its absence means that its time to live ended.
@@ -30,10 +34,30 @@ impl Wanted {
         Self {
             object,
             generation: None,
+            template: None,
+            changed_by: None,
             uid: None,
             written_at: None,
             completed: false,
         }
+    }
+
+    /// Whether something of the specification was changed since our write. Replicas count too, so that this alone says
+    /// little.
+    pub fn is_older_than(&self, live: &Live) -> bool {
+        let (written, seen) = (self.generation, live.generation());
+        written
+            .zip(seen)
+            .is_some_and(|(written, seen)| written < seen)
+    }
+
+    /// Who changed the pod template since our write, by the object read whole.
+    pub fn changed_by(&self, live: &Live) -> Option<String> {
+        let is_same = self.template.is_none() || self.template == live.owned_template();
+        (!is_same).then(|| match live.other_owners_of_template().as_slice() {
+            [] => "somebody".to_owned(),
+            owners => format!("`{}`", owners.join("`, `")),
+        })
     }
 }
 
@@ -174,6 +198,10 @@ fn not_what_was_written(
     if is_replaced {
         let message = "was deleted and made again by somebody else since we wrote it";
         return Some(Finding::failed("Replaced", message));
+    }
+    if let Some(by) = &wanted.changed_by {
+        let message = format!("its pod template is not as we wrote it: {by} changed it since");
+        return Some(Finding::failed("Changed", message));
     }
     let (written, seen) = (wanted.generation?, live.generation()?);
     (seen < written).then(|| {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::canonical_json;
+use super::marks::MANAGER;
 use super::object::{Manifest, NotAnObject, ObjectRef};
 
 /// An object as it is on a cluster: with uid, resourceVersion, managedFields and status. Clones
@@ -54,6 +56,39 @@ impl Live {
         self.value().pointer("/metadata/labels")?.get(key)?.as_str()
     }
 
+    /// Our Apply entry among the managed fields, if there is exactly one.
+    pub fn own_entry(&self) -> Option<&Value> {
+        let mut ours = self.managed_fields().iter().filter(|entry| is_ours(entry));
+        let first = ours.next()?;
+        match ours.next() {
+            None => Some(first),
+            Some(_) => None,
+        }
+    }
+
+    /// A hash of what we own of the pod template. Whoever else changes a field of it takes it from us, so that the hash
+    /// changes too. `None` where we own nothing of a template.
+    pub fn owned_template(&self) -> Option<String> {
+        /// 64 bits: told apart are the few states of one template.
+        const DIGITS: usize = 16;
+        let owned = template_of(self.own_entry()?)?;
+        Some(blake3::hash(&canonical_json(owned)).to_hex()[..DIGITS].to_owned())
+    }
+
+    /// Who else owns a part of the pod template.
+    pub fn other_owners_of_template(&self) -> Vec<&str> {
+        let others = self.managed_fields().iter();
+        let others = others.filter(|entry| !is_ours(entry) && template_of(entry).is_some());
+        others
+            .filter_map(|entry| entry["manager"].as_str())
+            .collect()
+    }
+
+    fn managed_fields(&self) -> &[Value] {
+        let entries = self.value().pointer("/metadata/managedFields");
+        entries.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
     fn metadata_text(&self, field: &str) -> &str {
         let found = self
             .value()
@@ -61,4 +96,14 @@ impl Live {
             .and_then(|metadata| metadata.get(field));
         found.and_then(Value::as_str).unwrap_or_default()
     }
+}
+
+fn is_ours(entry: &Value) -> bool {
+    entry["manager"] == MANAGER
+        && entry["operation"] == "Apply"
+        && entry.get("subresource").is_none()
+}
+
+fn template_of(entry: &Value) -> Option<&Value> {
+    entry.pointer("/fieldsV1/f:spec/f:template")
 }

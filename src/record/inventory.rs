@@ -33,6 +33,9 @@ pub struct Written {
     pub written_at: Timestamp,
     /// Hash of our managedFields entry: apiVersion, time and fieldsV1.
     pub managed_fields_hash: String,
+    /// Hash of what we own of the pod template, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_hash: Option<String>,
     /// Whether our first write made it: nobody else had written to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub created: bool,

@@ -36,6 +36,12 @@ pub enum What {
         tenant: String,
         writes: usize,
     },
+    /// Between our writes and the end of a claim that we took over, these objects were changed, maybe by a late write of
+    /// the process that is gone. They were written again, and the tenant settles anew.
+    TenantMended {
+        tenant: String,
+        objects: Vec<String>,
+    },
     /// Healthy for long enough; what is left is pruning and closing the record.
     TenantHealthy {
         tenant: String,

@@ -212,6 +212,7 @@ impl Progress {
             What::TenantTakenOver { tenant, by } => {
                 self.enter(tenant, Phase::TakenOver { by: by.clone() });
             }
+            What::TenantMended { .. } => {}
             What::Paused { by, why } => {
                 self.state = State::Paused {
                     by: by.clone(),

@@ -80,7 +80,9 @@ fn record(inventory: Inventory) -> TenantRecord {
 
 /// An object as a server stores it after an apply of ours in epoch 1.
 fn applied(value: &Value) -> Live {
-    let dressed = owner().dress(&manifest(value.clone()), "1").into_value();
+    let dressed = owner()
+        .dress(&manifest(value.clone()), Some("1"))
+        .into_value();
     stored(apply_as(MANAGER, None, &dressed))
 }
 

@@ -130,7 +130,7 @@ fn our_own_records_can_never_be_pruned() {
         namespace: "escale-system".to_owned(),
         ..owner()
     };
-    let dressed = owner.dress(&manifest(own.clone()), "1").into_value();
+    let dressed = owner.dress(&manifest(own.clone()), Some("1")).into_value();
     let live = stored(apply_as(MANAGER, None, &dressed));
     let prune = Prune {
         owner: &owner,

@@ -169,6 +169,7 @@ impl<'a> Witness<'a> {
             }
             What::TenantLeft { tenant, why } => self.strand(tenant, at, Stand::Left, why),
             What::TenantWritten { .. }
+            | What::TenantMended { .. }
             | What::TenantInterrupted { .. }
             | What::ClusterUnreachable { .. }
             | What::ClusterAnswers { .. }

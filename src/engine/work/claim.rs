@@ -230,6 +230,7 @@ fn opened(
         .claim
         .clone()
         .expect("a claim that was taken is in the record");
+    let is_taken_over = taken.took_over.is_some();
     let vanished = taken.took_over.map(|claim| claim.steps).unwrap_or_default();
     Open {
         stored,
@@ -238,6 +239,7 @@ fn opened(
         before,
         done: Vec::new(),
         fenced: vanished.into_iter().map(|intent| intent.object).collect(),
+        is_taken_over,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::carry;
 use super::claim::Left;
+use super::late;
 use super::prune::prune;
 use super::{Aim, Halt, Job, Open, Reached, claim, live};
 use crate::apply::{self, Ask};
@@ -17,10 +18,16 @@ pub(super) async fn close(aim: Aim, job: &Job, open: &mut Option<Open>) -> Resul
         },
         None => return Err(Halt::Refused("its claim is not open".to_owned())),
     };
+    unfence(job, open).await?;
     if matches!(aim, Aim::Close | Aim::CloseBack) {
+        if open.is_taken_over {
+            let late = late::mend(job, open).await?;
+            if !late.is_empty() {
+                return Ok(Reached::Mended(late));
+            }
+        }
         prune(job, open, &Ask::default()).await?;
     }
-    unfence(job, open).await?;
     let stored = let_go(job, open, outcome(aim, job, open)).await?;
     Ok(Reached::Closed(Box::new(stored)))
 }
@@ -69,9 +76,9 @@ pub(super) async fn let_go(
 }
 
 /// Takes off the stamps that fenced a vanished holder out.
-pub(super) async fn unfence(job: &Job, open: &Open) -> Result<(), Halt> {
+pub(super) async fn unfence(job: &Job, open: &mut Open) -> Result<(), Halt> {
     let writer = job.cluster.writer();
-    for object in &open.fenced {
+    while let Some(object) = open.fenced.last() {
         let options = Apply {
             manager: FENCE_MANAGER,
             force: true,
@@ -82,6 +89,7 @@ pub(super) async fn unfence(job: &Job, open: &Open) -> Result<(), Halt> {
                 .apply(&apply::fence_unstamp(object), &options)
                 .await?;
         }
+        open.fenced.pop();
     }
     Ok(())
 }

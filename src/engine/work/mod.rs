@@ -6,6 +6,7 @@
 mod carry;
 mod claim;
 mod close;
+mod late;
 pub(super) mod live;
 mod prune;
 mod remove;
@@ -80,8 +81,10 @@ pub struct Open {
     /// What was there before this claim's first write.
     before: Inventory,
     done: Vec<(ObjectRef, apply::Done)>,
-    /// Whether objects carry the stamp against a vanished holder's late writes.
+    /// Objects that carry the stamp against a vanished holder's late writes.
     fenced: Vec<ObjectRef>,
+    /// Whether there is such a holder.
+    is_taken_over: bool,
 }
 
 /// How a piece of work ended. A claim that is still ours stays open until it is closed.
@@ -93,6 +96,8 @@ pub enum Done {
         open: Box<Open>,
         writes: usize,
         wanted: Vec<Wanted>,
+        /// What was not as we had written it when the claim was to be closed.
+        again: Vec<ObjectRef>,
     },
     Closed {
         record: Box<Stored<TenantRecord>>,
@@ -132,8 +137,17 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>) -> Done {
             writes,
             wanted: wanted_after(&open),
             open,
+            again: Vec::new(),
         },
-        (Ok(Reached::Written(_)), None) => unreachable!("nothing is written without a claim"),
+        (Ok(Reached::Mended(again)), Some(open)) => Done::Written {
+            writes: again.len(),
+            wanted: wanted_after(&open),
+            open,
+            again,
+        },
+        (Ok(Reached::Written(_) | Reached::Mended(_)), None) => {
+            unreachable!("nothing is written without a claim")
+        }
         (Ok(Reached::Closed(record)), _) => Done::Closed { record },
         (Err(Halt::Refused(why)), open) => Done::Refused { open, why },
         (Err(Halt::Unreachable(why)), open) => Done::Unreachable { open, why },
@@ -146,12 +160,30 @@ enum Reached {
     /// So many objects were written.
     Written(usize),
     Closed(Box<Stored<TenantRecord>>),
+    /// These objects were written again.
+    Mended(Vec<ObjectRef>),
 }
 
 /// What is looked for in a tenant of which nothing was written in this run.
 pub fn wanted_of(inventory: &Inventory) -> Vec<Wanted> {
     let objects = inventory.lines().map(|line| line.object.clone());
     objects.map(Wanted::unwritten).collect()
+}
+
+/// The same, of a tenant that another process has written to: what it wrote still stands, or not.
+pub fn written_of(inventory: &Inventory) -> Vec<Wanted> {
+    let wanted = |line: &record::Line| {
+        let unwritten = Wanted::unwritten(line.object.clone());
+        match &line.written {
+            Some(written) => Wanted {
+                generation: written.generation,
+                template: written.template_hash.clone(),
+                ..unwritten
+            },
+            None => unwritten,
+        }
+    };
+    inventory.lines().map(wanted).collect()
 }
 
 /// Writes the planned bundle, under a new claim, or the one that is open since the cluster did not answer.
@@ -278,15 +310,20 @@ fn wanted_after(open: &Open) -> Vec<Wanted> {
         .objects()
         .iter()
         .map(|object| {
-            let done = open.done.iter().rev().find(|(done, _)| done == object);
-            match done {
-                Some((_, apply::Done::Applied(Some(written)))) => Wanted {
+            let mut done = open.done.iter().rev().filter(|(done, _)| done == object);
+            let written = done.find_map(|(_, done)| match done {
+                apply::Done::Applied(written) => written.as_ref(),
+                _ => None,
+            });
+            match written {
+                Some(written) => Wanted {
                     generation: written.generation,
+                    template: written.template_hash.clone(),
                     uid: Some(written.uid.clone()),
                     written_at: Some(written.written_at),
                     ..Wanted::unwritten(object.clone())
                 },
-                _ => Wanted::unwritten(object.clone()),
+                None => Wanted::unwritten(object.clone()),
             }
         })
         .collect()

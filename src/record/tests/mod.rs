@@ -40,6 +40,7 @@ fn written(uid: &str) -> Written {
         generation: Some(3),
         written_at: at(0),
         managed_fields_hash: "00112233445566778899".to_owned(),
+        template_hash: None,
     }
 }
 
