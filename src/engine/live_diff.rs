@@ -14,7 +14,7 @@ use crate::diff::{Change, ChangeKind, FieldChange, Incomplete, compare_objects};
 use crate::fleet::Tenant;
 use crate::fleet::config::Lifecycle;
 use crate::manifest::{Bundle, Live, ObjectRef};
-use crate::record::{Inventory, PackedBundle, TenantRecord};
+use crate::record::{PackedBundle, TenantRecord};
 
 /// So many tenants are compared side by side: what is there of each is held in memory whole.
 const AT_A_TIME: usize = 64;
@@ -94,9 +94,8 @@ impl Look<'_> {
             Some(Err(mistake)) => return Err(format!("not rendered: {mistake}")),
             None => return Err("not rendered".to_owned()),
         };
-        let nothing = Inventory::default();
-        let objects =
-            live::objects_of(&bundle, record.map_or(&nothing, |record| &record.inventory));
+        let known = record.map(TenantRecord::ordinary).unwrap_or_default();
+        let objects = live::objects_of(&bundle, &known);
         let live = live::read(&reader, &tenant.namespace, &objects)
             .await
             .map_err(|error| error.to_string())?;

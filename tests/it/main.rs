@@ -11,6 +11,7 @@ mod gates;
 mod golden;
 mod health_command;
 mod health_conformance;
+mod hooks;
 mod life_cycle;
 mod mid_claim;
 mod mistakes;

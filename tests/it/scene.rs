@@ -176,12 +176,27 @@ impl Scene {
             .await
     }
 
+    /// Behind a hook that cannot be undone, too.
+    pub async fn roll_back_all_the_same(&self, tenant: &str) -> anyhow::Result<Ended> {
+        let order = RollbackOrder {
+            even_if_irreversible: true,
+            ..self.rollback_order(tenant, "ana").await?
+        };
+        let mut deaf = |_: Heard<'_>| {};
+        engine::roll_back(order, self.world(&mut deaf)).await
+    }
+
     pub async fn roll_back_by(
         &self,
         tenant: &str,
         holder: &str,
         audience: &mut (dyn FnMut(Heard<'_>) + Send),
     ) -> anyhow::Result<Ended> {
+        let order = self.rollback_order(tenant, holder).await?;
+        engine::roll_back(order, self.world(audience)).await
+    }
+
+    async fn rollback_order(&self, tenant: &str, holder: &str) -> anyhow::Result<RollbackOrder> {
         let records = Records::read(&self.clusters, "test").await;
         let stored = records
             .iter()
@@ -189,14 +204,14 @@ impl Scene {
             .ok_or_else(|| anyhow::anyhow!("`{tenant}` has no record"))?
             .clone();
         let to = engine::destination(&stored.value, &Destination::PreviousGood)?;
-        let order = RollbackOrder {
+        Ok(RollbackOrder {
+            even_if_irreversible: false,
             returns: vec![Return { stored, to }],
             who: who(holder),
             hold_until: Some(self.clock.now() + SignedDuration::from_hours(1)),
             keep: escale::record::Keep::default(),
             tenant: escale::fleet::config::TenantStrategy::default(),
-        };
-        engine::roll_back(order, self.world(audience)).await
+        })
     }
 
     /// The pods of an image crash in one tenant, and are well elsewhere.

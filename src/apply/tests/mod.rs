@@ -74,6 +74,7 @@ fn record(inventory: Inventory) -> TenantRecord {
         epoch: 1,
         claim: None,
         inventory,
+        hooks: std::collections::BTreeMap::new(),
         history: Vec::new(),
     }
 }

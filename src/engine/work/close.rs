@@ -1,13 +1,23 @@
 //! The end of a claim: delete what no longer belongs, record what is there, let go.
 
 use super::prune::prune;
-use super::{Aim, Halt, Job, Open, Reached, claim};
+use super::{Aim, Halt, Job, Open, Place, Reached, claim, hooks};
 use crate::apply::{self, Ask};
 use crate::cluster::{Apply, FENCE_MANAGER};
+use crate::manifest::HookMoment;
 use crate::record::{self, Action, Closing, Outcome, Stored, TenantRecord};
 
-pub(super) async fn close(aim: Aim, job: &Job, open: Option<&mut Open>) -> Result<Reached, Halt> {
+pub(super) async fn close(
+    aim: Aim,
+    job: &Job,
+    open: Option<&mut Open>,
+    place: &mut Place,
+) -> Result<Reached, Halt> {
     let open = open.ok_or_else(|| Halt::Refused("its claim is not open".to_owned()))?;
+    if aim == Aim::Close {
+        let last = hooks::due(job, open, &[HookMoment::Check, HookMoment::PostRollout]);
+        hooks::run(job, open, last, place).await?;
+    }
     if matches!(aim, Aim::Close | Aim::CloseBack) {
         prune(job, open, &Ask::default()).await?;
     }

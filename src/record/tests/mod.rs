@@ -73,6 +73,7 @@ fn record() -> TenantRecord {
             object: object("ConfigMap", "sites"),
             written: Some(written("u-1")),
         }]),
+        hooks: std::collections::BTreeMap::new(),
         history: Vec::new(),
     }
 }

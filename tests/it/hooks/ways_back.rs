@@ -1,0 +1,102 @@
+//! Hooks and ways back: none runs there, and one that cannot be undone bars the way.
+
+use escale::engine::Ending;
+use escale::error::{Exit, exit_code};
+use escale::rollout::{self, Phase};
+
+use super::{Hook, MIGRATE, put};
+use crate::scene::{outcome, simulated};
+
+const FOR_GOOD: Hook<'_> = Hook {
+    more: ", escale.dev/irreversible: \"true\"",
+    ..MIGRATE
+};
+
+#[test]
+fn no_hook_runs_on_a_way_back() {
+    simulated(|mut scene| async move {
+        for (release, image) in [("aaaa", "migrate:1"), ("bbbb", "migrate:2")] {
+            put(&mut scene, &Hook { image, ..MIGRATE });
+            scene.roll_out(&scene.release(release, &release[..1])).await;
+            scene.pass(5).await;
+        }
+        let before = scene.record("t3").await.hooks;
+        scene.roll_back("t3").await.unwrap();
+        assert_eq!(scene.images()["t3"], "a");
+        assert_eq!(scene.record("t3").await.hooks, before);
+    });
+}
+
+#[test]
+fn t31_who_cannot_go_back_is_left_and_a_person_decides() {
+    simulated(|mut scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        put(&mut scene, &FOR_GOOD);
+        let carried = scene.roll_out(&scene.release("bbbb", "2-crash")).await;
+        assert_eq!(outcome(&carried), Some(rollout::Outcome::Failed));
+        let escale::engine::Carried::Ended(ended) = &carried else {
+            panic!("it did nothing")
+        };
+        let Phase::Left { why } = &ended.progress.tenants["t0"].phase else {
+            panic!("{:?}", ended.progress.tenants["t0"].phase)
+        };
+        assert!(
+            why.starts_with("hook `migrate` succeeded and is irreversible"),
+            "{why}"
+        );
+        assert_eq!(scene.images()["t0"], "2-crash");
+        assert_eq!(scene.images()["t1"], "1");
+    });
+}
+
+#[test]
+fn a_release_that_is_left_bars_the_next_one_from_going_back_too() {
+    simulated(|mut scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        put(&mut scene, &FOR_GOOD);
+        scene.roll_out(&scene.release("bbbb", "2-crash")).await;
+        scene.pass(5).await;
+        let carried = scene.roll_out(&scene.release("cccc", "3-crash")).await;
+        assert_ne!(outcome(&carried), Some(rollout::Outcome::RolledBack));
+        assert_eq!(scene.images()["t0"], "3-crash");
+        // What mends it gets through, and is what a later failure goes back to.
+        scene.pass(5).await;
+        let carried = scene.roll_out(&scene.release("dddd", "4")).await;
+        assert_eq!(outcome(&carried), Some(rollout::Outcome::Succeeded));
+        scene.pass(5).await;
+        let carried = scene.roll_out(&scene.release("eeee", "5-crash")).await;
+        assert_eq!(outcome(&carried), Some(rollout::Outcome::RolledBack));
+        assert_eq!(scene.images()["t0"], "4");
+    });
+}
+
+#[test]
+fn a_typed_rollback_behind_a_hook_that_cannot_be_undone_is_refused() {
+    simulated(|mut scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        put(&mut scene, &FOR_GOOD);
+        scene.roll_out(&scene.release("bbbb", "2")).await;
+        scene.pass(5).await;
+        scene.forget_requests();
+        let error = scene.roll_back("t3").await.err().unwrap();
+        assert!(
+            error.to_string().contains("hook `migrate` succeeded since"),
+            "{error}"
+        );
+        assert_eq!(exit_code(&error), Exit::PersonNeeded);
+        assert_eq!(scene.writes(), Vec::<String>::new());
+
+        let ended = scene.roll_back_all_the_same("t3").await.unwrap();
+        assert!(matches!(
+            ended.ending,
+            Ending::Finished {
+                outcome: rollout::Outcome::Succeeded,
+                ..
+            }
+        ));
+        assert_eq!(scene.images()["t3"], "1");
+    });
+}
