@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::clusters::Clusters;
 use super::departures;
+use super::hook_plan;
 use super::planning::{Bundles, Records};
 use super::work::live;
 use crate::apply::{self, ApplyStep, LiveObjects, Owner, Step};
@@ -89,8 +90,8 @@ impl Look<'_> {
         if tenant.lifecycle == Lifecycle::Leaving {
             return self.departing(&reader, record).await;
         }
-        let bundle = match bundle {
-            Some(Ok(bundle)) => bundle.unpack(),
+        let (bundle, due) = match bundle {
+            Some(Ok(bundle)) => (bundle.unpack(), hook_plan::due(bundle, record)),
             Some(Err(mistake)) => return Err(format!("not rendered: {mistake}")),
             None => return Err("not rendered".to_owned()),
         };
@@ -101,6 +102,9 @@ impl Look<'_> {
             .map_err(|error| error.to_string())?;
         let steps = self.steps(&bundle, record, &live)?;
         let mut found = LiveChanges::default();
+        let runs = due.iter().map(|hook| &hook.object);
+        let runs = runs.map(|job| self.change(job, ChangeKind::HookRuns));
+        found.changes.extend(runs);
         for step in &steps.steps {
             self.tell(&reader, step, &live, &mut found).await;
         }

@@ -4,6 +4,7 @@
 //! anywhere, containers without limits, fields that nobody knows.
 
 mod fence;
+mod hooks;
 mod images;
 mod pods;
 mod resources;
@@ -18,6 +19,7 @@ pub fn check(fleet: &Fleet, tenant: &Tenant, bundle: &Bundle) -> Vec<Finding> {
     let mut findings = Vec::new();
     for manifest in bundle.manifests() {
         findings.extend(fence::check(policies, tenant, manifest));
+        findings.extend(hooks::check(manifest));
         findings.extend(images::check(policies, manifest));
         findings.extend(resources::check(policies, manifest));
         findings.extend(unknown::check(policies, manifest));

@@ -30,6 +30,7 @@ mod succession;
 mod tenant_steps;
 mod tidy;
 mod traps;
+mod two_sites;
 mod unwell;
 mod waiting;
 mod yaml;

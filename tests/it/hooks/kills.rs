@@ -9,12 +9,17 @@ use escale::sim::SimCluster;
 use super::{Hook, MIGRATE, jobs_of, put, slow_for, why};
 use crate::scene::{Scene, outcome, simulated};
 
-const TENANTS: [&str; 6] = ["t0", "t1", "t2", "t3", "t4", "t5"];
+/// Few are enough: one that is the canary, and one that comes after.
+const TENANTS: [&str; 2] = ["t0", "t1"];
 
 #[test]
 fn whoever_is_killed_at_any_time_leaves_a_hook_that_is_gone_on_with_and_never_run_twice() {
     for tenths in (2..40).step_by(2).chain((40..300).step_by(20)) {
         simulated(|mut scene| async move {
+            let is_left = |path: &String| {
+                !path.contains("/tenants/") || TENANTS.iter().any(|tenant| path.contains(tenant))
+            };
+            scene.files.retain(|path, _| is_left(path));
             scene.roll_out(&scene.release("aaaa", "1")).await;
             scene.pass(5).await;
             put(&mut scene, &MIGRATE);

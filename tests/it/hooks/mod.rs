@@ -99,9 +99,9 @@ fn a_hook_runs_before_anything_else_is_written_and_once_for_its_content() {
         assert_eq!(outcome(&carried), Some(rollout::Outcome::Succeeded));
         assert_eq!(written(&scene, "t1"), ["deployments.apps"]);
         assert_eq!(jobs_of(&scene, "t1"), first);
-        let asked = scene.sims["west"]
-            .requests()
-            .all()
+        let requests = scene.sims["west"].requests();
+        let asked = requests
+            .iter()
             .filter(|request| request.resource == "jobs.batch");
         assert_eq!(
             asked.count(),
