@@ -1,49 +1,77 @@
 //! Killed in the middle of a hook, and Jobs that go away: nothing runs twice at once, nothing is believed unseen.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use escale::engine::{self, Carried, Ending, Stop, World};
 use escale::rollout;
-use escale::sim::SimCluster;
+use escale::sim::{Fault, RequestFaults, SimCluster};
 
 use super::{Hook, MIGRATE, jobs_of, put, slow_for, why};
 use crate::scene::{Scene, outcome, simulated};
 
-/// Few are enough: one that is the canary, and one that comes after.
-const TENANTS: [&str; 2] = ["t0", "t1"];
-
 #[test]
 fn whoever_is_killed_at_any_time_leaves_a_hook_that_is_gone_on_with_and_never_run_twice() {
-    for tenths in (2..40).step_by(2).chain((40..300).step_by(20)) {
-        simulated(|mut scene| async move {
-            let is_left = |path: &String| {
-                !path.contains("/tenants/") || TENANTS.iter().any(|tenant| path.contains(tenant))
-            };
-            scene.files.retain(|path, _| is_left(path));
-            scene.roll_out(&scene.release("aaaa", "1")).await;
-            scene.pass(5).await;
-            put(&mut scene, &MIGRATE);
-            slow_for(&scene, 12);
-            let next = scene.release("bbbb", "2");
-            let limit = Duration::from_millis(tenths * 100);
-            let killed = tokio::time::timeout(limit, scene.try_roll_out(&next, "job 1")).await;
-            assert!(killed.is_err(), "it was killed in time");
-            let carried = scene.try_roll_out(&next, "job 2").await.unwrap();
-            assert_eq!(
-                outcome(&carried),
-                Some(rollout::Outcome::Succeeded),
-                "killed after {limit:?}"
-            );
-            for tenant in TENANTS {
-                let jobs = jobs_of(&scene, tenant);
+    let mut left = BTreeSet::new();
+    for tenths in (10..90).step_by(3).chain([150, 250, 400]) {
+        simulated(|mut scene| {
+            let left = &mut left;
+            async move {
+                only_the_canary(&mut scene).await;
+                let next = scene.release("bbbb", "2");
+                let limit = Duration::from_millis(tenths * 100);
+                let killed = tokio::time::timeout(limit, scene.try_roll_out(&next, "job 1")).await;
+                assert!(killed.is_err(), "it was killed in time");
+                left.insert(state(&scene).await);
+                let carried = scene.try_roll_out(&next, "job 2").await.unwrap();
                 assert_eq!(
-                    jobs.len(),
-                    1,
-                    "killed after {limit:?}: {tenant} has {jobs:?}"
+                    outcome(&carried),
+                    Some(rollout::Outcome::Succeeded),
+                    "killed after {limit:?}"
                 );
-                assert_eq!(scene.record(tenant).await.hooks["migrate"].count, 1);
+                let jobs = jobs_of(&scene, "t0");
+                assert_eq!(jobs.len(), 1, "killed after {limit:?}: {jobs:?}");
+                assert_eq!(scene.record("t0").await.hooks["migrate"].count, 1);
             }
         });
+    }
+    // Every moment that there is was hit.
+    let all = [
+        "its end known",
+        "its uid known",
+        "noted, its Job there",
+        "noted, no Job",
+        "nothing yet",
+    ];
+    assert_eq!(left, BTreeSet::from(all));
+}
+
+/// One tenant that runs something, and whose next release has a hook that takes a while; each request takes a while, too.
+async fn only_the_canary(scene: &mut Scene) {
+    scene
+        .files
+        .retain(|path, _| !path.contains("/tenants/") || path.contains("t0"));
+    scene.roll_out(&scene.release("aaaa", "1")).await;
+    scene.pass(5).await;
+    put(scene, &MIGRATE);
+    slow_for(scene, 12);
+    let each = Duration::from_millis(400);
+    scene.sims["east"].tell(Fault::Requests(RequestFaults {
+        latency: each..each,
+        ..RequestFaults::default()
+    }));
+}
+
+/// How far the hook came, as the cluster shows it.
+async fn state(scene: &Scene) -> &'static str {
+    let record = scene.record("t0").await;
+    let run = record.hooks.get("migrate").and_then(|hook| hook.newest());
+    match run {
+        None => "nothing yet",
+        Some(run) if run.end.is_some() => "its end known",
+        Some(run) if run.uid.is_some() => "its uid known",
+        Some(_) if jobs_of(scene, "t0").is_empty() => "noted, no Job",
+        Some(_) => "noted, its Job there",
     }
 }
 
