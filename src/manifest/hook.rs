@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn job(annotations: Value) -> Manifest {
+    fn job(annotations: &Value) -> Manifest {
         let value = json!({
             "apiVersion": "batch/v1", "kind": "Job",
             "metadata": {"name": "migrate", "namespace": "t1", "annotations": annotations},
@@ -138,23 +138,23 @@ mod tests {
         Manifest::from_value(value).unwrap()
     }
 
-    fn hook(annotations: Value) -> Hook {
+    fn hook(annotations: &Value) -> Hook {
         Hook::of(&job(annotations)).unwrap().unwrap()
     }
 
     #[test]
     fn a_key_that_is_given_decides_alone_else_the_content_does() {
         let given = |image: &str| {
-            hook(json!({HOOK: "pre-rollout", HOOK_KEY: "schema-4", "image": image})).key
+            hook(&json!({HOOK: "pre-rollout", HOOK_KEY: "schema-4", "image": image})).key
         };
         assert_eq!(given("1"), given("2"));
-        let content = |image: &str| hook(json!({HOOK: "pre-rollout", "image": image})).key;
+        let content = |image: &str| hook(&json!({HOOK: "pre-rollout", "image": image})).key;
         assert_ne!(content("1"), content("2"));
     }
 
     #[test]
     fn no_two_runs_have_the_same_job_not_even_of_one_key() {
-        let hook = hook(json!({HOOK: "pre-rollout", HOOK_KEY: "schema-4"}));
+        let hook = hook(&json!({HOOK: "pre-rollout", HOOK_KEY: "schema-4"}));
         assert_ne!(hook.job_name(1), hook.job_name(2));
         assert!(hook.job_name(1).starts_with("migrate-"));
     }
@@ -162,17 +162,17 @@ mod tests {
     #[test]
     fn what_cannot_be_a_hook_says_why() {
         let mistake = |manifest: &Manifest| Hook::of(manifest).unwrap().unwrap_err();
-        let typo = mistake(&job(json!({HOOK: "pre-deploy"})));
+        let typo = mistake(&job(&json!({HOOK: "pre-deploy"})));
         assert!(
             typo.contains("\"pre-deploy\", not one of `pre-rollout`"),
             "{typo}"
         );
-        let stray = mistake(&job(json!({IRREVERSIBLE: "true"})));
+        let stray = mistake(&job(&json!({IRREVERSIBLE: "true"})));
         assert!(stray.contains("only beside"), "{stray}");
-        let mut value = job(json!({HOOK: "check"})).into_value();
+        let mut value = job(&json!({HOOK: "check"})).into_value();
         value["kind"] = "CronJob".into();
         let other = mistake(&Manifest::from_value(value).unwrap());
         assert!(other.contains("only a Job"), "{other}");
-        assert_eq!(Hook::of(&job(json!({}))), None);
+        assert_eq!(Hook::of(&job(&json!({}))), None);
     }
 }

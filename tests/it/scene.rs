@@ -157,8 +157,8 @@ impl Scene {
         let clusters = Clusters::new(Some(hub.to_owned()), connected.collect());
         Self {
             clock,
-            clusters,
             sims,
+            clusters,
             files,
         }
     }

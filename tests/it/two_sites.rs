@@ -1,6 +1,9 @@
 //! The environment `two-sites` keeps what its page promises, over simulated clusters.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::Duration;
 
 use escale::engine::{Carried, Records};
@@ -146,6 +149,57 @@ fn the_environment_has_no_mistakes() {
             0,
             "two-sites: 8 tenants, 34 objects: no mistakes, no warnings\n"
         )
+    );
+}
+
+#[test]
+fn a_plan_says_which_hooks_run_and_a_diff_which_run_again() {
+    let project = Project::production();
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        let output = command
+            .current_dir(project.path(""))
+            .args(arguments)
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
+        run("git", &[&identity, arguments].concat())
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "As it was"]);
+    let escale = |arguments: &[&str]| run(env!("CARGO_BIN_EXE_escale"), arguments);
+    let plan = escale(&["plan", "-e", ENVIRONMENT, "--sim"]);
+    let hooks: Vec<&str> = plan.lines().filter(|line| line.contains("runs")).collect();
+    assert_eq!(hooks.len(), 2, "{plan}");
+    assert!(hooks[0].trim().starts_with("accounts-nord"), "{plan}");
+    assert!(hooks[0].ends_with("runs pre-rollout migrate"), "{plan}");
+
+    project.edit(
+        "environments/two-sites/versions.yaml",
+        "accounts:4.12.0",
+        "accounts:4.13.0",
+    );
+    let diff = escale(&["diff", "-e", ENVIRONMENT, "--against", "HEAD"]);
+    assert!(
+        diff.contains("in accounts-nord: run hook Job/migrate\n"),
+        "{diff}"
+    );
+    project.edit(
+        "templates/two-sites/migrate.yaml.j2",
+        "values.site == values.master",
+        "false",
+    );
+    let diff = escale(&["diff", "-e", ENVIRONMENT, "--against", "HEAD"]);
+    assert!(
+        diff.contains("in 2 tenants: NO MORE HOOK Job/migrate\n"),
+        "{diff}"
+    );
+    assert!(
+        diff.contains("a hook is no more: where it has not run yet"),
+        "{diff}"
     );
 }
 

@@ -1,5 +1,6 @@
 //! What is written, left and deleted, on live objects as an API server would answer them.
 
+mod hooks;
 mod prune;
 mod stages;
 

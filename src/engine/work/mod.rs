@@ -267,14 +267,17 @@ fn release_of(record: Option<&Stored<TenantRecord>>, digest: &Digest) -> Option<
 async fn write_namespace(job: &Job, open: &mut Open) -> Result<usize, Halt> {
     let steps = steps(job, open).await?;
     let mut writes = 0;
-    for stage in steps.into_stages().take_while(is_of_namespace) {
+    for stage in steps
+        .into_stages()
+        .take_while(|stage| is_of_namespace(stage))
+    {
         claim::keep(job, open).await?;
         writes += carry::stage(job, open, stage).await?;
     }
     Ok(writes)
 }
 
-fn is_of_namespace(stage: &Vec<apply::Step>) -> bool {
+fn is_of_namespace(stage: &[apply::Step]) -> bool {
     let mut objects = stage.iter().map(apply::Step::object);
     objects.all(|object| Stage::of(object) == Stage::Namespace)
 }

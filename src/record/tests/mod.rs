@@ -2,6 +2,7 @@
 
 mod bundles;
 mod claims;
+mod hooks;
 mod rollouts;
 
 use std::collections::BTreeSet;

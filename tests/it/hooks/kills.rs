@@ -1,5 +1,7 @@
 //! Killed in the middle of a hook, and Jobs that go away: nothing runs twice at once, nothing is believed unseen.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,10 +1,12 @@
 //! Hooks and ways back: none runs there, and one that cannot be undone bars the way.
 
-use escale::engine::Ending;
+use std::time::Duration;
+
+use escale::engine::{Carried, Ending};
 use escale::error::{Exit, exit_code};
 use escale::rollout::{self, Phase};
 
-use super::{Hook, MIGRATE, put};
+use super::{Hook, MIGRATE, jobs_of, put, slow_for};
 use crate::scene::{outcome, simulated};
 
 const FOR_GOOD: Hook<'_> = Hook {
@@ -35,7 +37,7 @@ fn t31_who_cannot_go_back_is_left_and_a_person_decides() {
         put(&mut scene, &FOR_GOOD);
         let carried = scene.roll_out(&scene.release("bbbb", "2-crash")).await;
         assert_eq!(outcome(&carried), Some(rollout::Outcome::Failed));
-        let escale::engine::Carried::Ended(ended) = &carried else {
+        let Carried::Ended(ended) = &carried else {
             panic!("it did nothing")
         };
         let Phase::Left { why } = &ended.progress.tenants["t0"].phase else {
@@ -98,5 +100,42 @@ fn a_typed_rollback_behind_a_hook_that_cannot_be_undone_is_refused() {
             }
         ));
         assert_eq!(scene.images()["t3"], "1");
+    });
+}
+
+#[test]
+fn a_typed_rollback_takes_a_tenant_whose_hook_runs_and_the_hook_is_waited_for_later() {
+    simulated(|mut scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        put(&mut scene, &MIGRATE);
+        slow_for(&scene, 100);
+        let release = scene.release("bbbb", "2");
+        let (carried, ended) = tokio::join!(scene.roll_out(&release), async {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            scene.roll_back("t0").await
+        });
+        ended.unwrap();
+        let Carried::Ended(carried) = carried else {
+            panic!("it did nothing")
+        };
+        let taken = &carried.progress.tenants["t0"].phase;
+        assert!(matches!(taken, Phase::TakenOver { .. }), "{taken:?}");
+        assert_eq!(scene.images()["t0"], "1");
+        let jobs = jobs_of(&scene, "t0");
+        assert_eq!(jobs.len(), 1);
+
+        scene.pass(120).await;
+        put(
+            &mut scene,
+            &Hook {
+                image: "migrate:2",
+                ..MIGRATE
+            },
+        );
+        scene.roll_out(&scene.release("cccc", "3")).await;
+        let record = scene.record("t0").await;
+        assert_eq!(record.hooks["migrate"].count, 2);
+        assert!(jobs_of(&scene, "t0").is_superset(&jobs));
     });
 }
