@@ -11,6 +11,7 @@ use escale::sim::{Behaviour, Fault, RequestFaults, Rule};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
+use super::hooks;
 use super::rules::Rules;
 use super::script::{Act, Edit, Quality, Saying, Script};
 use crate::scene::{Release, Scene, in_virtual_time, outcome};
@@ -69,7 +70,10 @@ pub(super) struct Stage {
 
 impl Stage {
     fn of(script: &Script) -> Self {
-        let scene = Scene::with(script.seed, &script.strategy());
+        let mut scene = Scene::with(script.seed, &script.strategy());
+        if script.has_hooks() {
+            hooks::put_some(&mut scene);
+        }
         let mut rules = Rules::new(script.clone(), scene.sims.clone(), scene.clock.now());
         // One more than the script says: the good one that ends it.
         let releases: Vec<Release> = (0..=script.releases.len())
