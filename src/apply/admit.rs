@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::error::UserError;
-use crate::manifest::{Bundle, Manifest};
+use crate::manifest::{Bundle, Hook, Manifest};
 
 use super::owner::Owner;
 
@@ -31,6 +31,9 @@ pub(super) fn admit(bundle: &Bundle, owner: &Owner) -> Result<(), UserError> {
             ))
         };
         stay_inside(manifest, owner).map_err(refuse)?;
+        if let Some(Err(mistake)) = Hook::of(manifest) {
+            return Err(refuse(mistake));
+        }
         if has_token(manifest.value()) {
             return Err(refuse(
                 "it takes a secret value by reference, and values cannot be read yet".to_owned(),

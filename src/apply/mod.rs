@@ -9,6 +9,7 @@ mod autoscale;
 mod brake;
 mod fence;
 mod finish;
+mod hooks;
 mod immutable;
 mod owner;
 mod plan;
@@ -22,6 +23,9 @@ mod tests;
 pub use brake::{TenantDeletes, check_brake, override_token};
 pub use fence::{fence_stamp, fence_unstamp};
 pub use finish::{Done, final_inventory};
+pub use hooks::{
+    HookStep, HookTerms, JobSight, has_begun, hook_job, hook_step, is_done, job_sight,
+};
 pub use immutable::immutable_changes;
 pub use owner::Owner;
 pub use plan::{LiveObjects, Wanted, plan_object, plan_tenant, settle_step};

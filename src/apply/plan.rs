@@ -38,11 +38,12 @@ pub fn plan_tenant(
     live: &LiveObjects,
 ) -> Result<TenantSteps, UserError> {
     admit(wanted.bundle, wanted.owner)?;
-    let manifests = wanted.bundle.manifests().par_iter();
+    let manifests: Vec<&Manifest> = wanted.bundle.ordinary().collect();
     let steps = manifests
+        .into_par_iter()
         .map(|manifest| plan_object(wanted, manifest, record, live.get(manifest.object())))
         .collect();
-    let prune = record.map(|record| candidates(&record.inventory, wanted.bundle.objects()));
+    let prune = record.map(|record| candidates(&record.ordinary(), wanted.bundle.objects()));
     Ok(TenantSteps {
         steps,
         prune: prune.unwrap_or_default(),

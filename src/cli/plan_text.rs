@@ -1,5 +1,6 @@
 //! A plan as text for people and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::json;
@@ -8,10 +9,18 @@ use crate::apply::TenantDeletes;
 use crate::cli::tables;
 use crate::cli::voice::{counted, duration};
 use crate::fleet::config::API_VERSION;
+use crate::manifest::Hook;
 use crate::rollout::{Plan, Role, Scope, Strategy};
 
+/// The hooks that run, by tenant.
+type Hooks = BTreeMap<String, Vec<Hook>>;
+
 /// Waves, limits and who is left out.
-pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> String {
+pub fn text(
+    plan: &Plan,
+    strategy: &Strategy,
+    (deletes, hooks): (&[TenantDeletes], &Hooks),
+) -> String {
     let mut out = String::new();
     let unchanged = plan.unchanged();
     for wave in &plan.waves {
@@ -39,6 +48,7 @@ pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> Stri
                 format!("  {}", planned.place.tenant),
                 planned.place.cluster.clone(),
                 format!("{from} → {}", planned.digest.short()),
+                runs(hooks.get(&planned.place.tenant)),
             ]);
         }
         let _ = writeln!(out, "{}", table.trim_fmt());
@@ -65,6 +75,30 @@ pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> Stri
     out
 }
 
+/// `runs pre-rollout migrate (irreversible)`
+fn runs(hooks: Option<&Vec<Hook>>) -> String {
+    let Some(hooks) = hooks else {
+        return String::new();
+    };
+    let told = hooks.iter().map(|hook| {
+        let irreversible = if hook.is_irreversible {
+            " (irreversible)"
+        } else {
+            ""
+        };
+        format!("{} {}{irreversible}", hook.moment, hook.name())
+    });
+    format!("runs {}", told.collect::<Vec<_>>().join(", "))
+}
+
+fn json_of(hook: &Hook) -> serde_json::Value {
+    json!({
+        "name": hook.name(),
+        "moment": hook.moment.as_str(),
+        "irreversible": hook.is_irreversible,
+    })
+}
+
 /// How many tenants may be in flight at once, and fail before all stops.
 fn worst_case(plan: &Plan, strategy: &Strategy) -> String {
     if plan.is_empty() {
@@ -82,7 +116,15 @@ fn worst_case(plan: &Plan, strategy: &Strategy) -> String {
     )
 }
 
-pub fn json(plan: &Plan, strategy: &Strategy, release: &str) -> anyhow::Result<String> {
+pub fn json(
+    plan: &Plan,
+    strategy: &Strategy,
+    (release, hooks): (&str, &Hooks),
+) -> anyhow::Result<String> {
+    let hooks: BTreeMap<&String, Vec<serde_json::Value>> = hooks
+        .iter()
+        .map(|(tenant, hooks)| (tenant, hooks.iter().map(json_of).collect()))
+        .collect();
     let report = json!({
         "apiVersion": API_VERSION,
         "kind": "Plan",
@@ -90,6 +132,7 @@ pub fn json(plan: &Plan, strategy: &Strategy, release: &str) -> anyhow::Result<S
         "strategy": strategy.name,
         "waves": plan.waves,
         "excluded": plan.excluded,
+        "hooks": hooks,
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }

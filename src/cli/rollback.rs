@@ -40,6 +40,9 @@ pub struct Rollback {
     /// Roll back once more although that was done minutes ago
     #[arg(long)]
     again: bool,
+    /// Go back behind a hook that cannot be undone; what it changed stays changed
+    #[arg(long, requires = "reason")]
+    even_if_irreversible: bool,
     #[command(flatten)]
     events: EventsArgs,
 }
@@ -65,6 +68,7 @@ impl Rollback {
         }
         let order = RollbackOrder {
             returns,
+            even_if_irreversible: self.even_if_irreversible,
             who: self.who.who("rolled back by hand"),
             hold_until: Some(now + self.hold_for.to_signed()),
             keep: found.keep,

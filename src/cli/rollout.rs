@@ -119,12 +119,18 @@ impl Plan {
             }
             let plan = engine::plan(&order, &survey, now);
             let deletes = engine::deletes(&order, &plan, &survey.records);
-            Ok((plan, deletes))
+            let hooks = engine::hooks(&order, &plan, &survey.records);
+            Ok((plan, deletes, hooks))
         };
-        let (plan, deletes) = self.order.stage.run(doing)?;
+        let (plan, deletes, hooks) = self.order.stage.run(doing)?;
         match self.output {
-            Output::Text => ui.data(&plan_text::text(&plan, &ready.strategy, &deletes)),
-            Output::Json => ui.data(&plan_text::json(&plan, &ready.strategy, &ready.release)?),
+            Output::Text => {
+                ui.data(&plan_text::text(&plan, &ready.strategy, (&deletes, &hooks)));
+            }
+            Output::Json => {
+                let release = &ready.release;
+                ui.data(&plan_text::json(&plan, &ready.strategy, (release, &hooks))?);
+            }
         }
         Ok(Exit::Done)
     }

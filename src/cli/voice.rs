@@ -108,6 +108,12 @@ impl<'a> Voice<'a> {
             What::WaveBreached { wave, action, why } => {
                 format!("wave {wave}: STOPPED: {why}; {}", on_breach(*action))
             }
+            What::HookStarted { tenant, hook, job } if !is_many => {
+                format!("  {tenant}: hook {hook} runs (Job {job})")
+            }
+            What::HookSucceeded { tenant, hook, .. } if !is_many => {
+                format!("  {tenant}: hook {hook} succeeded")
+            }
             What::TenantWritten { tenant, writes } if !is_many => {
                 format!("  {tenant}: {} written", counted(*writes, "object"))
             }
@@ -157,6 +163,8 @@ impl<'a> Voice<'a> {
                 )
             }
             What::TenantStarted { .. }
+            | What::HookStarted { .. }
+            | What::HookSucceeded { .. }
             | What::TenantInterrupted { .. }
             | What::TenantWritten { .. }
             | What::TenantHealthy { .. }

@@ -28,6 +28,10 @@ pub enum ChangeKind {
     Delete,
     /// A field changes that the API server lets nobody change.
     NeedsRecreate,
+    /// A hook that older releases had, and that does not run any more.
+    HookGone,
+    /// A hook runs, for the first time or for another key.
+    HookRuns,
     Update,
     Create,
     Unchanged,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::diff::{Change, ChangeKind, FieldChange, hidden, immutable, restart};
 use crate::fields;
-use crate::manifest::{Bundle, Manifest, ObjectRef, without_marks};
+use crate::manifest::{Bundle, Hook, Manifest, ObjectRef, without_marks};
 
 /// A tenant's objects before and after; a side that does not exist is `None`.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +46,30 @@ pub fn compare_bundles(sides: &Sides<'_>) -> Vec<Change> {
     }
     let changes = pairs.into_values().filter_map(|(before, after)| {
         let object = after.or(before)?.object().clone();
-        let difference = compare_objects(before.map(Manifest::value), after.map(Manifest::value));
+        let difference = compare_manifests(before, after);
         Some(difference.of(sides, object))
     });
     changes.collect()
+}
+
+/// A hook is run, not kept in place: what counts is whether it runs, not which of its fields could change.
+fn compare_manifests(before: Option<&Manifest>, after: Option<&Manifest>) -> Difference {
+    let difference = compare_objects(before.map(Manifest::value), after.map(Manifest::value));
+    let hook = |manifest: Option<&Manifest>| manifest.and_then(|one| Hook::of(one)?.ok());
+    let change = match (hook(before), hook(after)) {
+        (None, None) => return difference,
+        (Some(older), Some(newer)) if older.key == newer.key => {
+            difference.change.max(ChangeKind::Update)
+        }
+        (_, Some(_)) => ChangeKind::HookRuns,
+        (Some(_), None) if after.is_some() => ChangeKind::Create,
+        (Some(_), None) => ChangeKind::HookGone,
+    };
+    Difference {
+        change,
+        restarts: false,
+        ..difference
+    }
 }
 
 /// Compares two trees of one object: rendered, live, or answered by a dry-run. Our marks, the

@@ -13,6 +13,8 @@ pub struct Summary {
     pub errors: usize,
     pub deletes: usize,
     pub recreates: usize,
+    pub hooks_gone: usize,
+    pub hooks: usize,
     pub updates: usize,
     pub creates: usize,
     pub restarts: usize,
@@ -44,6 +46,8 @@ impl Summary {
             ChangeKind::NeedsRecreate => &mut self.recreates,
             // Unchanged objects are in no group.
             ChangeKind::Update | ChangeKind::Unchanged => &mut self.updates,
+            ChangeKind::HookGone => &mut self.hooks_gone,
+            ChangeKind::HookRuns => &mut self.hooks,
             ChangeKind::Create => &mut self.creates,
         }
     }
@@ -72,6 +76,8 @@ impl fmt::Display for Summary {
             (self.errors, "not compared", "not compared"),
             (self.deletes, "delete", "deletes"),
             (self.recreates, "recreation needed", "recreations needed"),
+            (self.hooks_gone, "hook less", "hooks less"),
+            (self.hooks, "hook runs", "hooks run"),
             (self.updates, "update", "updates"),
             (self.creates, "create", "creates"),
         ];

@@ -380,3 +380,53 @@ fn names_are_replaced_as_whole_words_the_longest_first() {
     );
     assert_eq!(neutral("xacme acme"), "xacme {tenant}");
 }
+
+#[test]
+fn a_hook_runs_again_or_is_no_more_and_never_needs_to_be_made_anew() {
+    let hook = |image: &str, key: &str| {
+        let mut job = object(
+            "batch/v1",
+            "Job",
+            "migrate",
+            &json!({"spec": {"template": {"spec": {"image": image}}}}),
+        );
+        job["metadata"]["annotations"] = json!({"escale.dev/hook": "pre-rollout"});
+        if !key.is_empty() {
+            job["metadata"]["annotations"]["escale.dev/hook-key"] = key.into();
+        }
+        bundle(vec![job])
+    };
+    let nothing = bundle(Vec::new());
+    let changes = |before: &Bundle, after: &Bundle| {
+        let sides = Sides {
+            cluster: "c",
+            tenant: "t",
+            before: Some(before),
+            after: Some(after),
+        };
+        let changes = compare_bundles(&sides).into_iter();
+        changes
+            .map(|change| (change.change, change.restarts))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        changes(&hook("1", ""), &hook("2", "")),
+        [(ChangeKind::HookRuns, false)]
+    );
+    assert_eq!(
+        changes(&nothing, &hook("1", "")),
+        [(ChangeKind::HookRuns, false)]
+    );
+    assert_eq!(
+        changes(&hook("1", "k"), &hook("2", "k")),
+        [(ChangeKind::Update, false)]
+    );
+    assert_eq!(
+        changes(&hook("1", "k"), &hook("1", "k")),
+        [(ChangeKind::Unchanged, false)]
+    );
+    assert_eq!(
+        changes(&hook("1", ""), &nothing),
+        [(ChangeKind::HookGone, false)]
+    );
+}

@@ -61,6 +61,8 @@ fn verb(change: ChangeKind) -> &'static str {
         ChangeKind::Error => "cannot compare",
         ChangeKind::Delete => "DELETE",
         ChangeKind::NeedsRecreate => "NEEDS RECREATE",
+        ChangeKind::HookGone => "NO MORE HOOK",
+        ChangeKind::HookRuns => "run hook",
         ChangeKind::Update => "update",
         ChangeKind::Create => "create",
         ChangeKind::Unchanged => "unchanged",
@@ -105,6 +107,16 @@ pub fn notes(report: &Report) -> Vec<String> {
             "orphaned: {} (no file any more; nothing is deleted before `lifecycle: leaving` says so)",
             report.orphaned.join(", ")
         ));
+    }
+    if report
+        .groups
+        .iter()
+        .any(|group| group.change == ChangeKind::HookGone)
+    {
+        notes.push(
+            "a hook is no more: where it has not run yet, as on a cluster that was away, it never will"
+                .to_owned(),
+        );
     }
     if report.is_incomplete() {
         let count = counted(report.incomplete.len(), "part");

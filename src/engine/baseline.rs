@@ -52,7 +52,7 @@ fn watch(planned: &Planned, record: &TenantRecord) -> Watched {
     Watched {
         tenant: planned.place.tenant.clone(),
         namespace: planned.place.namespace.clone(),
-        wanted: work::wanted_of(&record.inventory).into(),
+        wanted: work::wanted_of(record).into(),
         goes_back: false,
         was_alone: false,
         before: Known::default(),

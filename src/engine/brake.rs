@@ -37,11 +37,11 @@ pub fn deletes(order: &Order<'_>, plan: &Plan, records: &Records) -> Vec<TenantD
                 return None;
             };
             let bundle = order.bundles.get(&place.tenant)?.as_ref().ok()?;
-            let inventory = &stored.value.inventory;
+            let inventory = stored.value.ordinary();
             Some(TenantDeletes {
                 tenant: place.tenant.clone(),
                 cluster: place.cluster.clone(),
-                objects: apply::candidates(inventory, bundle.objects()),
+                objects: apply::candidates(&inventory, bundle.objects()),
                 has: inventory.len(),
             })
         })

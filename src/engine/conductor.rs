@@ -18,12 +18,13 @@ use super::clock::Clock;
 use super::clusters::Clusters;
 use super::controls::Controls;
 use super::desks::Desks;
+use super::hook_news::HookLine;
 use super::lease::Lease;
 use super::ledger::Ledger;
 use super::looks::{Looked, Looks};
 use super::rollouts::Heard;
 use super::stop::{self, Stop};
-use super::work::{self, Aim, Done, Job, Open};
+use super::work::{self, Aim, Done, Job, Open, Place};
 use crate::record::{self, PackedBundle, Stored, TenantRecord};
 use crate::rollout::{
     Failure, Frozen, Next, Outcome, Phase, Progress, TenantProgress, Wait, What, Whom,
@@ -89,6 +90,7 @@ pub(super) struct Stage {
     pub(super) probes: Probes,
     pub(super) controls: Controls,
     pub(super) attention: Attention,
+    pub(super) hooks: HookLine,
     pub(super) next_listen: Instant,
     pub(super) heard: BTreeSet<String>,
     idle_since: Instant,
@@ -192,6 +194,7 @@ impl Conductor<'_> {
             probes: Probes::default(),
             controls: Controls::default(),
             attention: Attention::new(self.clock),
+            hooks: HookLine::default(),
             next_listen: Instant::now(),
             heard: BTreeSet::new(),
             idle_since: Instant::now(),
@@ -228,6 +231,7 @@ impl Conductor<'_> {
         tokio::select! {
             biased;
             Some(done) = stage.work.join_next() => self.take_in_all(stage, done).await?,
+            news = stage.hooks.told() => self.take_in_hook(stage, news).await?,
             looked = stage.looks.ended() => self.take_in_look(stage, looked?).await?,
             seen = stage.controls.ended() => self.take_in_controls(stage, seen?).await?,
             found = stage.probes.ended() => {
@@ -322,23 +326,23 @@ impl Conductor<'_> {
             soak: wave.soak,
             clock: self.clock,
             terms: self.terms.clone(),
+            hooks: self.hook_desk(stage),
         };
         let open = stage.open.remove(tenant);
         let tenant = tenant.to_owned();
-        // Who closes a claim holds no trees, and its deadline runs: it waits for nobody.
         let is_writing = matches!(aim, Aim::Forward | Aim::Back);
         let desk = is_writing.then(|| stage.desks.at(&job.planned.place.cluster));
         let stop = self.stop.clone();
         stage.work.spawn(async move {
-            let _seat = match desk {
-                Some(desk) => Some(desk.seat().await),
-                None => None,
+            let place = match desk {
+                Some(desk) => Place::at(desk).await,
+                None => Place::nowhere(),
             };
             let is_late = aim == Aim::Forward && stop::is_asked(&stop);
             let done = if is_late {
                 Done::NotBegun
             } else {
-                work::perform(aim, job, open).await
+                work::perform(aim, job, open, place).await
             };
             (tenant, aim, done)
         });
@@ -355,6 +359,7 @@ impl Conductor<'_> {
         let mut report = Some(first);
         while let Some(done) = report {
             let (tenant, aim, done) = done.context("a worker ended without a report")?;
+            self.take_in_hooks(stage).await?;
             self.take_in(stage, tenant, aim, done).await?;
             report = stage.work.try_join_next();
         }
@@ -416,6 +421,20 @@ impl Conductor<'_> {
                     Aim::GiveUp => return Ok(()),
                 }
             }
+            Done::HookFailed {
+                open,
+                why,
+                is_final: false,
+            } if self.is_unwell(stage, &tenant) => {
+                return self.set_aside(stage, tenant, open, why).await;
+            }
+            Done::HookFailed { open, why, .. } => {
+                if let Some(open) = open {
+                    stage.open.insert(tenant.clone(), *open);
+                }
+                let how = Failure::Hook;
+                What::TenantFailed { tenant, how, why }
+            }
             Done::TakenOver { by } => What::TenantTakenOver { tenant, by },
             // It is as it was, and so says its record.
             Done::NotBegun => return Ok(()),
@@ -437,7 +456,7 @@ impl Conductor<'_> {
             if let (Phase::Succeeded { .. }, Some(record)) =
                 (&progress.phase, self.records.get(tenant))
             {
-                let wanted = work::written_of(&record.value.inventory);
+                let wanted = work::written_of(&record.value);
                 stage.looks.watch_again(&self.frozen, tenant, wanted);
             }
         }
@@ -445,8 +464,9 @@ impl Conductor<'_> {
 
     // --- Ending ---
 
-    /// Waits for the workers that are writing. Each is bounded by the deadline of its claim.
+    /// Waits for the workers that are writing. Each is bounded by the deadline of its claim; hooks are not waited for.
     async fn finish_writes(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
+        stage.hooks.leave();
         while let Some(done) = stage.work.join_next().await {
             self.take_in_all(stage, done).await?;
         }

@@ -105,7 +105,7 @@ impl Conductor<'_> {
         tells.then(|| Watched {
             tenant: tenant.to_owned(),
             namespace: record.value.namespace.clone(),
-            wanted: work::wanted_of(&record.value.inventory).into(),
+            wanted: work::wanted_of(&record.value).into(),
             goes_back: false,
             was_alone: false,
             before: stage

@@ -269,6 +269,7 @@ impl Departure {
             soak: SignedDuration::ZERO,
             clock: world.clock,
             terms,
+            hooks: None,
         })
         .await
     }

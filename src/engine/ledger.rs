@@ -249,6 +249,8 @@ fn update(record: &mut RolloutRecord, event: &Event) {
         What::Finished { outcome, why } => enter(record, ended(*outcome), why, at),
         What::Aborted { .. }
         | What::TenantStarted { .. }
+        | What::HookStarted { .. }
+        | What::HookSucceeded { .. }
         | What::TenantWritten { .. }
         | What::TenantMended { .. }
         | What::TenantHealthy { .. }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::clusters::Clusters;
 use super::departures;
+use super::hook_plan;
 use super::planning::{Bundles, Records};
 use super::work::live;
 use crate::apply::{self, ApplyStep, LiveObjects, Owner, Step};
@@ -14,7 +15,7 @@ use crate::diff::{Change, ChangeKind, FieldChange, Incomplete, compare_objects};
 use crate::fleet::Tenant;
 use crate::fleet::config::Lifecycle;
 use crate::manifest::{Bundle, Live, ObjectRef};
-use crate::record::{Inventory, PackedBundle, TenantRecord};
+use crate::record::{PackedBundle, TenantRecord};
 
 /// So many tenants are compared side by side: what is there of each is held in memory whole.
 const AT_A_TIME: usize = 64;
@@ -89,19 +90,21 @@ impl Look<'_> {
         if tenant.lifecycle == Lifecycle::Leaving {
             return self.departing(&reader, record).await;
         }
-        let bundle = match bundle {
-            Some(Ok(bundle)) => bundle.unpack(),
+        let (bundle, due) = match bundle {
+            Some(Ok(bundle)) => (bundle.unpack(), hook_plan::due(bundle, record)),
             Some(Err(mistake)) => return Err(format!("not rendered: {mistake}")),
             None => return Err("not rendered".to_owned()),
         };
-        let nothing = Inventory::default();
-        let objects =
-            live::objects_of(&bundle, record.map_or(&nothing, |record| &record.inventory));
+        let known = record.map(TenantRecord::ordinary).unwrap_or_default();
+        let objects = live::objects_of(&bundle, &known);
         let live = live::read(&reader, &tenant.namespace, &objects)
             .await
             .map_err(|error| error.to_string())?;
         let steps = self.steps(&bundle, record, &live)?;
         let mut found = LiveChanges::default();
+        let runs = due.iter().map(|hook| &hook.object);
+        let runs = runs.map(|job| self.change(job, ChangeKind::HookRuns));
+        found.changes.extend(runs);
         for step in &steps.steps {
             self.tell(&reader, step, &live, &mut found).await;
         }

@@ -9,6 +9,7 @@ use super::brake;
 use super::clusters::Clusters;
 use super::departures::{self, Departure};
 use super::foreign;
+use super::hook_news::note_bars;
 use super::identity;
 use super::ledger::{Ledger, Opening};
 use super::lineage::{self, Ahead, AheadAt};
@@ -78,6 +79,7 @@ async fn go_on(
         .await
         .map_err(|trouble| trouble.advise(name))?;
     let (frozen, mut progress) = resume::rebuild(&open.value, &lines, order, &survey)?;
+    note_bars(&mut progress, &frozen.plan, &survey.records);
     progress.gates = Gates::of(&survey.last_words, &open.value);
     resume::check_content(&open.value, &frozen, order)?;
     Ok(Prepared::Ready(Box::new(Ready {
@@ -168,6 +170,7 @@ async fn begin(
         .map_err(|trouble| trouble.advise(&name))?;
     queue::begin(hub, waiting).await;
     let mut progress = Progress::new(&plan);
+    note_bars(&mut progress, &plan, &survey.records);
     progress.gates = Gates::of(&survey.last_words, ledger.record());
     Ok(Prepared::Ready(Box::new(Ready {
         progress,

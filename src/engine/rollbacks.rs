@@ -7,6 +7,7 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::conductor::Conductor;
+use super::hook_news::refuse_barred;
 use super::rollouts::{Beginning, Ended, Heard, Who, World};
 use super::soaks::Soaks;
 use super::stop::unless_stopped;
@@ -51,6 +52,8 @@ pub struct RollbackOrder {
     /// The hold that named tenants get, so that the next rollout leaves them alone.
     pub hold_until: Option<Timestamp>,
     pub keep: Keep,
+    /// Behind a hook that cannot be undone, too.
+    pub even_if_irreversible: bool,
     /// When a tenant counts as healthy, and how long it may take.
     pub tenant: TenantStrategy,
 }
@@ -113,6 +116,11 @@ fn goods(record: &TenantRecord) -> String {
 
 /// Carries a rollback out.
 pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result<Ended> {
+    if !order.even_if_irreversible {
+        for back in &order.returns {
+            refuse_barred(&back.stored.value, &back.to)?;
+        }
+    }
     let bundles = unless_stopped(&world.stop, load(&order, &world)).await??;
     let now = world.clock.now();
     let plan = plan(&order);

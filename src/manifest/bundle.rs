@@ -1,7 +1,8 @@
 //! A bundle, rendered: the manifests of one tenant, in the order of applying.
 
 use super::canonical::{Digest, canonical_json};
-use super::marks::without_marks;
+use super::hook::Hook;
+use super::marks::{HOOK, without_marks};
 use super::object::{Manifest, ObjectRef, Origin};
 
 /// The manifests of one tenant, each object once, sorted by stage, kind and name.
@@ -47,8 +48,22 @@ impl Bundle {
         &self.manifests
     }
 
+    /// Every manifest that is an object of the tenant: hooks are run, not kept in place.
+    pub fn ordinary(&self) -> impl Iterator<Item = &Manifest> {
+        let manifests = self.manifests.iter();
+        manifests.filter(|manifest| manifest.annotation(HOOK).is_none())
+    }
+
     pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.manifests.iter().map(Manifest::object)
+        self.ordinary().map(Manifest::object)
+    }
+
+    /// Its hooks, in the order in which they run. What says wrongly that it is one is refused before anything runs.
+    pub fn hooks(&self) -> Vec<Hook> {
+        let hooks = self.manifests.iter().filter_map(Hook::of);
+        let mut hooks: Vec<Hook> = hooks.filter_map(Result::ok).collect();
+        hooks.sort_by(|a, b| (a.moment, &a.object).cmp(&(b.moment, &b.object)));
+        hooks
     }
 
     pub fn is_empty(&self) -> bool {

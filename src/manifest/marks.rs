@@ -19,6 +19,8 @@ pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
 
 /// Annotation of a template's author: `pre-rollout`, `post-rollout` or `check`.
 pub const HOOK: &str = "escale.dev/hook";
+/// Annotation of a template's author: what a hook runs for, instead of its content; on the Job of a run, what it ran for.
+pub const HOOK_KEY: &str = "escale.dev/hook-key";
 /// Annotation of a template's author: this object reaches held tenants too.
 pub const ALWAYS: &str = "escale.dev/always";
 /// Annotation of a template's author: once this hook succeeded, there is no way back.

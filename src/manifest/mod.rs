@@ -5,6 +5,7 @@
 
 mod bundle;
 mod canonical;
+mod hook;
 mod live;
 mod marks;
 mod object;
@@ -12,9 +13,11 @@ mod order;
 
 pub use bundle::{Bundle, Duplicate};
 pub use canonical::{Digest, canonical_json};
+pub use hook::{Hook, HookMoment};
 pub use live::Live;
 pub use marks::{
-    ALWAYS, EPOCH, HOOK, IRREVERSIBLE, MANAGER, OWNER, PART_OF, PREFIX, RECREATE, without_marks,
+    ALWAYS, EPOCH, HOOK, HOOK_KEY, IRREVERSIBLE, MANAGER, OWNER, PART_OF, PREFIX, RECREATE,
+    without_marks,
 };
 pub use object::{Manifest, NotAnObject, ObjectRef, Origin};
 pub use order::{Stage, is_cluster_scoped};

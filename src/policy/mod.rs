@@ -4,6 +4,7 @@
 //! anywhere, containers without limits, replicas that share a zone, fields that nobody knows.
 
 mod fence;
+mod hooks;
 mod images;
 mod pods;
 mod resources;
@@ -19,6 +20,7 @@ pub fn check(fleet: &Fleet, tenant: &Tenant, bundle: &Bundle) -> Vec<Finding> {
     let mut findings = zones::check(fleet, tenant, bundle);
     for manifest in bundle.manifests() {
         findings.extend(fence::check(policies, tenant, manifest));
+        findings.extend(hooks::check(manifest));
         findings.extend(images::check(policies, manifest));
         findings.extend(resources::check(policies, manifest));
         findings.extend(unknown::check(policies, manifest));

@@ -220,3 +220,19 @@ fn replicas_are_kept_apart_not_only_asked_to_be() {
     let apart = json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": zone}]}}});
     assert_eq!(told_of_zones(with(apart), Vec::new()), Vec::<String>::new());
 }
+
+#[test]
+fn only_a_job_is_a_hook_and_it_says_when_it_runs() {
+    let object = |kind: &str, moment: &str| {
+        json!({"apiVersion": "batch/v1", "kind": kind, "metadata": {
+            "name": "migrate", "namespace": "a", "annotations": {"escale.dev/hook": moment}}})
+    };
+    assert_eq!(
+        told(object("Job", "pre-deploy"), "{}"),
+        [
+            "error: web.yaml.j2:1:1: `Job/migrate`: `escale.dev/hook` is \"pre-deploy\", not one of `pre-rollout`, \
+             `check`, `post-rollout` (in tenant `a`)"
+        ]
+    );
+    assert_eq!(told(object("Job", "check"), "{}"), Vec::<String>::new());
+}

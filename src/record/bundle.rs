@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::UserError;
-use crate::manifest::{Bundle, Digest, Manifest, ObjectRef};
+use crate::manifest::{Bundle, Digest, Hook, Manifest, ObjectRef};
 
 use super::object::{Reader, Writer, pack, selector, unpack};
 
@@ -24,6 +24,7 @@ const PART_SIZE: usize = 700 * 1024 - 1;
 pub struct PackedBundle {
     digest: Digest,
     objects: Arc<[ObjectRef]>,
+    hooks: Arc<[Hook]>,
     packed: Arc<[u8]>,
 }
 
@@ -54,6 +55,7 @@ impl PackedBundle {
         Self {
             digest: Digest::of_bundle(&canonical),
             objects: bundle.objects().cloned().collect(),
+            hooks: bundle.hooks().into(),
             packed: pack(&list).into(),
         }
     }
@@ -62,9 +64,14 @@ impl PackedBundle {
         &self.digest
     }
 
-    /// What is in it, in the order of applying.
+    /// What is in it but for hooks, in the order of applying.
     pub fn objects(&self) -> &[ObjectRef] {
         &self.objects
+    }
+
+    /// Its hooks, in the order in which they run.
+    pub fn hooks(&self) -> &[Hook] {
+        &self.hooks
     }
 
     pub fn unpack(&self) -> Bundle {
@@ -104,12 +111,10 @@ pub fn decode_bundle(digest: &Digest, parts: &[Value]) -> Result<PackedBundle, U
     if found != *digest {
         return Err(wrong(format!("its content has the digest `{found}`")));
     }
-    let manifests = bundle.manifests().iter();
     Ok(PackedBundle {
         digest: found,
-        objects: manifests
-            .map(|manifest| manifest.object().clone())
-            .collect(),
+        objects: bundle.objects().cloned().collect(),
+        hooks: bundle.hooks().into(),
         packed: packed.into(),
     })
 }

@@ -220,6 +220,9 @@ pub fn close_claim(record: &TenantRecord, closing: Closing) -> Result<TenantReco
     closed.since = closing.at;
     closed.good_from = closing.good_from;
     closed.inventory = closing.inventory;
+    for hook in closed.hooks.values_mut() {
+        hook.forget_gone(&closed.inventory);
+    }
     remember(&mut closed, entry);
     Ok(closed)
 }
@@ -288,7 +291,7 @@ impl Taking {
     }
 }
 
-fn own_claim<'a>(
+pub(super) fn own_claim<'a>(
     record: &'a TenantRecord,
     epoch: u64,
     holder: &str,

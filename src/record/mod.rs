@@ -8,6 +8,7 @@ mod applyset;
 mod bundle;
 mod claim;
 mod cluster;
+mod hooks;
 mod inventory;
 mod keep;
 mod object;
@@ -30,6 +31,7 @@ pub use claim::{
     Soak, Taken, Taking, close_claim, hold, release_hold, renew_claim, take_claim,
 };
 pub use cluster::{ClusterRecord, cluster_name, decode_cluster, encode_cluster};
+pub use hooks::{HookEnd, HookNote, HookRecord, HookRun, HookSuccess, Hooks, note_hook};
 pub use inventory::{Inventory, Line, Written};
 pub use keep::{Keep, StoredPart, bundles_to_keep, unreferenced_parts};
 pub use object::{FORMAT, NAMESPACE, RECORD_LABEL, Stored, selector};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::Digest;
 
 use super::claim::Claim;
+use super::hooks::Hooks;
 use super::inventory::Inventory;
 use super::outcome::Outcome;
 
@@ -39,6 +40,8 @@ pub struct TenantRecord {
     pub epoch: u64,
     pub claim: Option<Claim>,
     pub inventory: Inventory,
+    /// What ran once and need not be run again.
+    pub hooks: Hooks,
     /// Newest first, at most [`HISTORY`](super::claim) entries.
     pub history: Vec<Entry>,
 }

@@ -33,7 +33,7 @@ pub fn encode_tenant(record: &TenantRecord, resource_version: Option<&str>) -> V
     });
     let digest = record.digest.as_ref().map(ToString::to_string);
     let good_from = record.good_from.map(|from| from.to_string());
-    let mut value = Writer::new(RECORD, &record.namespace)
+    let mut writer = Writer::new(RECORD, &record.namespace)
         .label(ENVIRONMENT, &record.environment)
         .label(TENANT, &record.tenant)
         .label(STATE, record.state.as_str())
@@ -53,8 +53,11 @@ pub fn encode_tenant(record: &TenantRecord, resource_version: Option<&str>) -> V
         .data("goods", &record.goods)
         .data("claim", &record.claim)
         .data("inventory", &record.inventory)
-        .data("history", &record.history)
-        .finish();
+        .data("history", &record.history);
+    if !record.hooks.is_empty() {
+        writer = writer.data("hooks", &record.hooks);
+    }
+    let mut value = writer.finish();
     if let Some(version) = resource_version {
         value["metadata"]["resourceVersion"] = version.into();
     }
@@ -94,6 +97,7 @@ pub fn decode_tenant(value: &Value) -> Result<Stored<TenantRecord>, UserError> {
         epoch,
         claim: reader.required_data("claim")?,
         inventory: reader.required_data("inventory")?,
+        hooks: reader.data("hooks")?.unwrap_or_default(),
         history: reader.required_data("history")?,
     };
     Ok(reader.stored(record))

@@ -31,6 +31,18 @@ pub enum What {
     TenantStarted {
         tenant: String,
     },
+    /// The Job of a hook was made.
+    HookStarted {
+        tenant: String,
+        hook: String,
+        job: String,
+    },
+    HookSucceeded {
+        tenant: String,
+        hook: String,
+        /// From now on nobody puts the tenant back by himself.
+        is_irreversible: bool,
+    },
     /// Every write of the tenant was accepted.
     TenantWritten {
         tenant: String,
@@ -160,6 +172,8 @@ pub enum What {
 pub enum Failure {
     /// The API server refused a write.
     Refused,
+    /// A hook did not succeed.
+    Hook,
     /// A workload of the new revision is beyond hope.
     Unhealthy,
     /// Not healthy by the progress deadline.

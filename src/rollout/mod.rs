@@ -5,6 +5,7 @@
 //! from records: both go through the same `next`.
 
 mod absence;
+mod after;
 mod control;
 mod event;
 mod exclusion;

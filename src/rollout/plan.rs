@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::after;
 use super::exclusion::{Excluded, Exclusion};
 use super::limits::Scope;
 use super::strategy::{Role, Strategy};
@@ -127,7 +128,10 @@ impl Plan {
             }
         }
         changing.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
+        after::leave_out_followers(&mut changing, &mut excluded);
         let mut waves = partition(strategy, changing, &mut excluded);
+        after::leave_out_of_waves(&mut waves, &mut excluded);
+        after::in_order(&mut waves);
         waves.retain(|wave| !wave.tenants.is_empty());
         if let Some(first) = waves.first_mut() {
             // Whoever goes first plays the canary, also when the plan misses the canary's tenants.

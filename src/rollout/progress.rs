@@ -176,6 +176,15 @@ impl Progress {
             What::WaveSkipped { wave, .. } => self.enter_wave(wave, WaveState::Skipped),
             What::WaveBreached { wave, action, why } => self.breach(wave, *action, why),
             What::TenantStarted { tenant } => self.enter(tenant, Phase::Writing { since: at }),
+            What::HookStarted { tenant, hook, .. } => self.run_hook(tenant, Some(hook)),
+            What::HookSucceeded {
+                tenant,
+                hook,
+                is_irreversible,
+            } => {
+                self.run_hook(tenant, None);
+                self.bar(tenant, hook, *is_irreversible);
+            }
             What::TenantWritten { tenant, .. } => self.written(tenant, at),
             What::TenantHealthy { tenant } => self.enter(tenant, Phase::Closing { since: at }),
             What::TenantSucceeded { tenant } => self.enter(tenant, Phase::Succeeded { at }),
@@ -248,6 +257,20 @@ impl Progress {
     fn enter(&mut self, tenant: &str, phase: Phase) {
         if let Some(progress) = self.tenants.get_mut(tenant) {
             progress.enter(phase);
+        }
+    }
+
+    fn run_hook(&mut self, tenant: &str, hook: Option<&String>) {
+        if let Some(progress) = self.tenants.get_mut(tenant) {
+            progress.hook = hook.cloned();
+        }
+    }
+
+    fn bar(&mut self, tenant: &str, hook: &str, is_irreversible: bool) {
+        if let Some(progress) = self.tenants.get_mut(tenant)
+            && is_irreversible
+        {
+            progress.irreversible = Some(hook.to_owned());
         }
     }
 

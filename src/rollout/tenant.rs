@@ -20,6 +20,10 @@ pub struct TenantProgress {
     /// When its cluster did not answer, or was found to be unwell, for the first time since what was last done to it
     /// succeeded.
     pub interrupted: Option<Timestamp>,
+    /// The hook that runs.
+    pub hook: Option<String>,
+    /// The hook that bars the way back: it succeeded, and cannot be undone.
+    pub irreversible: Option<String>,
 }
 
 /// That a tenant failed in this rollout, and how.
@@ -185,6 +189,8 @@ impl TenantProgress {
             failure: None,
             is_touched: false,
             interrupted: None,
+            hook: None,
+            irreversible: None,
         }
     }
 
@@ -212,6 +218,7 @@ impl TenantProgress {
         self.healthy_since = None;
         self.last_sample = None;
         self.failing_since = None;
+        self.hook = None;
         if !phase.is_at_work() {
             self.interrupted = None;
         }

@@ -578,6 +578,7 @@ fn record_of(digest: &Digest) -> TenantRecord {
         epoch: 1,
         claim: None,
         inventory: Inventory::default(),
+        hooks: std::collections::BTreeMap::new(),
         history: Vec::new(),
     }
 }

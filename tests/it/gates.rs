@@ -571,6 +571,7 @@ fn naming_a_tenant_requests_it_and_does_not_approve_it() {
 fn freezes_are_typed_with_a_reason_for_what_is_there_and_thawed_by_what_stands() {
     let project = Project::production();
     let run = |line: &str| {
+        let line = format!("{line} -e production");
         let ran = project.escale(&line.split(' ').collect::<Vec<_>>());
         (ran.code, ran.stderr)
     };

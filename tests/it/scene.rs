@@ -78,6 +78,28 @@ pub struct Release {
 }
 
 impl Release {
+    /// Loads and renders an environment.
+    pub fn of(id: &str, files: &Files, environment: &str) -> Self {
+        let fleet = load(files, environment).unwrap();
+        let renderer = Renderer::new(files, BTreeMap::new()).unwrap();
+        let each = renderer.render_all(&fleet).into_iter();
+        let bundles = each
+            .map(|(tenant, bundle)| {
+                (
+                    tenant,
+                    bundle
+                        .map(|bundle| PackedBundle::of(&bundle))
+                        .map_err(|_| "a mistake".to_owned()),
+                )
+            })
+            .collect();
+        Self {
+            id: id.to_owned(),
+            fleet,
+            bundles,
+        }
+    }
+
     pub fn order(&self, holder: &str) -> Order<'_> {
         let (name, spec) = self.fleet.strategy(None).unwrap();
         Order {
@@ -105,8 +127,13 @@ impl Scene {
 
     /// Every chance in it follows from the seed.
     pub fn with(seed: u64, strategy: &str) -> Self {
+        Self::of(seed, ["east", "hub", "west"], "hub", files(strategy))
+    }
+
+    /// Any clusters, and the files of any environment.
+    pub fn of<const N: usize>(seed: u64, names: [&str; N], hub: &str, files: Files) -> Self {
         let clock = Clock::starting_at("2026-11-23T08:00:00Z".parse().unwrap());
-        let sims: BTreeMap<String, SimCluster> = ["east", "hub", "west"]
+        let sims: BTreeMap<String, SimCluster> = names
             .into_iter()
             .zip(1..)
             .map(|(name, number)| {
@@ -127,12 +154,12 @@ impl Scene {
             let cluster = Cluster::from_client(name, sim.client(), limits);
             (name.clone(), cluster)
         });
-        let clusters = Clusters::new(Some("hub".to_owned()), connected.collect());
+        let clusters = Clusters::new(Some(hub.to_owned()), connected.collect());
         Self {
             clock,
-            clusters,
             sims,
-            files: files(strategy),
+            clusters,
+            files,
         }
     }
 
@@ -142,24 +169,7 @@ impl Scene {
             "environments/test/versions.yaml".to_owned(),
             format!("apiVersion: escale.dev/v1alpha1\nkind: Versions\nmetadata: {{name: test}}\nspec: {{web: \"registry.example.com/web:{version}\"}}\n"),
         );
-        let fleet = load(&files, "test").unwrap();
-        let renderer = Renderer::new(&files, BTreeMap::new()).unwrap();
-        let each = renderer.render_all(&fleet).into_iter();
-        let bundles = each
-            .map(|(tenant, bundle)| {
-                (
-                    tenant,
-                    bundle
-                        .map(|bundle| PackedBundle::of(&bundle))
-                        .map_err(|_| "a mistake".to_owned()),
-                )
-            })
-            .collect();
-        Release {
-            id: id.to_owned(),
-            fleet,
-            bundles,
-        }
+        Release::of(id, &files, "test")
     }
 
     pub async fn roll_out(&self, release: &Release) -> Carried {
@@ -176,12 +186,27 @@ impl Scene {
             .await
     }
 
+    /// Behind a hook that cannot be undone, too.
+    pub async fn roll_back_all_the_same(&self, tenant: &str) -> anyhow::Result<Ended> {
+        let order = RollbackOrder {
+            even_if_irreversible: true,
+            ..self.rollback_order(tenant, "ana").await?
+        };
+        let mut deaf = |_: Heard<'_>| {};
+        engine::roll_back(order, self.world(&mut deaf)).await
+    }
+
     pub async fn roll_back_by(
         &self,
         tenant: &str,
         holder: &str,
         audience: &mut (dyn FnMut(Heard<'_>) + Send),
     ) -> anyhow::Result<Ended> {
+        let order = self.rollback_order(tenant, holder).await?;
+        engine::roll_back(order, self.world(audience)).await
+    }
+
+    async fn rollback_order(&self, tenant: &str, holder: &str) -> anyhow::Result<RollbackOrder> {
         let records = Records::read(&self.clusters, "test").await;
         let stored = records
             .iter()
@@ -189,14 +214,14 @@ impl Scene {
             .ok_or_else(|| anyhow::anyhow!("`{tenant}` has no record"))?
             .clone();
         let to = engine::destination(&stored.value, &Destination::PreviousGood)?;
-        let order = RollbackOrder {
+        Ok(RollbackOrder {
+            even_if_irreversible: false,
             returns: vec![Return { stored, to }],
             who: who(holder),
             hold_until: Some(self.clock.now() + SignedDuration::from_hours(1)),
             keep: escale::record::Keep::default(),
             tenant: escale::fleet::config::TenantStrategy::default(),
-        };
-        engine::roll_back(order, self.world(audience)).await
+        })
     }
 
     /// The pods of an image crash in one tenant, and are well elsewhere.

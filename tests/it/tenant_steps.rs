@@ -71,6 +71,7 @@ impl Bench {
             epoch: 0,
             claim: None,
             inventory: Inventory::default(),
+            hooks: BTreeMap::new(),
             history: Vec::new(),
         };
         Self {

@@ -1,5 +1,6 @@
 //! What is written, left and deleted, on live objects as an API server would answer them.
 
+mod hooks;
 mod prune;
 mod stages;
 
@@ -74,6 +75,7 @@ fn record(inventory: Inventory) -> TenantRecord {
         epoch: 1,
         claim: None,
         inventory,
+        hooks: std::collections::BTreeMap::new(),
         history: Vec::new(),
     }
 }

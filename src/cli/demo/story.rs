@@ -298,6 +298,7 @@ impl<'a> Theatre<'a> {
         let stored = stored.ok_or_else(|| anyhow::anyhow!("`{}` has no record", tenant.name))?;
         let to = engine::destination(&stored.value, &Destination::PreviousGood)?;
         let order = RollbackOrder {
+            even_if_irreversible: false,
             returns: vec![Return { stored, to }],
             who: who("ana", "white page since noon"),
             hold_until: Some(self.clock.now() + SignedDuration::from_hours(24)),

@@ -168,7 +168,9 @@ impl<'a> Witness<'a> {
                 self.in_flight.remove(tenant);
             }
             What::TenantLeft { tenant, why } => self.strand(tenant, at, Stand::Left, why),
-            What::TenantWritten { .. }
+            What::HookStarted { .. }
+            | What::HookSucceeded { .. }
+            | What::TenantWritten { .. }
             | What::TenantMended { .. }
             | What::TenantInterrupted { .. }
             | What::ClusterUnreachable { .. }

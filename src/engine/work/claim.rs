@@ -173,9 +173,10 @@ async fn renew(job: &Job, open: &mut Open) -> Result<(), Halt> {
 
 async fn swap_own(job: &Job, open: &Open) -> Result<Stored<TenantRecord>, Halt> {
     let deadline = job.clock.now() + CLAIM;
-    let steps = intents(open.bundle.objects(), &open.before);
+    let wanted = open.bundle.objects();
     change(job, &open.stored, |record| {
-        record::renew_claim(record, &open.claim, steps.clone(), deadline)
+        let steps = intents(wanted, &open.before, record);
+        record::renew_claim(record, &open.claim, steps, deadline)
     })
     .await
 }
@@ -212,7 +213,7 @@ pub(super) fn rest(job: &Job, open: &Open) -> Duration {
         .max(Duration::from_secs(1))
 }
 
-fn settle(open: &mut Open, stored: Stored<TenantRecord>) {
+pub(super) fn settle(open: &mut Open, stored: Stored<TenantRecord>) {
     if let Some(claim) = &stored.value.claim {
         open.claim = claim.clone();
     }
@@ -253,7 +254,7 @@ fn taking(job: &Job, goal: &Goal, wanted: &[ObjectRef], record: &TenantRecord) -
         rollout: terms.rollout.clone(),
         digest: Some(goal.digest.clone()),
         release: goal.release.clone(),
-        steps: intents(wanted, &record.inventory),
+        steps: intents(wanted, &record.inventory, record),
         deadline: job.clock.now() + CLAIM,
         pass_hold: if terms.hold.is_some() {
             PassHold::Yes
@@ -275,14 +276,19 @@ fn soak(job: &Job, goal: &Goal, record: &TenantRecord) -> record::Soak {
     }
 }
 
-/// Everything that may be written: what the bundle has, and what it has no more.
-fn intents(wanted: &[ObjectRef], inventory: &Inventory) -> Vec<Intent> {
+/// Everything that may be written: what the bundle has, what it has no more, and Jobs of hooks that were begun.
+fn intents(wanted: &[ObjectRef], inventory: &Inventory, record: &TenantRecord) -> Vec<Intent> {
     let intent = |act| move |object: ObjectRef| Intent { act, object };
-    let applies = wanted.iter().cloned().map(intent(IntentAct::Apply));
+    let begun = record.open_hook_jobs();
+    let applies = wanted.iter().chain(begun).cloned();
+    let is_ordinary = |object: &ObjectRef| record.hook_jobs().all(|job| job != object);
     let deletes = crate::apply::candidates(inventory, wanted)
         .into_iter()
-        .map(intent(IntentAct::Delete));
-    applies.chain(deletes).collect()
+        .filter(is_ordinary);
+    let applies = applies.map(intent(IntentAct::Apply));
+    applies
+        .chain(deletes.map(intent(IntentAct::Delete)))
+        .collect()
 }
 
 /// The record of a tenant that has none yet.
@@ -305,6 +311,7 @@ fn first_record(job: &Job, now: Timestamp) -> TenantRecord {
         epoch: 0,
         claim: None,
         inventory: Inventory::default(),
+        hooks: std::collections::BTreeMap::new(),
         history: Vec::new(),
     }
 }

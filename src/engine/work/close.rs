@@ -4,12 +4,18 @@ use super::carry;
 use super::claim::Left;
 use super::late;
 use super::prune::prune;
-use super::{Aim, Halt, Job, Open, Reached, claim, live};
+use super::{Aim, Halt, Job, Open, Place, Reached, claim, hooks, live};
 use crate::apply::{self, Ask};
 use crate::cluster::{Apply, FENCE_MANAGER};
+use crate::manifest::HookMoment;
 use crate::record::{self, Action, Closing, Outcome, Stored, TenantRecord};
 
-pub(super) async fn close(aim: Aim, job: &Job, open: &mut Option<Open>) -> Result<Reached, Halt> {
+pub(super) async fn close(
+    aim: Aim,
+    job: &Job,
+    open: &mut Option<Open>,
+    place: &mut Place,
+) -> Result<Reached, Halt> {
     let open = match open {
         Some(open) => open,
         None if aim == Aim::GiveUp => match claim::take_over(job).await? {
@@ -25,6 +31,10 @@ pub(super) async fn close(aim: Aim, job: &Job, open: &mut Option<Open>) -> Resul
             if !late.is_empty() {
                 return Ok(Reached::Mended(late));
             }
+        }
+        if aim == Aim::Close {
+            let last = hooks::due(job, open, &[HookMoment::Check, HookMoment::PostRollout]);
+            hooks::run(job, open, last, place).await?;
         }
         prune(job, open, &Ask::default()).await?;
     }

@@ -12,15 +12,11 @@ use crate::record::Inventory;
 
 /// What a bundle wants and what an inventory knows.
 pub(in crate::engine) fn objects_of(bundle: &Bundle, inventory: &Inventory) -> BTreeSet<ObjectRef> {
-    let wanted = bundle
-        .manifests()
-        .iter()
-        .map(|manifest| manifest.object().clone());
     let known = inventory
         .lines()
         .map(|line| line.object.clone())
         .filter(|object| bundle.find(object).is_none());
-    wanted.chain(known).collect()
+    bundle.objects().cloned().chain(known).collect()
 }
 
 /// Reads objects of one namespace. What is missing in the answer is not there: a list is whole,

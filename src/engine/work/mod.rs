@@ -6,8 +6,10 @@
 mod carry;
 mod claim;
 mod close;
+mod hooks;
 mod late;
 pub(super) mod live;
+mod place;
 mod prune;
 mod remove;
 
@@ -21,10 +23,12 @@ use crate::engine::clock::Clock;
 use crate::engine::soaks::Soaks;
 use crate::engine::store::{self, Trouble};
 use crate::health::Wanted;
-use crate::manifest::{Bundle, Digest, ObjectRef};
+use crate::manifest::{Bundle, Digest, HookMoment, ObjectRef, Stage};
 use crate::record::{self, Action, Hold, Inventory, PackedBundle, Stored, TenantRecord};
 use crate::rollout::Planned;
 
+pub use hooks::{HookDesk, HookNews, HookTold};
+pub use place::Place;
 pub use remove::{Removal, remove};
 
 /// What a worker is to reach.
@@ -70,6 +74,8 @@ pub struct Job {
     pub soak: SignedDuration,
     pub clock: Clock,
     pub terms: Terms,
+    /// `None`: no hook runs, whatever the bundle says.
+    pub hooks: Option<HookDesk>,
 }
 
 /// A claim that is ours, and what was done under it.
@@ -89,7 +95,7 @@ pub struct Open {
 
 /// How a piece of work ended. A claim that is still ours stays open until it is closed.
 pub enum Done {
-    /// We were told to stop before its turn came.
+    /// We were told to stop before its turn came, or while a hook ran: whoever comes next goes on with it.
     NotBegun,
     /// Every write was accepted.
     Written {
@@ -107,6 +113,13 @@ pub enum Done {
         open: Option<Box<Open>>,
         why: String,
     },
+    /// A hook did not succeed.
+    HookFailed {
+        open: Option<Box<Open>>,
+        why: String,
+        /// Its Job has ended. Else it goes on, and the next rollout looks at it.
+        is_final: bool,
+    },
     /// The claim is somebody else's, or the tenant is held.
     TakenOver {
         by: String,
@@ -121,16 +134,24 @@ pub enum Done {
 /// Why a piece of work stopped in the middle.
 enum Halt {
     Refused(String),
+    Hook {
+        why: String,
+        is_final: bool,
+    },
     TakenOver(String),
     Unreachable(String),
+    /// The process leaves.
+    Stopped,
 }
 
 /// Does one piece of work on one tenant.
-pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>) -> Done {
+pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>, mut place: Place) -> Done {
     let outcome = match aim {
-        Aim::Forward => forward(&job, &mut open).await,
+        Aim::Forward => forward(&job, &mut open, &mut place).await,
         Aim::Back => back(&job, &mut open).await,
-        Aim::Close | Aim::CloseBack | Aim::GiveUp => close::close(aim, &job, &mut open).await,
+        Aim::Close | Aim::CloseBack | Aim::GiveUp => {
+            close::close(aim, &job, &mut open, &mut place).await
+        }
     };
     match (outcome, open.map(Box::new)) {
         (Ok(Reached::Written(writes)), Some(open)) => Done::Written {
@@ -150,6 +171,12 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>) -> Done {
         }
         (Ok(Reached::Closed(record)), _) => Done::Closed { record },
         (Err(Halt::Refused(why)), open) => Done::Refused { open, why },
+        (Err(Halt::Hook { why, is_final }), open) => Done::HookFailed {
+            open,
+            why,
+            is_final,
+        },
+        (Err(Halt::Stopped), _) => Done::NotBegun,
         (Err(Halt::Unreachable(why)), open) => Done::Unreachable { open, why },
         (Err(Halt::TakenOver(by)), _) => Done::TakenOver { by },
     }
@@ -165,13 +192,14 @@ enum Reached {
 }
 
 /// What is looked for in a tenant of which nothing was written in this run.
-pub fn wanted_of(inventory: &Inventory) -> Vec<Wanted> {
+pub fn wanted_of(record: &TenantRecord) -> Vec<Wanted> {
+    let inventory = record.ordinary();
     let objects = inventory.lines().map(|line| line.object.clone());
     objects.map(Wanted::unwritten).collect()
 }
 
 /// The same, of a tenant that another process has written to: what it wrote still stands, or not.
-pub fn written_of(inventory: &Inventory) -> Vec<Wanted> {
+pub fn written_of(record: &TenantRecord) -> Vec<Wanted> {
     let wanted = |line: &record::Line| {
         let unwritten = Wanted::unwritten(line.object.clone());
         match &line.written {
@@ -183,11 +211,11 @@ pub fn written_of(inventory: &Inventory) -> Vec<Wanted> {
             None => unwritten,
         }
     };
-    inventory.lines().map(wanted).collect()
+    record.ordinary().lines().map(wanted).collect()
 }
 
 /// Writes the planned bundle, under a new claim, or the one that is open since the cluster did not answer.
-async fn forward(job: &Job, open: &mut Option<Open>) -> Result<Reached, Halt> {
+async fn forward(job: &Job, open: &mut Option<Open>, place: &mut Place) -> Result<Reached, Halt> {
     let bundle = job
         .bundle
         .as_ref()
@@ -200,7 +228,16 @@ async fn forward(job: &Job, open: &mut Option<Open>) -> Result<Reached, Halt> {
         digest: bundle.digest().clone(),
         release: job.release.clone(),
     };
-    write(job, goal, bundle.clone(), open).await
+    let open = claimed(job, goal, bundle.clone(), open).await?;
+    let first = hooks::due(job, open, &[HookMoment::PreRollout]);
+    let mut writes = 0;
+    if !first.is_empty() {
+        writes += write_namespace(job, open).await?;
+        hooks::run(job, open, first, place).await?;
+        place.come_back().await;
+    }
+    writes += write_all(job, open).await?;
+    Ok(Reached::Written(writes))
 }
 
 /// Goes back to the last good bundle, under the claim that is still open, or a new one.
@@ -210,34 +247,46 @@ async fn back(job: &Job, open: &mut Option<Open>) -> Result<Reached, Halt> {
         .last_good
         .clone()
         .ok_or_else(|| Halt::Refused("there is nothing to go back to".to_owned()))?;
-    let bundle = store::bundle(&job.cluster.reader(), &digest).await?;
     let record = open
         .as_ref()
         .map(|open| &open.stored)
         .or(job.record.as_ref());
+    refuse_barred(record, &digest)?;
+    let bundle = store::bundle(&job.cluster.reader(), &digest).await?;
     let goal = claim::Goal {
         action: Action::Rollback,
         release: release_of(record, &digest),
         digest,
     };
-    write(job, goal, bundle, open).await
+    let open = claimed(job, goal, bundle, open).await?;
+    write_all(job, open).await.map(Reached::Written)
 }
 
-/// Makes sure of the claim, reads what is there, decides, writes stage by stage.
-async fn write(
+/// Makes sure of the claim.
+async fn claimed<'a>(
     job: &Job,
     goal: claim::Goal,
     bundle: PackedBundle,
-    open: &mut Option<Open>,
-) -> Result<Reached, Halt> {
-    let open = match open {
+    open: &'a mut Option<Open>,
+) -> Result<&'a mut Open, Halt> {
+    match open {
         Some(open) => {
             claim::turn(job, goal, bundle, open).await?;
-            open
+            Ok(open)
         }
-        None => open.insert(claim::take(job, goal, bundle).await?),
-    };
-    write_all(job, open).await.map(Reached::Written)
+        None => Ok(open.insert(claim::take(job, goal, bundle).await?)),
+    }
+}
+
+/// Nobody is put back behind a hook that cannot be undone.
+fn refuse_barred(record: Option<&Stored<TenantRecord>>, digest: &Digest) -> Result<(), Halt> {
+    let bar = record.and_then(|stored| stored.value.bar(stored.value.good(digest)?));
+    match bar {
+        Some((hook, _)) => Err(Halt::Refused(format!(
+            "hook `{hook}` succeeded and is irreversible"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn release_of(record: Option<&Stored<TenantRecord>>, digest: &Digest) -> Option<String> {
@@ -246,9 +295,40 @@ fn release_of(record: Option<&Stored<TenantRecord>>, digest: &Digest) -> Option<
         .and_then(|good| good.release.clone())
 }
 
+/// What a hook runs in, before anything else. A hook is not run for a bundle that cannot be written.
+async fn write_namespace(job: &Job, open: &mut Open) -> Result<usize, Halt> {
+    let steps = steps(job, open).await?;
+    let mut writes = 0;
+    for stage in steps
+        .into_stages()
+        .take_while(|stage| is_of_namespace(stage))
+    {
+        claim::keep(job, open).await?;
+        writes += carry::stage(job, open, stage).await?;
+    }
+    Ok(writes)
+}
+
+fn is_of_namespace(stage: &[apply::Step]) -> bool {
+    let mut objects = stage.iter().map(apply::Step::object);
+    objects.all(|object| Stage::of(object) == Stage::Namespace)
+}
+
+/// Reads what is there, decides, writes stage by stage.
 async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
+    let steps = steps(job, open).await?;
+    let mut writes = 0;
+    for stage in steps.into_stages() {
+        claim::keep(job, open).await?;
+        writes += carry::stage(job, open, stage).await?;
+    }
+    Ok(writes)
+}
+
+/// What is to be written. Trees are large: of what is not sent none is left.
+async fn steps(job: &Job, open: &mut Open) -> Result<TenantSteps, Halt> {
     let bundle = open.bundle.unpack();
-    let objects = live::objects_of(&bundle, &open.stored.value.inventory);
+    let objects = live::objects_of(&bundle, &open.stored.value.ordinary());
     let live = live::read(
         &job.cluster.reader(),
         &job.planned.place.namespace,
@@ -257,15 +337,8 @@ async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
     .await?;
     carry::fence(job, open, &live).await?;
     let steps = decide(job, open, &bundle, &live)?;
-    // Trees are large: what is not sent goes now, what is sent as soon as it was.
-    drop((bundle, live));
     refuse_what_cannot_be(&steps)?;
-    let mut writes = 0;
-    for stage in steps.into_stages() {
-        claim::keep(job, open).await?;
-        writes += carry::stage(job, open, stage).await?;
-    }
-    Ok(writes)
+    Ok(steps)
 }
 
 fn decide(

@@ -6,7 +6,7 @@ use super::{Halt, Job, Open, claim, live, owner};
 use crate::apply::{self, Ask, LiveObjects, Prune, PruneDecision};
 use crate::cluster::{CallError, Deletion, Preconditions};
 use crate::manifest::ObjectRef;
-use crate::record::Inventory;
+use crate::record::{Action, Inventory};
 
 /// A delete whose object changes under our hands is decided anew this often.
 const TRIES: usize = 4;
@@ -14,9 +14,9 @@ const TRIES: usize = 4;
 /// Deletes, in the reverse order of applying; remembers each outcome, also on failure.
 pub(super) async fn prune(job: &Job, open: &mut Open, ask: &Ask) -> Result<(), Halt> {
     let inventory = apply::final_inventory(&open.before, &open.done);
-    let unwanted: BTreeSet<ObjectRef> = apply::candidates(&inventory, open.bundle.objects())
-        .into_iter()
-        .collect();
+    let wanted = wanted(open);
+    let unwanted: BTreeSet<ObjectRef> =
+        apply::candidates(&inventory, &wanted).into_iter().collect();
     if unwanted.is_empty() {
         return Ok(());
     }
@@ -27,7 +27,7 @@ pub(super) async fn prune(job: &Job, open: &mut Open, ask: &Ask) -> Result<(), H
         &unwanted,
     )
     .await?;
-    let decisions = Pruning::new(job, open, &inventory, ask).decide(&live);
+    let decisions = Pruning::new(job, open, (&inventory, &wanted), ask).decide(&live);
     for decision in decisions {
         let (object, done) = match decision {
             PruneDecision::Keep { object, why } => (object, apply::Done::Kept(why)),
@@ -41,7 +41,7 @@ pub(super) async fn prune(job: &Job, open: &mut Open, ask: &Ask) -> Result<(), H
                     uid,
                     resource_version: Some(resource_version),
                 };
-                let pruning = Pruning::new(job, open, &inventory, ask);
+                let pruning = Pruning::new(job, open, (&inventory, &wanted), ask);
                 let done = pruning.delete(&object, meant).await?;
                 (object, done)
             }
@@ -51,20 +51,37 @@ pub(super) async fn prune(job: &Job, open: &mut Open, ask: &Ask) -> Result<(), H
     Ok(())
 }
 
+/// What stays: the objects of the bundle, and Jobs of hooks, for their logs. Of a hook that the release has no more
+/// none is kept; on a way back all are.
+fn wanted(open: &Open) -> Vec<ObjectRef> {
+    let goes_back = open.claim.action == Action::Rollback;
+    let hooks = open.bundle.hooks().iter();
+    let is_gone = |name: &str| !goes_back && !hooks.clone().any(|hook| hook.name() == name);
+    let jobs = open.stored.value.kept_hook_jobs(is_gone);
+    open.bundle.objects().iter().cloned().chain(jobs).collect()
+}
+
 /// What decisions about deletes are made from.
 struct Pruning<'a> {
     job: &'a Job,
     open: &'a Open,
     inventory: &'a Inventory,
+    wanted: &'a [ObjectRef],
     ask: &'a Ask,
 }
 
 impl<'a> Pruning<'a> {
-    fn new(job: &'a Job, open: &'a Open, inventory: &'a Inventory, ask: &'a Ask) -> Self {
+    fn new(
+        job: &'a Job,
+        open: &'a Open,
+        (inventory, wanted): (&'a Inventory, &'a [ObjectRef]),
+        ask: &'a Ask,
+    ) -> Self {
         Self {
             job,
             open,
             inventory,
+            wanted,
             ask,
         }
     }
@@ -73,7 +90,7 @@ impl<'a> Pruning<'a> {
         apply::decide_prune(&Prune {
             owner: &owner(self.job),
             inventory: self.inventory,
-            wanted: self.open.bundle.objects(),
+            wanted: self.wanted,
             // Tenants keep to their own namespaces, so none can want what is in another's.
             wanted_elsewhere: &BTreeSet::new(),
             live,

@@ -61,7 +61,8 @@ pub async fn remove(job: Job) -> Removal {
         Ok(removed) => return removed,
         Err(Halt::Unreachable(why)) => return Removal::NotRemoved(format!("deferred: {why}")),
         Err(Halt::TakenOver(by)) => return Removal::NotRemoved(by),
-        Err(Halt::Refused(why)) => why,
+        Err(Halt::Refused(why) | Halt::Hook { why, .. }) => why,
+        Err(Halt::Stopped) => "stopped".to_owned(),
     };
     if let Some(open) = open
         && let Err(Halt::Refused(also) | Halt::TakenOver(also) | Halt::Unreachable(also)) =

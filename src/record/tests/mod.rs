@@ -2,6 +2,7 @@
 
 mod bundles;
 mod claims;
+mod hooks;
 mod rollouts;
 
 use std::collections::BTreeSet;
@@ -74,6 +75,7 @@ fn record() -> TenantRecord {
             object: object("ConfigMap", "sites"),
             written: Some(written("u-1")),
         }]),
+        hooks: std::collections::BTreeMap::new(),
         history: Vec::new(),
     }
 }

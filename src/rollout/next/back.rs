@@ -19,7 +19,7 @@ impl<'a> Look<'a> {
             .enumerate()
             .filter_map(|(at, (wave, planned, progress))| {
                 let why = self.reason_to_go_back(wave, progress)?;
-                let decision = self.way_back(planned, &why);
+                let decision = self.way_back(planned, progress, &why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
                 // Away from a bad release also where the cluster is unwell: whether that did any good is seen later.
                 let is_ill = self.illness(planned).is_some() && progress.interrupted.is_some();
@@ -79,7 +79,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn way_back(&self, planned: &Planned, why: &str) -> What {
+    fn way_back(&self, planned: &Planned, progress: &TenantProgress, why: &str) -> What {
         let tenant = planned.place.tenant.clone();
         let left = |reason: &str| What::TenantLeft {
             tenant: tenant.clone(),
@@ -87,6 +87,9 @@ impl<'a> Look<'a> {
         };
         match (&self.progress.state, &planned.last_good) {
             (State::Aborting { .. }, _) => left("the rollout was aborted"),
+            (_, Some(_)) if let Some(hook) = &progress.irreversible => left(&format!(
+                "hook `{hook}` succeeded and is irreversible: it is not put back"
+            )),
             (State::RollingBack { .. }, Some(last_good)) if *last_good != planned.digest => {
                 What::TenantGoesBack {
                     tenant,

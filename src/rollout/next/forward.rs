@@ -138,8 +138,8 @@ impl<'a> Look<'a> {
             .collect()
     }
 
-    /// What `after` says. A predecessor that comes in a later wave is not waited for: waves stand
-    /// above it.
+    /// What `after` says. A plan puts nobody into an earlier wave than those that it comes after; in one of an older escale,
+    /// where waves stood above `after`, they are not waited for.
     fn predecessor(&self, planned: &Planned) -> Predecessor {
         let started = |wave: &Wave| {
             self.progress
@@ -158,6 +158,11 @@ impl<'a> Look<'a> {
                 Phase::Pending if !started(wave) => {}
                 phase if *phase == Phase::Pending || phase.is_in_flight() => {
                     return Predecessor::Running;
+                }
+                Phase::Deferred { why } => {
+                    return Predecessor::Failed(format!(
+                        "comes after `{name}`, which is deferred: {why}"
+                    ));
                 }
                 _ => {
                     return Predecessor::Failed(format!(

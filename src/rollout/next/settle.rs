@@ -98,6 +98,8 @@ impl Look<'_> {
             .filter(|(.., progress)| progress.phase.is_in_flight());
         in_flight
             .map(|(_, planned, progress)| {
+                let hook = progress.hook.as_ref();
+                let hook = hook.map(|hook| format!(": hook `{hook}` runs"));
                 let seen = progress
                     .last_sample
                     .as_ref()
@@ -105,6 +107,7 @@ impl Look<'_> {
                 let seen = seen
                     .filter(|headline| !headline.is_empty())
                     .map(|headline| format!(": {headline}"));
+                let seen = hook.or(seen);
                 format!("`{}`{}", planned.place.tenant, seen.unwrap_or_default())
             })
             .collect()

@@ -8,6 +8,7 @@
 
 mod dice;
 mod gates;
+mod hooks;
 mod intents;
 mod life;
 mod machine;

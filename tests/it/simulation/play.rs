@@ -11,6 +11,7 @@ use escale::sim::{Behaviour, Fault, RequestFaults, Rule, SimCluster};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
+use super::hooks;
 use super::machine;
 use super::rules::Rules;
 use super::script::{Act, BY_HAND, Edit, Quality, Saying, Script};
@@ -76,6 +77,9 @@ impl Stage {
         let releases: Vec<Release> = (0..=script.releases.len())
             .map(|number| {
                 scene.files = script.life.files(&script.strategy(), number);
+                if script.has_hooks() {
+                    hooks::put_some(&mut scene);
+                }
                 scene.release(&commit(number), &script.tag(number))
             })
             .collect();

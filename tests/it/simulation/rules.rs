@@ -10,6 +10,7 @@ use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
 use super::gates::Heard;
+use super::hooks::Runs;
 use super::intents;
 use super::once::Once;
 use super::script::{BY_HAND, Script};
@@ -37,6 +38,7 @@ pub struct Rules {
     conducted: BTreeMap<String, String>,
     pub(super) rollouts: BTreeMap<String, Seen>,
     once: Once,
+    runs: Runs,
     /// What a process called healthy, and was not, by tenant.
     doubts: BTreeMap<(String, String), String>,
     /// What people said about gates.
@@ -71,6 +73,7 @@ impl Rules {
             conducted: BTreeMap::new(),
             rollouts: BTreeMap::new(),
             once: Once::default(),
+            runs: Runs::default(),
             doubts: BTreeMap::new(),
             gates: Heard::default(),
             held: BTreeMap::new(),
@@ -114,6 +117,11 @@ impl Rules {
 
     /// Takes in what is true now.
     pub fn sample(&mut self, now: Timestamp) {
+        if self.script.has_hooks() {
+            for why in self.runs.sample(&self.sims) {
+                self.breaks(now, "HK1", &why);
+            }
+        }
         for change in self.truth.sample(&self.sims, now) {
             self.say(now, &change.to_string());
             self.is_announced(now, &change);
@@ -148,6 +156,10 @@ impl Rules {
         let tags: Vec<String> = tags
             .filter_map(|digest| self.tag_of(&change.tenant, digest))
             .collect();
+        if self.script.has_hooks() && !self.runs.has_succeeded(&change.tenant, &change.state.tag) {
+            let why = format!("{change}, and its hook has not succeeded");
+            self.breaks(now, "HK2", &why);
+        }
         if !tags.contains(&change.state.tag) {
             let why = format!("{change}, and its record names {tags:?}");
             self.breaks(now, "I43", &why);

@@ -175,6 +175,11 @@ impl Script {
         }
     }
 
+    /// Whether tenants have hooks: those of every third seed.
+    pub fn has_hooks(&self) -> bool {
+        self.seed % 3 == 2
+    }
+
     /// The `--wait-limit` of the jobs of every fifth seed.
     pub fn wait_limit(&self) -> Option<Duration> {
         const LIMITS: [u64; 3] = [0, 10, 45];

@@ -265,6 +265,57 @@ fn whoever_comes_after_a_failed_tenant_is_deferred() {
 }
 
 #[test]
+fn nobody_is_in_an_earlier_wave_than_whom_it_comes_after() {
+    let mut prod = candidate("x-prod", "canary");
+    prod.place.after = vec!["x-qualif".to_owned()];
+    let mut others = fleet();
+    others.extend([prod, candidate("x-qualif", "rest")]);
+    let mut script = Script::new(others);
+    let wave = |script: &Script, name: &str| script.frozen.plan.find(name).unwrap().0.name.clone();
+    assert_eq!(wave(&script, "x-prod"), wave(&script, "x-qualif"));
+    assert_eq!(outcome(&script.run()), Some(Outcome::Succeeded));
+    assert!(script.at("tenantStarted x-prod") >= script.at("tenantSucceeded x-qualif"));
+}
+
+#[test]
+fn whoever_comes_after_somebody_who_is_left_out_is_left_out_too_but_not_after_one_who_is_unchanged()
+{
+    let after = |name: &str, before: &str| {
+        let mut one = candidate(name, "rest");
+        one.place.after = vec![before.to_owned()];
+        one
+    };
+    let mut away = candidate("x-master", "rest");
+    away.kept_out = Some(Exclusion::Unreachable("no answer".to_owned()));
+    let mut same = candidate("y-master", "rest");
+    same.current = Some(digest("new"));
+    let mut others = fleet();
+    others.extend([
+        away,
+        after("x-other", "x-master"),
+        after("x-third", "x-other"),
+        same,
+        after("y-other", "y-master"),
+    ]);
+    let script = Script::new(others);
+    let left_out: Vec<String> = script
+        .frozen
+        .plan
+        .exceptions()
+        .map(|one| format!("{}: {}", one.tenant, one.reason.words()))
+        .collect();
+    assert_eq!(
+        left_out,
+        [
+            "x-master: cluster unreachable: no answer",
+            "x-other: comes after `x-master` (cluster unreachable: no answer)",
+            "x-third: comes after `x-other` (comes after `x-master` (cluster unreachable: no answer))",
+        ]
+    );
+    assert!(script.frozen.plan.find("y-other").is_some());
+}
+
+#[test]
 fn samples_taken_before_the_write_never_count() {
     let plan = Plan::new(&strategy(), vec![candidate("canary-a", "canary")]);
     let mut progress = Progress::new(&plan);

@@ -1,0 +1,349 @@
+//! Runs the hooks of a tenant: one Job after the other, each noted before it is made, known by its uid, watched to its end.
+//!
+//! Whoever waits for a Job keeps nobody from writing, and does not renew its claim: a typed rollback may take the tenant
+//! meanwhile. Killed anywhere, the record names the Job, and the next one goes on with it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+
+use super::place::Place;
+use super::{Halt, Job, Open, claim, owner};
+use crate::apply::{self, HookStep, HookTerms, JobSight};
+use crate::cluster::{Apply, CallError, Kind, Preconditions, Within};
+use crate::fleet::config;
+use crate::health::{ObjectHealth, Surroundings, Tolerance, Verdict, judge_workload};
+use crate::manifest::{Hook, HookMoment, Live, ObjectRef};
+use crate::record::{self, Action, HookEnd, HookNote, HookRun};
+
+/// A Job is looked at so often at first, then more seldom: a migration of an hour is not asked 1,800 times.
+const LOOK: Duration = Duration::from_secs(2);
+const SLOW_LOOK: Duration = Duration::from_secs(10);
+
+/// What a worker needs to run hooks.
+#[derive(Clone)]
+pub struct HookDesk {
+    /// How long a hook may take: the tenant's `progressDeadline`.
+    pub deadline: config::Duration,
+    /// Nobody waits for hooks any more: the process leaves.
+    pub leave: watch::Receiver<bool>,
+    pub news: mpsc::UnboundedSender<HookNews>,
+}
+
+/// What is told of a hook while its tenant is worked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookNews {
+    pub tenant: String,
+    pub hook: String,
+    pub told: HookTold,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookTold {
+    Started { job: String },
+    Succeeded { is_irreversible: bool },
+}
+
+/// What was seen of the Job of a run.
+enum Sight {
+    /// It is not there any more.
+    Gone,
+    Succeeded,
+    Failed(String),
+    /// It will not end by itself.
+    Doomed(String),
+    Runs {
+        how: String,
+        has_begun: bool,
+    },
+}
+
+/// The hooks of these moments that have to run, in order. None on a way back.
+pub(super) fn due(job: &Job, open: &Open, moments: &[HookMoment]) -> Vec<Hook> {
+    if job.hooks.is_none() || open.claim.action != Action::Rollout {
+        return Vec::new();
+    }
+    let hooks = open.bundle.hooks().iter();
+    let hooks = hooks.filter(|hook| moments.contains(&hook.moment));
+    let known = &open.stored.value.hooks;
+    hooks
+        .filter(|hook| !apply::is_done(hook, known.get(hook.name())))
+        .cloned()
+        .collect()
+}
+
+/// Runs hooks, one after the other; the first that fails is the end.
+pub(super) async fn run(
+    job: &Job,
+    open: &mut Open,
+    hooks: Vec<Hook>,
+    place: &mut Place,
+) -> Result<(), Halt> {
+    let Some(desk) = &job.hooks else {
+        return Ok(());
+    };
+    for hook in &hooks {
+        let runner = Runner {
+            job,
+            desk,
+            hook,
+            since: job.clock.now(),
+        };
+        runner.run(open, place).await?;
+    }
+    Ok(())
+}
+
+/// One hook, and who runs it.
+struct Runner<'a> {
+    job: &'a Job,
+    desk: &'a HookDesk,
+    hook: &'a Hook,
+    /// Since when it is waited for, by this process.
+    since: Timestamp,
+}
+
+impl Runner<'_> {
+    async fn run(&self, open: &mut Open, place: &mut Place) -> Result<(), Halt> {
+        loop {
+            if *self.desk.leave.borrow() {
+                return Err(Halt::Stopped);
+            }
+            match self.step(open) {
+                HookStep::Done => return Ok(()),
+                HookStep::Failed { why } => return Err(self.failed(&why, true)),
+                HookStep::Begin(run) => {
+                    claim::keep(self.job, open).await?;
+                    self.note(open, HookNote::Begun(run)).await?;
+                }
+                HookStep::Find(run) => self.find(open, &run).await?,
+                HookStep::Follow(run) => {
+                    place.leave();
+                    self.follow(open, &run).await?;
+                }
+            }
+        }
+    }
+
+    fn step(&self, open: &Open) -> HookStep {
+        let known = open.stored.value.hooks.get(self.hook.name());
+        let terms = HookTerms {
+            rollout: open.claim.rollout.as_deref(),
+            now: self.job.clock.now(),
+        };
+        apply::hook_step(self.hook, known, terms)
+    }
+
+    async fn note(&self, open: &mut Open, note: HookNote) -> Result<(), Halt> {
+        let mine = open.claim.clone();
+        let stored = claim::change(self.job, &open.stored, |record| {
+            record::note_hook(record, &mine, self.hook.name(), note.clone())
+        });
+        let stored = stored.await?;
+        claim::settle(open, stored);
+        Ok(())
+    }
+
+    async fn ended(&self, open: &mut Open, end: HookEnd) -> Result<(), Halt> {
+        let note = HookNote::Ended {
+            end,
+            is_irreversible: self.hook.is_irreversible,
+            at: self.job.clock.now(),
+        };
+        self.note(open, note).await
+    }
+
+    /// Finds the Job of a run that was noted, or makes it.
+    async fn find(&self, open: &mut Open, run: &HookRun) -> Result<(), Halt> {
+        let writer = self.job.cluster.writer();
+        claim::keep(self.job, open).await?;
+        let found = writer.get(&run.job).await?;
+        match apply::job_sight(run, found.as_ref(), &owner(self.job)) {
+            JobSight::Ours { uid } => self.note(open, HookNote::Made { uid }).await,
+            JobSight::NotOurs(why) => Err(Halt::Refused(format!("{}: {why}", run.job))),
+            // It was meant for another key, and nobody made it.
+            JobSight::NotThere if run.key != self.hook.key => self.ended(open, HookEnd::Lost).await,
+            JobSight::NotThere => self.make(open, run).await,
+        }
+    }
+
+    async fn make(&self, open: &mut Open, run: &HookRun) -> Result<(), Halt> {
+        let bundle = open.bundle.unpack();
+        let manifests = bundle.manifests().iter();
+        let manifest = manifests
+            .clone()
+            .find(|manifest| *manifest.object() == self.hook.object)
+            .expect("the hook was read from this bundle");
+        let made = apply::hook_job(manifest, run, &owner(self.job), open.claim.epoch);
+        let options = Apply {
+            timeout: Some(claim::rest(self.job, open)),
+            ..Apply::default()
+        };
+        let writer = self.job.cluster.writer();
+        let live = writer.apply(made.value(), &options).await?;
+        let written = apply::written(&live, &made.digest());
+        open.done
+            .push((run.job.clone(), apply::Done::Applied(written)));
+        let uid = live.uid().to_owned();
+        self.note(open, HookNote::Made { uid }).await?;
+        self.tell(HookTold::Started {
+            job: run.job.name.clone(),
+        });
+        Ok(())
+    }
+
+    /// Waits for the end of a run.
+    async fn follow(&self, open: &mut Open, run: &HookRun) -> Result<(), Halt> {
+        let is_for_this = run.key == self.hook.key;
+        let mut was_seen = false;
+        loop {
+            match self.look(run).await? {
+                // It ended while nobody looked, and its time to live was over: another attempt.
+                Sight::Gone if !was_seen => return self.ended(open, HookEnd::Lost).await,
+                Sight::Gone => {
+                    let why = format!("{} was deleted before it ended", run.job);
+                    let end = HookEnd::Failed { why: why.clone() };
+                    self.ended(open, end).await?;
+                    return Err(self.failed(&why, true));
+                }
+                Sight::Succeeded => return self.succeeded(open, is_for_this).await,
+                Sight::Failed(why) => return self.ended(open, HookEnd::Failed { why }).await,
+                Sight::Doomed(_)
+                | Sight::Runs {
+                    has_begun: false, ..
+                } if !is_for_this => {
+                    return self.replace(open, run).await;
+                }
+                Sight::Doomed(why) => return Err(self.failed(&why, false)),
+                Sight::Runs { how, .. } if self.is_late() => {
+                    let limit = self.desk.deadline;
+                    let why = format!("not done after {limit}, and not stopped: {how}");
+                    return Err(self.failed(&why, false));
+                }
+                Sight::Runs { .. } => was_seen = true,
+            }
+            self.pause().await?;
+        }
+    }
+
+    async fn succeeded(&self, open: &mut Open, is_for_this: bool) -> Result<(), Halt> {
+        self.ended(open, HookEnd::Succeeded).await?;
+        if is_for_this {
+            self.tell(HookTold::Succeeded {
+                is_irreversible: self.hook.is_irreversible,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes away a Job for another key of which no pod ever began: the release that it came with cannot run it.
+    async fn replace(&self, open: &mut Open, run: &HookRun) -> Result<(), Halt> {
+        claim::keep(self.job, open).await?;
+        let meant = Preconditions {
+            uid: run.uid.clone().unwrap_or_default(),
+            resource_version: None,
+        };
+        let rest = claim::rest(self.job, open);
+        match self
+            .job
+            .cluster
+            .writer()
+            .delete(&run.job, &meant, Some(rest))
+            .await
+        {
+            Ok(_) | Err(CallError::Gone(_) | CallError::Stale(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let why = "it never began, and another release came".to_owned();
+        self.ended(open, HookEnd::Failed { why }).await
+    }
+
+    async fn look(&self, run: &HookRun) -> Result<Sight, Halt> {
+        let reader = self.job.cluster.reader();
+        let now = self.job.clock.now();
+        let found = reader.get(&run.job).await?;
+        let Some(live) = found.filter(|live| run.uid.as_deref() == Some(live.uid())) else {
+            return Ok(Sight::Gone);
+        };
+        let pods = self.pods(&run.job).await?;
+        let health = judge_workload(
+            &live,
+            &Surroundings {
+                pods: &pods,
+                replica_sets: &[],
+                written_at: Some(run.since),
+                now,
+                tolerance: Tolerance::default(),
+            },
+        );
+        Ok(sight(&live, &pods, &health))
+    }
+
+    async fn pods(&self, job: &ObjectRef) -> Result<Vec<Live>, CallError> {
+        let reader = self.job.cluster.reader();
+        let within = Within::Namespace(job.namespace.as_deref().unwrap_or_default());
+        let selector = format!("job-name={}", job.name);
+        reader.list(&Kind::pod(), within, Some(&selector)).await
+    }
+
+    fn is_late(&self) -> bool {
+        self.desk.deadline.to_signed() <= self.job.clock.now().duration_since(self.since)
+    }
+
+    /// Until the next look, or until the process leaves.
+    async fn pause(&self) -> Result<(), Halt> {
+        let waited = self.job.clock.now().duration_since(self.since);
+        let pace = if waited < SignedDuration::from_mins(1) {
+            LOOK
+        } else {
+            SLOW_LOOK
+        };
+        let mut leave = self.desk.leave.clone();
+        tokio::select! {
+            biased;
+            Ok(_) = leave.wait_for(|leave| *leave) => Err(Halt::Stopped),
+            () = tokio::time::sleep(pace) => Ok(()),
+        }
+    }
+
+    fn failed(&self, why: &str, is_final: bool) -> Halt {
+        Halt::Hook {
+            why: format!("{} hook `{}`: {why}", self.hook.moment, self.hook.name()),
+            is_final,
+        }
+    }
+
+    fn tell(&self, told: HookTold) {
+        // Whoever listened may be gone: what happened is in the record.
+        let _ = self.desk.news.send(HookNews {
+            tenant: self.job.planned.place.tenant.clone(),
+            hook: self.hook.name().to_owned(),
+            told,
+        });
+    }
+}
+
+/// Only what the Job itself says is its end.
+fn sight(live: &Live, pods: &[Live], health: &ObjectHealth) -> Sight {
+    let holds = |kind: &str| {
+        let conditions = live.value().pointer("/status/conditions");
+        let mut conditions = conditions
+            .and_then(|all| all.as_array())
+            .into_iter()
+            .flatten();
+        conditions.any(|condition| condition["type"] == kind && condition["status"] == "True")
+    };
+    if holds("Complete") {
+        Sight::Succeeded
+    } else if holds("Failed") {
+        Sight::Failed(health.to_string())
+    } else if health.verdict == Verdict::Failed {
+        Sight::Doomed(health.to_string())
+    } else {
+        Sight::Runs {
+            how: health.to_string(),
+            has_begun: apply::has_begun(pods),
+        }
+    }
+}
