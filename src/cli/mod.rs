@@ -11,6 +11,7 @@ mod diff;
 mod ending;
 pub mod events;
 mod freeze;
+mod git;
 mod go_on;
 mod health;
 mod hold;

@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::apply::TenantDeletes;
+use crate::cli::paragraph::wrapped;
 use crate::cli::tables;
 use crate::cli::voice::{counted, duration};
 use crate::fleet::config::API_VERSION;
 use crate::rollout::{Plan, Role, Scope, Strategy};
 
 /// Waves, limits and who is left out.
-pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> String {
+pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes], width: usize) -> String {
     let mut out = String::new();
     let unchanged = plan.unchanged();
     for wave in &plan.waves {
@@ -44,25 +45,31 @@ pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> Stri
         let _ = writeln!(out, "{}", table.trim_fmt());
     }
     for excluded in plan.left_out() {
-        let _ = writeln!(
-            out,
-            "left out: {} on {} ({})",
-            excluded.tenant,
-            excluded.cluster,
-            excluded.reason.words()
+        let reason = excluded.reason.words();
+        let line = format!(
+            "left out: {} on {} ({reason})",
+            excluded.tenant, excluded.cluster
         );
+        out += &wrapped(&line, width);
     }
     let doomed: usize = deletes.iter().map(|tenant| tenant.objects.len()).sum();
     let _ = writeln!(
         out,
-        "{} in {}, {unchanged} unchanged, {} deleted; strategy {}{}",
+        "{} in {}, {unchanged} unchanged, {} deleted",
         counted(plan.len(), "tenant"),
         counted(plan.waves.len(), "wave"),
         counted(doomed, "object"),
-        strategy.name,
-        worst_case(plan, strategy),
     );
+    out += &wrapped(&how(plan, strategy), width);
     out
+}
+
+/// The strategy, why it is this one, and the worst that may happen by it.
+fn how(plan: &Plan, strategy: &Strategy) -> String {
+    let name = &strategy.name;
+    let why = strategy.chosen.iter().map(|why| format!(" ({why})"));
+    let why: String = why.collect();
+    format!("strategy {name}{why}{}", worst_case(plan, strategy))
 }
 
 /// How many tenants may be in flight at once, and fail before all stops.
@@ -88,6 +95,7 @@ pub fn json(plan: &Plan, strategy: &Strategy, release: &str) -> anyhow::Result<S
         "kind": "Plan",
         "release": release,
         "strategy": strategy.name,
+        "strategyWhy": strategy.chosen,
         "waves": plan.waves,
         "excluded": plan.excluded,
     });

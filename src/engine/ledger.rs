@@ -33,6 +33,8 @@ pub struct Opening {
     pub by: String,
     pub why: String,
     pub at: Timestamp,
+    /// Whether it is about every tenant of the fleet.
+    pub whole: bool,
 }
 
 impl Ledger {
@@ -86,6 +88,7 @@ pub fn rollout(opening: Opening, strategy: &str) -> RolloutRecord {
         created: opening.at,
         by: opening.by,
         why: opening.why,
+        whole: opening.whole,
         state: RolloutState::Running,
         reason: None,
         since: opening.at,

@@ -247,6 +247,7 @@ fn strategy(tenant: TenantStrategy) -> Strategy {
     Strategy {
         name: "rollback".to_owned(),
         spec,
+        chosen: None,
         max_sample_gap: SignedDuration::from_secs(60),
     }
 }

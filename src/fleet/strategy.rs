@@ -7,6 +7,7 @@ use crate::fleet::finding::Finding;
 use crate::fleet::names::check_name;
 use crate::fleet::parts::Parts;
 use crate::fleet::read::Read;
+use crate::fleet::when;
 
 pub fn all(parts: &Parts) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -20,6 +21,7 @@ pub fn all(parts: &Parts) -> Vec<Finding> {
         findings.extend(waves(strategy, parts));
         findings.extend(windows(strategy));
     }
+    findings.extend(when::all(&parts.strategies));
     findings
 }
 

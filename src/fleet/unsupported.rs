@@ -25,11 +25,6 @@ pub fn all(parts: &Parts) -> Vec<Finding> {
             }
         }
     }
-    for strategy in &parts.strategies {
-        if strategy.spec().when.is_some() {
-            findings.push(warning("when", strategy.place("/spec/when")));
-        }
-    }
     findings
 }
 

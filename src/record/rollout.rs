@@ -24,6 +24,9 @@ pub struct RolloutRecord {
     pub created: Timestamp,
     pub by: String,
     pub why: String,
+    /// Whether it is about every tenant of the fleet: whoever its plan does not name ran what it brings.
+    #[serde(default)]
+    pub whole: bool,
     pub state: RolloutState,
     /// What the state is about: what it waits for, what broke.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@
 //! from records: both go through the same `next`.
 
 mod absence;
+mod choice;
 mod control;
 mod event;
 mod exclusion;
@@ -20,6 +21,7 @@ mod tenant;
 mod window;
 
 pub use absence::{Absence, Absences};
+pub use choice::{Choice, Running};
 pub use control::{Control, ControlSample, Controls};
 pub use event::{Event, Failure, What};
 pub use exclusion::{Excluded, Exclusion};

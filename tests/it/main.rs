@@ -24,6 +24,7 @@ mod simulation;
 mod stalled;
 #[path = "../conformance/mod.rs"]
 mod story;
+mod strategies;
 mod structure;
 mod succession;
 mod tenant_steps;

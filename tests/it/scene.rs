@@ -87,8 +87,10 @@ impl Release {
             strategy: Strategy {
                 name,
                 spec,
+                chosen: None,
                 max_sample_gap: SignedDuration::from_secs(60),
             },
+            changed: None,
             selected: None,
             who: who(holder),
             lineage: &in_order,

@@ -13,7 +13,8 @@ use super::window::Window;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct StrategySpec {
-    /// What changes for this strategy to be picked without `--strategy`. Not yet acted on.
+    /// What changes for this strategy to be picked without `--strategy`: the first in the file whose `when` agrees. One
+    /// without `when` is the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
     pub tenant: TenantStrategy,
@@ -51,7 +52,8 @@ impl Default for StrategySpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct When {
-    /// Every changed file matches one of these patterns.
+    /// Every file of the environment, its templates and secrets that differs from what runs matches one of these
+    /// patterns, written from the repository's root; `*` stays within a folder, `**` does not.
     pub only_paths: Vec<String>,
 }
 

@@ -11,6 +11,7 @@ fn rollout() -> RolloutRecord {
         created: at(0),
         by: "Ada".to_owned(),
         why: "merge of !42".to_owned(),
+        whole: true,
         state: RolloutState::Running,
         reason: None,
         since: at(1),

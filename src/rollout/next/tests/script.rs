@@ -61,6 +61,7 @@ pub fn strategy() -> Strategy {
     Strategy {
         name: "normal".to_owned(),
         spec,
+        chosen: None,
         max_sample_gap: seconds(60),
     }
 }
