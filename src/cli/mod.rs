@@ -17,6 +17,7 @@ mod health;
 mod hold;
 pub mod metrics;
 mod paragraph;
+mod plan_markdown;
 mod plan_text;
 pub mod rehearse;
 mod render;

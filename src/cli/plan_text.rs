@@ -9,7 +9,7 @@ use crate::cli::paragraph::wrapped;
 use crate::cli::tables;
 use crate::cli::voice::{counted, duration};
 use crate::fleet::config::API_VERSION;
-use crate::rollout::{Plan, Role, Scope, Strategy};
+use crate::rollout::{Coverage, Look, Plan, Role, Scope, Strategy};
 
 /// Waves, limits and who is left out.
 pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes], width: usize) -> String {
@@ -61,11 +61,66 @@ pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes], width: 
         counted(doomed, "object"),
     );
     out += &wrapped(&how(plan, strategy), width);
+    for line in coverage(&plan.coverage) {
+        out += &wrapped(&line, width);
+    }
     out
 }
 
+/// What the canary stands for: who is in it for that alone, and what it does not show.
+pub fn coverage(coverage: &Coverage) -> Vec<String> {
+    /// Shapes that are not covered and are named.
+    const FEW: usize = 5;
+    let (shapes, covered) = coverage.counts();
+    let (tenants, shown) = coverage.tenants();
+    if shapes == 0 {
+        return Vec::new();
+    }
+    let mut lines = vec![format!(
+        "the canary covers {covered} of {}, {shown} of {}",
+        counted(shapes, "shape"),
+        counted(tenants, "tenant"),
+    )];
+    let added = coverage.shapes.iter().filter(|look| look.is_added);
+    lines.extend(added.filter_map(|look| {
+        let tenant = look.covered_by.as_ref()?;
+        let others = counted(look.tenants, "tenant");
+        Some(format!(
+            "added: {tenant} covers the shape of {others}: {}",
+            look.shape
+        ))
+    }));
+    let uncovered = coverage
+        .shapes
+        .iter()
+        .filter(|look| look.covered_by.is_none());
+    let uncovered: Vec<&Look> = uncovered.collect();
+    lines.extend(uncovered.iter().take(FEW).map(|look| not_covered(look)));
+    if FEW < uncovered.len() {
+        lines.push(format!(
+            "not covered: {}",
+            counted(uncovered.len() - FEW, "more shape")
+        ));
+    }
+    lines
+}
+
+fn not_covered(look: &Look) -> String {
+    let why = look.why_not.iter().map(|why| format!("; {why}"));
+    let more = match look.tenants - look.some.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "not covered: {}: {}{more}{}",
+        look.shape,
+        look.some.join(", "),
+        why.collect::<String>()
+    )
+}
+
 /// The strategy, why it is this one, and the worst that may happen by it.
-fn how(plan: &Plan, strategy: &Strategy) -> String {
+pub fn how(plan: &Plan, strategy: &Strategy) -> String {
     let name = &strategy.name;
     let why = strategy.chosen.iter().map(|why| format!(" ({why})"));
     let why: String = why.collect();
@@ -97,6 +152,7 @@ pub fn json(plan: &Plan, strategy: &Strategy, release: &str) -> anyhow::Result<S
         "strategy": strategy.name,
         "strategyWhy": strategy.chosen,
         "waves": plan.waves,
+        "coverage": plan.coverage,
         "excluded": plan.excluded,
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")

@@ -13,7 +13,7 @@ use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
 use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
-use crate::cli::{Common, ending, plan_text};
+use crate::cli::{Common, ending, plan_markdown, plan_text};
 use crate::engine::{self, Bundles, Carried, Changed, Heard, Lineage, Order, Stop, Who, World};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
@@ -83,6 +83,7 @@ pub struct Rollout {
 enum Output {
     Text,
     Json,
+    Markdown,
 }
 
 /// A commit, rendered.
@@ -129,6 +130,7 @@ impl Plan {
         let (plan, strategy, deletes) = self.order.stage.run(doing)?;
         match self.output {
             Output::Text => ui.data(&plan_text::text(&plan, &strategy, &deletes, ui.width())),
+            Output::Markdown => ui.data(&plan_markdown::markdown(&plan, &strategy, &deletes)),
             Output::Json => ui.data(&plan_text::json(&plan, &strategy, &ready.release)?),
         }
         Ok(Exit::Done)

@@ -8,7 +8,7 @@ use crate::cluster::Writer;
 use crate::fleet::config::OnBreach;
 use crate::record::{self, PlanLine, RolloutRecord, RolloutState, Stored, WaveRecord, WaveState};
 use crate::rollout::{
-    Event, Excluded, Exclusion, Outcome, Plan, Planned, Role, Strategy, Wave, What,
+    Coverage, Event, Excluded, Exclusion, Outcome, Plan, Planned, Role, Strategy, Wave, What,
 };
 
 /// The record, and the right to change it.
@@ -126,7 +126,12 @@ pub fn thaw(
         wave.tenants.push(planned);
     }
     let excluded = lines.iter().filter_map(excluded).collect();
-    Ok((Plan { waves, excluded }, frozen.strategy))
+    let plan = Plan {
+        waves,
+        excluded,
+        coverage: Coverage::default(),
+    };
+    Ok((plan, frozen.strategy))
 }
 
 /// Who was left out when the plan was made, and is so still.

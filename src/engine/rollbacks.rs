@@ -20,7 +20,7 @@ use crate::fleet::config::{
 };
 use crate::manifest::Digest;
 use crate::record::{Action, Good, Hold, Keep, PackedBundle, Stored, TenantRecord};
-use crate::rollout::{Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
+use crate::rollout::{Coverage, Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
 
 /// Somebody waits for the answer: a cluster that is away for this long has failed it.
 const PATIENCE: Duration = Duration::from_minutes(1);
@@ -210,6 +210,7 @@ fn plan(order: &RollbackOrder) -> Plan {
             from: record.digest.clone(),
             last_good: None::<Digest>,
             unhealthy_before: None,
+            shape: None,
         }
     });
     let wave = Wave {
@@ -223,6 +224,7 @@ fn plan(order: &RollbackOrder) -> Plan {
     Plan {
         waves: vec![wave],
         excluded: Vec::new(),
+        coverage: Coverage::default(),
     }
 }
 

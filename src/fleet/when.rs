@@ -7,10 +7,12 @@ use crate::fleet::finding::Finding;
 use crate::fleet::read::Read;
 use crate::fleet::strategies::default_of;
 
-/// Every mistake in the `when`s of an environment's strategies.
-pub fn all(strategies: &[Read<StrategySpec>]) -> Vec<Finding> {
+/// Every mistake in the `when`s of an environment's strategies. Where some could not be read, one of them may be the default.
+pub fn all(strategies: &[Read<StrategySpec>], are_all: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(no_default(strategies));
+    if are_all {
+        findings.extend(no_default(strategies));
+    }
     findings.extend(strategies.iter().flat_map(patterns));
     findings.extend(hidden(strategies));
     findings

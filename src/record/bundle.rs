@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::UserError;
-use crate::manifest::{Bundle, Digest, Manifest, ObjectRef};
+use crate::manifest::{Bundle, Digest, Manifest, ObjectRef, Shape};
 
 use super::object::{Reader, Writer, pack, selector, unpack};
 
@@ -25,6 +25,8 @@ pub struct PackedBundle {
     digest: Digest,
     objects: Arc<[ObjectRef]>,
     packed: Arc<[u8]>,
+    /// Only known where it was rendered.
+    shape: Option<Shape>,
 }
 
 /// Finds every part of every bundle.
@@ -55,11 +57,22 @@ impl PackedBundle {
             digest: Digest::of_bundle(&canonical),
             objects: bundle.objects().cloned().collect(),
             packed: pack(&list).into(),
+            shape: None,
         }
     }
 
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// The same, its shape noted.
+    #[must_use]
+    pub fn shaped(self, shape: Option<Shape>) -> Self {
+        Self { shape, ..self }
+    }
+
+    pub fn shape(&self) -> Option<&Shape> {
+        self.shape.as_ref()
     }
 
     /// What is in it, in the order of applying.
@@ -111,6 +124,7 @@ pub fn decode_bundle(digest: &Digest, parts: &[Value]) -> Result<PackedBundle, U
             .map(|manifest| manifest.object().clone())
             .collect(),
         packed: packed.into(),
+        shape: None,
     })
 }
 

@@ -7,6 +7,7 @@
 mod absence;
 mod choice;
 mod control;
+mod coverage;
 mod event;
 mod exclusion;
 mod few;
@@ -23,6 +24,7 @@ mod window;
 pub use absence::{Absence, Absences};
 pub use choice::{Choice, Running};
 pub use control::{Control, ControlSample, Controls};
+pub use coverage::{Coverage, Look};
 pub use event::{Event, Failure, What};
 pub use exclusion::{Excluded, Exclusion};
 pub use few::few_of;

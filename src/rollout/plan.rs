@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::coverage::{self, Coverage};
 use super::exclusion::{Excluded, Exclusion};
 use super::limits::Scope;
 use super::strategy::{Role, Strategy};
-use crate::fleet::config::{self, OnBreach, WaveRole};
-use crate::manifest::Digest;
+use crate::fleet::config::{self, Cover, OnBreach, WaveRole};
+use crate::manifest::{Digest, Shape};
 
 /// One tenant as planning sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Candidate {
     pub is_settled: bool,
     /// What an automatic rollback would return to.
     pub last_good: Option<Digest>,
+    /// What the wanted bundle looks like, if that is known.
+    pub shape: Option<Shape>,
     /// Anything that keeps the tenant out, already known.
     pub kept_out: Option<Exclusion>,
 }
@@ -55,6 +58,9 @@ pub enum Wanted {
 pub struct Plan {
     pub waves: Vec<Wave>,
     pub excluded: Vec<Excluded>,
+    /// What the first wave stands for.
+    #[serde(skip)]
+    pub coverage: Coverage,
 }
 
 /// An ordered group of tenants.
@@ -82,6 +88,8 @@ pub struct Planned {
     pub last_good: Option<Digest>,
     /// What was wrong with it before anything was written.
     pub unhealthy_before: Option<String>,
+    #[serde(skip)]
+    pub shape: Option<Shape>,
 }
 
 impl Candidate {
@@ -127,14 +135,19 @@ impl Plan {
             }
         }
         changing.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
-        let mut waves = partition(strategy, changing, &mut excluded);
+        let (mut waves, added) = partition(strategy, changing, &mut excluded);
         waves.retain(|wave| !wave.tenants.is_empty());
         if let Some(first) = waves.first_mut() {
             // Whoever goes first plays the canary, also when the plan misses the canary's tenants.
             first.role = Role::Canary;
         }
         excluded.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-        Self { waves, excluded }
+        let coverage = Coverage::of(&waves, added.as_ref());
+        Self {
+            waves,
+            excluded,
+            coverage,
+        }
     }
 
     pub fn tenants(&self) -> impl Iterator<Item = (&Wave, &Planned)> {
@@ -202,6 +215,7 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
         current,
         is_settled: _,
         last_good,
+        shape,
         kept_out,
     } = candidate;
     let exclude = |reason| {
@@ -225,15 +239,19 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
             from: current,
             last_good,
             unhealthy_before: None,
+            shape,
         }),
     }
 }
+
+/// Tenants that are in a canary for what they stand for alone; `None` if no canary is to cover anything.
+type Added = BTreeSet<String>;
 
 fn partition(
     strategy: &Strategy,
     changing: Vec<Planned>,
     excluded: &mut Vec<Excluded>,
-) -> Vec<Wave> {
+) -> (Vec<Wave>, Option<Added>) {
     // First of all: whoever is in no wave makes no plan larger, and is in none if the plan is small.
     let is_selected = |planned: &Planned| {
         let mut rules = strategy.spec.waves.iter();
@@ -242,7 +260,7 @@ fn partition(
     let (selected, others): (Vec<Planned>, _) = changing.into_iter().partition(is_selected);
     leave_out(others, excluded);
     if selected.len() <= strategy.spec.small as usize {
-        return vec![one_wave(strategy, selected)];
+        return (vec![one_wave(strategy, selected)], None);
     }
     apart(strategy, selected, excluded)
 }
@@ -256,12 +274,17 @@ fn leave_out(tenants: Vec<Planned>, excluded: &mut Vec<Excluded>) {
 }
 
 /// Every tenant in the first wave that selects it and has room for it.
-fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Excluded>) -> Vec<Wave> {
+fn apart(
+    strategy: &Strategy,
+    changing: Vec<Planned>,
+    excluded: &mut Vec<Excluded>,
+) -> (Vec<Wave>, Option<Added>) {
     let total = changing.len();
     let last = strategy.spec.waves.len().saturating_sub(1);
     let proves = changing.iter().any(|planned| !planned.is_new());
     let mut left = changing;
     let mut waves = Vec::new();
+    let mut added: Option<Added> = None;
     for (index, rule) in strategy.spec.waves.iter().enumerate() {
         let joins = |planned: &Planned| {
             // A release is proven on those that run something: who is new comes last, unless it was selected by label.
@@ -269,21 +292,26 @@ fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Exclude
             matches(rule, planned) && !is_late
         };
         let (selected, rest) = left.into_iter().partition(joins);
-        let (taken, too_many) = take(rule, total, selected);
-        waves.push(wave(rule, taken));
+        let (mut taken, too_many) = take(rule, total, selected);
         left = rest;
         left.extend(too_many);
+        if rule.cover == Some(Cover::Shapes) {
+            let names = coverage::missing(&taken, &left);
+            taken.extend(left.extract_if(.., |planned| names.contains(&planned.place.tenant)));
+            added.get_or_insert_default().extend(names);
+        }
+        waves.push(wave(rule, taken));
         left.sort_by(|a: &Planned, b| a.place.tenant.cmp(&b.place.tenant));
     }
     leave_out(left, excluded);
-    waves
+    (waves, added)
 }
 
 /// The single wave of a small plan: as careful as the strategy's first. If one of its tenants would be in a wave that
 /// needs an approval, it needs one.
 fn one_wave(strategy: &Strategy, tenants: Vec<Planned>) -> Wave {
     let first = strategy.spec.waves.first();
-    let waves = apart(strategy, tenants.clone(), &mut Vec::new());
+    let (waves, _) = apart(strategy, tenants.clone(), &mut Vec::new());
     let needs_approval = |wave: &Wave| wave.approval && !wave.tenants.is_empty();
     Wave {
         name: "all".to_owned(),

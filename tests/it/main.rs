@@ -4,6 +4,7 @@ mod bad_input;
 mod catch_up;
 mod cluster;
 mod conformance;
+mod coverage;
 mod diff;
 mod events;
 mod formats;

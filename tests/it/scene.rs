@@ -14,7 +14,7 @@ use escale::engine::{
 };
 use escale::fleet::{Files, Fleet, load};
 use escale::record::{PackedBundle, TenantRecord};
-use escale::render::Renderer;
+use escale::render::{Renderer, shape};
 use escale::repo::Kinship;
 use escale::rollout::{self, Strategy};
 use escale::sim::{Behaviour, Fault, Options, Rule, SimCluster};
@@ -149,12 +149,9 @@ impl Scene {
         let each = renderer.render_all(&fleet).into_iter();
         let bundles = each
             .map(|(tenant, bundle)| {
-                (
-                    tenant,
-                    bundle
-                        .map(|bundle| PackedBundle::of(&bundle))
-                        .map_err(|_| "a mistake".to_owned()),
-                )
+                let of = fleet.tenant(&tenant).unwrap();
+                let pack = |bundle| PackedBundle::of(&bundle).shaped(Some(shape(of, &bundle)));
+                (tenant, bundle.map(pack).map_err(|_| "a mistake".to_owned()))
             })
             .collect();
         Release {

@@ -152,6 +152,18 @@ pub struct Wave {
     /// It starts only after `escale approve --wave NAME`, in each rollout anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approval: bool,
+    /// What the tenants of a canary stand for. `shapes`: those that are selected come first and count, then one tenant is
+    /// added for each shape that none of them has, whatever `size` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<Cover>,
+}
+
+/// What a canary covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Cover {
+    /// Every shape that rendered bundles have: which objects with which fields, apart from what is each tenant's own.
+    Shapes,
 }
 
 impl Wave {
@@ -166,6 +178,7 @@ impl Wave {
             soak: Duration::default(),
             on_breach: OnBreach::default(),
             approval: false,
+            cover: None,
         }
     }
 }

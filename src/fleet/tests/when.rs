@@ -57,3 +57,13 @@ fn strategies_that_leave_open_which_of_them_is_meant_are_mistakes() {
          hint: write `onlyPaths`, or leave `when` out"
     );
 }
+
+#[test]
+fn only_a_canary_covers_shapes() {
+    let text = "apiVersion: escale.dev/v1alpha1\nkind: Strategy\nmetadata: {name: normal}\nspec: {waves: [{name: all, cover: shapes}]}\n";
+    assert_eq!(
+        mistakes_with("strategy.yaml", text),
+        "error: strategy.yaml:4:35: wave `all` is no canary, and covers nothing\n  \
+         hint: write `role: canary`, or leave `cover` out"
+    );
+}

@@ -86,6 +86,7 @@ pub fn candidate(name: &str, ring: &str) -> Candidate {
         current: Some(digest("old")),
         is_settled: true,
         last_good: Some(digest("old")),
+        shape: None,
         kept_out: None,
     }
 }

@@ -1,0 +1,65 @@
+//! A plan for a merge request: what `plan_text` says, as Markdown.
+
+use std::fmt::Write as _;
+
+use crate::apply::TenantDeletes;
+use crate::cli::plan_text::{coverage, how};
+use crate::cli::voice::{counted, duration};
+use crate::rollout::{Plan, Role, Strategy, few_of};
+
+/// So many tenants of a wave are named.
+const FEW: usize = 10;
+
+/// Waves as a table, then who is left out, the strategy, and what the canary stands for.
+pub fn markdown(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> String {
+    let doomed: usize = deletes.iter().map(|tenant| tenant.objects.len()).sum();
+    let mut out = format!(
+        "**{} in {}**, {} unchanged, {} deleted\n\n",
+        counted(plan.len(), "tenant"),
+        counted(plan.waves.len(), "wave"),
+        plan.unchanged(),
+        counted(doomed, "object"),
+    );
+    if !plan.is_empty() {
+        out += &waves(plan);
+    }
+    for excluded in plan.left_out() {
+        let reason = plain(&excluded.reason.words());
+        let _ = writeln!(out, "- left out: `{}` ({reason})", excluded.tenant);
+    }
+    let _ = writeln!(out, "- {}", plain(&how(plan, strategy)));
+    for line in coverage(&plan.coverage) {
+        let _ = writeln!(out, "- {}", plain(&line));
+    }
+    out
+}
+
+fn waves(plan: &Plan) -> String {
+    let mut out = "| wave | tenants | soaks for | who |\n|---|---|---|---|\n".to_owned();
+    for wave in &plan.waves {
+        let role = if wave.role == Role::Canary {
+            " (canary)"
+        } else {
+            ""
+        };
+        let who: Vec<String> = wave
+            .tenants
+            .iter()
+            .map(|planned| format!("`{}`", planned.place.tenant))
+            .collect();
+        let _ = writeln!(
+            out,
+            "| {}{role} | {} | {} | {} |",
+            wave.name,
+            wave.tenants.len(),
+            duration(wave.soak),
+            few_of(&who, FEW)
+        );
+    }
+    out + "\n"
+}
+
+/// Reasons quote what people and servers said: no line ends in it, and no tag begins.
+fn plain(text: &str) -> String {
+    text.replace('\n', " ").replace('<', "&lt;")
+}
