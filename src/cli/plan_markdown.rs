@@ -27,6 +27,9 @@ pub fn markdown(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes]) -> 
         let reason = plain(&excluded.reason.words());
         let _ = writeln!(out, "- left out: `{}` ({reason})", excluded.tenant);
     }
+    if let Some(why) = plan.fails_before(strategy) {
+        let _ = writeln!(out, "- nothing would be started: {}", plain(&why));
+    }
     let _ = writeln!(out, "- {}", plain(&how(plan, strategy)));
     for line in coverage(&plan.coverage) {
         let _ = writeln!(out, "- {}", plain(&line));

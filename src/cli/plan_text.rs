@@ -52,6 +52,9 @@ pub fn text(plan: &Plan, strategy: &Strategy, deletes: &[TenantDeletes], width: 
         );
         out += &wrapped(&line, width);
     }
+    if let Some(why) = plan.fails_before(strategy) {
+        out += &wrapped(&format!("nothing would be started: {why}"), width);
+    }
     let doomed: usize = deletes.iter().map(|tenant| tenant.objects.len()).sum();
     let _ = writeln!(
         out,
@@ -154,6 +157,7 @@ pub fn json(plan: &Plan, strategy: &Strategy, release: &str) -> anyhow::Result<S
         "waves": plan.waves,
         "coverage": plan.coverage,
         "excluded": plan.excluded,
+        "unrendered": plan.unrendered,
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }

@@ -129,6 +129,7 @@ pub fn thaw(
     let plan = Plan {
         waves,
         excluded,
+        unrendered: Vec::new(),
         coverage: Coverage::default(),
     };
     Ok((plan, frozen.strategy))
@@ -202,6 +203,7 @@ fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
         from: planned.from.clone(),
         back_to: planned.last_good.clone(),
         unhealthy_before: planned.unhealthy_before.clone(),
+        counts_in: None,
         outcome: None,
     });
     let excluded = plan.exceptions().map(|excluded: &Excluded| PlanLine {
@@ -213,6 +215,11 @@ fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
         from: None,
         back_to: None,
         unhealthy_before: None,
+        counts_in: plan
+            .unrendered
+            .iter()
+            .find(|one| one.place.tenant == excluded.tenant)
+            .map(|one| one.wave.clone()),
         outcome: None,
     });
     planned.chain(excluded).collect()

@@ -45,6 +45,7 @@ pub mod store;
 mod survey;
 pub mod sweep;
 mod taken;
+mod unrendered;
 mod words;
 mod work;
 

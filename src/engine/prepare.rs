@@ -20,6 +20,7 @@ use super::rollouts::{Order, World};
 use super::stop::unless_stopped;
 use super::store;
 use super::survey::{Survey, plan, survey};
+use super::unrendered;
 use crate::cluster::Writer;
 use crate::record::{NAMESPACE, PackedBundle, RolloutRecord, Stored};
 use crate::rollout::{Event, Frozen, Gates, Plan, Progress};
@@ -144,6 +145,7 @@ async fn begin(
         ..order.clone()
     };
     let mut plan = plan(order, &survey, now);
+    unrendered::check(order, &plan)?;
     let leaving = may_leave(order, &plan, &survey, now);
     let stays_queued = if plan.is_empty() && leaving.is_empty() {
         Some(Prepared::Nothing(plan.clone()))

@@ -224,6 +224,7 @@ fn plan(order: &RollbackOrder) -> Plan {
     Plan {
         waves: vec![wave],
         excluded: Vec::new(),
+        unrendered: Vec::new(),
         coverage: Coverage::default(),
     }
 }

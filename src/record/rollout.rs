@@ -114,6 +114,9 @@ pub struct PlanLine {
     /// What was wrong with it when the plan was frozen, in words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy_before: Option<String>,
+    /// The wave in which it counts as failed, though it was left out: it could not be rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts_in: Option<String>,
     /// A copy for reports; the truth is in the tenant's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

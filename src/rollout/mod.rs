@@ -19,6 +19,7 @@ mod progress;
 mod stalled;
 mod strategy;
 mod tenant;
+mod unrendered;
 mod window;
 
 pub use absence::{Absence, Absences};
@@ -36,4 +37,5 @@ pub use progress::{Outcome, Progress, State, WaveProgress, WaveState};
 pub use stalled::{About, Conducted, HubSight, Needs, Sight, Stall};
 pub use strategy::{Role, Strategy};
 pub use tenant::{Failed, Health, Phase, Sample, TenantProgress};
+pub use unrendered::Unrendered;
 pub use window::{Door, Windows, opening_words};

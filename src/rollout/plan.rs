@@ -9,6 +9,7 @@ use super::coverage::{self, Coverage};
 use super::exclusion::{Excluded, Exclusion};
 use super::limits::Scope;
 use super::strategy::{Role, Strategy};
+use super::unrendered::Unrendered;
 use crate::fleet::config::{self, Cover, OnBreach, WaveRole};
 use crate::manifest::{Digest, Shape};
 
@@ -58,6 +59,9 @@ pub enum Wanted {
 pub struct Plan {
     pub waves: Vec<Wave>,
     pub excluded: Vec<Excluded>,
+    /// Those of them that count as failed: they could not be rendered.
+    #[serde(default)]
+    pub unrendered: Vec<Unrendered>,
     /// What the first wave stands for.
     #[serde(skip)]
     pub coverage: Coverage,
@@ -128,6 +132,7 @@ impl Plan {
     pub fn new(strategy: &Strategy, candidates: Vec<Candidate>) -> Self {
         let mut excluded = Vec::new();
         let mut changing = Vec::new();
+        let unread: Vec<Planned> = candidates.iter().filter_map(unrendered).collect();
         for candidate in candidates {
             match sort_out(candidate) {
                 Ok(planned) => changing.push(planned),
@@ -135,6 +140,7 @@ impl Plan {
             }
         }
         changing.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
+        let unrendered = would_be_in(strategy, &changing, unread);
         let (mut waves, added) = partition(strategy, changing, &mut excluded);
         waves.retain(|wave| !wave.tenants.is_empty());
         if let Some(first) = waves.first_mut() {
@@ -146,6 +152,7 @@ impl Plan {
         Self {
             waves,
             excluded,
+            unrendered,
             coverage,
         }
     }
@@ -205,6 +212,49 @@ impl Plan {
             .iter()
             .filter(|excluded| excluded.reason.is_exception())
     }
+}
+
+/// A tenant that nothing but its own mistake keeps out, as it would be planned but for its bundle.
+fn unrendered(candidate: &Candidate) -> Option<Planned> {
+    match (&candidate.kept_out, &candidate.wanted) {
+        (None, Wanted::NotRendered(_)) => Some(Planned {
+            place: candidate.place.clone(),
+            digest: Digest::of_bundle(&[]),
+            from: candidate.current.clone(),
+            last_good: None,
+            unhealthy_before: None,
+            shape: None,
+        }),
+        (None, Wanted::Bundle(_)) | (Some(_), _) => None,
+    }
+}
+
+/// In which waves of the strategy tenants would be that could not be rendered. A plan that is small does not make canaries
+/// of them.
+fn would_be_in(
+    strategy: &Strategy,
+    changing: &[Planned],
+    unrendered: Vec<Planned>,
+) -> Vec<Unrendered> {
+    if unrendered.is_empty() {
+        return Vec::new();
+    }
+    let names: BTreeSet<String> = unrendered
+        .iter()
+        .map(|planned| planned.place.tenant.clone())
+        .collect();
+    let mut all = [changing, &unrendered].concat();
+    all.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
+    let (waves, _) = apart(strategy, all, &mut Vec::new());
+    let each = waves.into_iter().flat_map(|wave| {
+        let tenants = wave.tenants.into_iter();
+        tenants.map(move |planned| Unrendered {
+            place: planned.place,
+            wave: wave.name.clone(),
+        })
+    });
+    each.filter(|one| names.contains(&one.place.tenant))
+        .collect()
 }
 
 fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {

@@ -31,6 +31,7 @@ mod succession;
 mod tenant_steps;
 mod tidy;
 mod traps;
+mod unrendered;
 mod unwell;
 mod waiting;
 mod yaml;
