@@ -149,10 +149,8 @@ fn obstacle(one: &Planned, all: &[&Planned], canary: &[&Planned]) -> Option<Stri
     let find = |tenants: &[&Planned], name: &String| {
         tenants.iter().any(|other| other.place.tenant == *name)
     };
-    let before = one.place.after.iter();
-    let before = before
-        .filter(|name| find(all, name) && !find(canary, name))
-        .next();
+    let mut before = one.place.after.iter();
+    let before = before.find(|name| find(all, name) && !find(canary, name));
     if let Some(before) = before {
         return Some(format!(
             "`{tenant}` comes after `{before}`, which is not in the canary"

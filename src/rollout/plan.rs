@@ -140,7 +140,7 @@ impl Plan {
             }
         }
         changing.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
-        let unrendered = would_be_in(strategy, &changing, unread);
+        let unrendered = would_be_in(strategy, &changing, &unread);
         let (mut waves, added) = partition(strategy, changing, &mut excluded);
         waves.retain(|wave| !wave.tenants.is_empty());
         if let Some(first) = waves.first_mut() {
@@ -234,7 +234,7 @@ fn unrendered(candidate: &Candidate) -> Option<Planned> {
 fn would_be_in(
     strategy: &Strategy,
     changing: &[Planned],
-    unrendered: Vec<Planned>,
+    unrendered: &[Planned],
 ) -> Vec<Unrendered> {
     if unrendered.is_empty() {
         return Vec::new();
@@ -243,7 +243,7 @@ fn would_be_in(
         .iter()
         .map(|planned| planned.place.tenant.clone())
         .collect();
-    let mut all = [changing, &unrendered].concat();
+    let mut all = [changing, unrendered].concat();
     all.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
     let (waves, _) = apart(strategy, all, &mut Vec::new());
     let each = waves.into_iter().flat_map(|wave| {

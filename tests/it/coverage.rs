@@ -1,5 +1,4 @@
 //! A canary that holds every shape of the fleet.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use escale::rollout::Outcome;
 
