@@ -140,6 +140,7 @@ fn shipped() -> Strategy {
     let value = documents[0].to_value();
     Strategy {
         name: "normal".to_owned(),
+        chosen: None,
         spec: serde_json::from_value(value["spec"].clone()).expect("it passes `escale check`"),
         max_sample_gap: SignedDuration::from_secs(60),
     }
@@ -170,6 +171,7 @@ fn candidate(number: usize) -> Candidate {
         is_settled: true,
         last_good: Some(digest("old")),
         kept_out: None,
+        shape: None,
     }
 }
 

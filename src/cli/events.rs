@@ -180,6 +180,9 @@ struct BeginsLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     release: Option<&'a str>,
     strategy: &'a str,
+    /// Why what changes picked it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategy_why: Option<&'a str>,
     by: &'a str,
     why: &'a str,
     /// The process: whatever has no author of its own below was done by it.
@@ -232,6 +235,7 @@ impl<'a> BeginsLine<'a> {
             waves: waves(beginning),
             excluded: excluded(beginning),
             strategy: &beginning.frozen.strategy.name,
+            strategy_why: beginning.frozen.strategy.chosen.as_deref(),
             event: if found.is_empty() {
                 Opening::Begins
             } else {
@@ -263,6 +267,7 @@ impl<'a> BeginsLine<'a> {
             rollout: None,
             release: origin.release.as_deref(),
             strategy: &origin.strategy,
+            strategy_why: None,
             by: &origin.who.name,
             why: &origin.who.why,
             conductor: &origin.who.holder,

@@ -6,20 +6,22 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::apply::TenantDeletes;
+use crate::cli::paragraph::wrapped;
 use crate::cli::tables;
 use crate::cli::voice::{counted, duration};
 use crate::fleet::config::API_VERSION;
 use crate::manifest::Hook;
-use crate::rollout::{Plan, Role, Scope, Strategy};
+use crate::rollout::{Coverage, Look, Plan, Role, Scope, Strategy};
 
 /// The hooks that run, by tenant.
-type Hooks = BTreeMap<String, Vec<Hook>>;
+pub type Hooks = BTreeMap<String, Vec<Hook>>;
 
 /// Waves, limits and who is left out.
 pub fn text(
     plan: &Plan,
     strategy: &Strategy,
     (deletes, hooks): (&[TenantDeletes], &Hooks),
+    width: usize,
 ) -> String {
     let mut out = String::new();
     let unchanged = plan.unchanged();
@@ -54,29 +56,33 @@ pub fn text(
         let _ = writeln!(out, "{}", table.trim_fmt());
     }
     for excluded in plan.left_out() {
-        let _ = writeln!(
-            out,
-            "left out: {} on {} ({})",
-            excluded.tenant,
-            excluded.cluster,
-            excluded.reason.words()
+        let reason = excluded.reason.words();
+        let line = format!(
+            "left out: {} on {} ({reason})",
+            excluded.tenant, excluded.cluster
         );
+        out += &wrapped(&line, width);
+    }
+    if let Some(why) = plan.fails_before(strategy) {
+        out += &wrapped(&format!("nothing would be started: {why}"), width);
     }
     let doomed: usize = deletes.iter().map(|tenant| tenant.objects.len()).sum();
     let _ = writeln!(
         out,
-        "{} in {}, {unchanged} unchanged, {} deleted; strategy {}{}",
+        "{} in {}, {unchanged} unchanged, {} deleted",
         counted(plan.len(), "tenant"),
         counted(plan.waves.len(), "wave"),
         counted(doomed, "object"),
-        strategy.name,
-        worst_case(plan, strategy),
     );
+    out += &wrapped(&how(plan, strategy), width);
+    for line in coverage(&plan.coverage) {
+        out += &wrapped(&line, width);
+    }
     out
 }
 
 /// `runs pre-rollout migrate (irreversible)`
-fn runs(hooks: Option<&Vec<Hook>>) -> String {
+pub fn runs(hooks: Option<&Vec<Hook>>) -> String {
     let Some(hooks) = hooks else {
         return String::new();
     };
@@ -97,6 +103,66 @@ fn json_of(hook: &Hook) -> serde_json::Value {
         "moment": hook.moment.as_str(),
         "irreversible": hook.is_irreversible,
     })
+}
+
+/// What the canary stands for: who is in it for that alone, and what it does not show.
+pub fn coverage(coverage: &Coverage) -> Vec<String> {
+    /// Shapes that are not covered and are named.
+    const FEW: usize = 5;
+    let (shapes, covered) = coverage.counts();
+    let (tenants, shown) = coverage.tenants();
+    if shapes == 0 {
+        return Vec::new();
+    }
+    let mut lines = vec![format!(
+        "the canary covers {covered} of {}, {shown} of {}",
+        counted(shapes, "shape"),
+        counted(tenants, "tenant"),
+    )];
+    let added = coverage.shapes.iter().filter(|look| look.is_added);
+    lines.extend(added.filter_map(|look| {
+        let tenant = look.covered_by.as_ref()?;
+        let others = counted(look.tenants, "tenant");
+        Some(format!(
+            "added: {tenant} covers the shape of {others}: {}",
+            look.shape
+        ))
+    }));
+    let uncovered = coverage
+        .shapes
+        .iter()
+        .filter(|look| look.covered_by.is_none());
+    let uncovered: Vec<&Look> = uncovered.collect();
+    lines.extend(uncovered.iter().take(FEW).map(|look| not_covered(look)));
+    if FEW < uncovered.len() {
+        lines.push(format!(
+            "not covered: {}",
+            counted(uncovered.len() - FEW, "more shape")
+        ));
+    }
+    lines
+}
+
+fn not_covered(look: &Look) -> String {
+    let why = look.why_not.iter().map(|why| format!("; {why}"));
+    let more = match look.tenants - look.some.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "not covered: {}: {}{more}{}",
+        look.shape,
+        look.some.join(", "),
+        why.collect::<String>()
+    )
+}
+
+/// The strategy, why it is this one, and the worst that may happen by it.
+pub fn how(plan: &Plan, strategy: &Strategy) -> String {
+    let name = &strategy.name;
+    let why = strategy.chosen.iter().map(|why| format!(" ({why})"));
+    let why: String = why.collect();
+    format!("strategy {name}{why}{}", worst_case(plan, strategy))
 }
 
 /// How many tenants may be in flight at once, and fail before all stops.
@@ -130,9 +196,12 @@ pub fn json(
         "kind": "Plan",
         "release": release,
         "strategy": strategy.name,
+        "strategyWhy": strategy.chosen,
         "waves": plan.waves,
+        "coverage": plan.coverage,
         "excluded": plan.excluded,
         "hooks": hooks,
+        "unrendered": plan.unrendered,
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }

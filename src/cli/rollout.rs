@@ -1,25 +1,25 @@
 //! `escale rollout` and `escale plan`: the same plan, carried out or only shown.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::cli::at_gates::frozen_words;
 use crate::cli::events::{EventsArgs, Origin};
+use crate::cli::git::Git;
 use crate::cli::go_on::{self, GoOn};
 use crate::cli::source::{SelectionArgs, Source, SourceArgs, sharing_notes};
 use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
 use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
-use crate::cli::{Common, ending, plan_text};
-use crate::engine::{self, Bundles, Carried, Heard, Lineage, Order, Stop, Who, World};
+use crate::cli::{Common, ending, plan_markdown, plan_text};
+use crate::engine::{self, Bundles, Carried, Changed, Heard, Lineage, Order, Stop, Who, World};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
 use crate::fleet::grouped;
 use crate::record::{Standing, Word};
-use crate::repo::{Kinship, Repo};
+use crate::repo::Repo;
 use crate::rollout::{Strategy, Whom};
 
 /// What plan and rollout ask alike.
@@ -31,7 +31,7 @@ pub struct OrderArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     pub stage: StageArgs,
-    /// The strategy; default: `normal`
+    /// The strategy; default: the one that what changes picks, else the default of `strategy.yaml`
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
 }
@@ -83,6 +83,7 @@ pub struct Rollout {
 enum Output {
     Text,
     Json,
+    Markdown,
 }
 
 /// A commit, rendered.
@@ -90,6 +91,8 @@ pub struct Ready {
     pub source: Source,
     pub bundles: Bundles,
     pub strategy: Strategy,
+    /// Whether what changes may pick another strategy.
+    pub by_change: bool,
     pub selected: Option<BTreeSet<String>>,
     pub release: String,
 }
@@ -105,9 +108,12 @@ impl Plan {
             let now = stage.clock.now();
             let environment = &ready.source.fleet.environment.name;
             let survey = engine::survey(&stage.clusters, environment, now).await?;
-            let repo = Mutex::new(Repo::open(&common.directory)?);
-            let lineage = |one: &str, other: &str| kinship(&repo, one, other);
-            let order = ready.order(Who::default(), &lineage);
+            let git = Git::open(common, environment)?;
+            let lineage = |one: &str, other: &str| git.kinship(one, other);
+            let changed = |from: &str, to: &str| git.changed(from, to);
+            let order = ready.order(Who::default(), &lineage, &changed);
+            let strategy = stage.choose(&order, &survey).await?;
+            let order = Order { strategy, ..order };
             if let Some(ahead) = engine::ahead_of(&order, &survey.records).ok().flatten() {
                 ui.say(format!(
                     "note: {}; a rollout refuses it without --older",
@@ -120,16 +126,16 @@ impl Plan {
             let plan = engine::plan(&order, &survey, now);
             let deletes = engine::deletes(&order, &plan, &survey.records);
             let hooks = engine::hooks(&order, &plan, &survey.records);
-            Ok((plan, deletes, hooks))
+            Ok((plan, order.strategy, (deletes, hooks)))
         };
-        let (plan, deletes, hooks) = self.order.stage.run(doing)?;
+        let (plan, strategy, (deletes, hooks)) = self.order.stage.run(doing)?;
+        let writes = (deletes.as_slice(), &hooks);
         match self.output {
-            Output::Text => {
-                ui.data(&plan_text::text(&plan, &ready.strategy, (&deletes, &hooks)));
-            }
+            Output::Text => ui.data(&plan_text::text(&plan, &strategy, writes, ui.width())),
+            Output::Markdown => ui.data(&plan_markdown::markdown(&plan, &strategy, writes)),
             Output::Json => {
                 let release = &ready.release;
-                ui.data(&plan_text::json(&plan, &ready.strategy, (release, &hooks))?);
+                ui.data(&plan_text::json(&plan, &strategy, (release, &hooks))?);
             }
         }
         Ok(Exit::Done)
@@ -168,12 +174,13 @@ impl Rollout {
             .commit
             .as_ref()
             .map_or("", |commit| commit.subject.as_str());
-        let repo = Mutex::new(Repo::open(&common.directory)?);
-        let lineage = |one: &str, other: &str| kinship(&repo, one, other);
+        let git = Git::open(common, &ready.source.fleet.environment.name)?;
+        let lineage = |one: &str, other: &str| git.kinship(one, other);
+        let changed = |from: &str, to: &str| git.changed(from, to);
         let order = Order {
             may_be_older: self.older,
             allowed_deletes: self.allow_deletes.clone(),
-            ..ready.order(self.who.who(subject), &lineage)
+            ..ready.order(self.who.who(subject), &lineage, &changed)
         };
         let mut log = self.events.open(ui, Origin::of(&order))?;
         let mut voice = Voice::new(ui, stage.told_from());
@@ -264,10 +271,16 @@ impl OrderArgs {
             .to_signed();
         let selected = self.selected(&source, ui)?;
         let bundles = rendered(&source, ui);
+        let is_open = self.strategy.is_none() && source.fleet.strategies.depend_on_changes();
+        // Only between commits does git know what changes.
+        let is_uncommitted = is_open && source.tree.is_dirty;
         Ok(Ready {
+            by_change: is_open && !is_uncommitted,
             strategy: Strategy {
                 name,
                 spec,
+                chosen: is_uncommitted
+                    .then(|| "the default: files that are not committed pick none".to_owned()),
                 max_sample_gap,
             },
             bundles,
@@ -296,12 +309,6 @@ fn gate_notes(strategy: &Strategy, last_words: &Standing, now: Timestamp) -> Vec
     let window = engine::closed_window(strategy, now);
     let window = window.map(|window| format!("note: a rollout waits for {window}"));
     freezes.chain(window).collect()
-}
-
-/// Asks git, which answers one at a time.
-fn kinship(repo: &Mutex<Repo>, one: &str, other: &str) -> Kinship {
-    let repo = repo.lock().unwrap_or_else(PoisonError::into_inner);
-    repo.kinship(one, other)
 }
 
 fn release(source: &Source, uncommitted: Uncommitted) -> anyhow::Result<String> {
@@ -333,12 +340,13 @@ pub fn rendered(source: &Source, ui: &Ui) -> Bundles {
 }
 
 impl Ready {
-    fn order<'a>(&'a self, who: Who, lineage: Lineage<'a>) -> Order<'a> {
+    pub fn order<'a>(&'a self, who: Who, lineage: Lineage<'a>, changed: Changed<'a>) -> Order<'a> {
         Order {
             fleet: &self.source.fleet,
             bundles: &self.bundles,
             release: self.release.clone(),
             strategy: self.strategy.clone(),
+            changed: self.by_change.then_some(changed),
             selected: self.selected.clone(),
             who,
             lineage,

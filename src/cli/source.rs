@@ -1,6 +1,6 @@
 //! Where a command gets its fleet from: the folder or a commit, checked and ready to render.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
@@ -8,10 +8,10 @@ use crate::cli::Common;
 use crate::engine;
 use crate::error::{UserError, did_you_mean};
 use crate::fleet::{self, Finding, Fleet, Selection, Tenant, grouped, has_errors, load};
-use crate::manifest::Bundle;
+use crate::manifest::{Bundle, Shape};
 use crate::policy;
 use crate::record::PackedBundle;
-use crate::render::{Rendered, Renderer};
+use crate::render::{self, Rendered, Renderer};
 use crate::repo::{Repo, Tree};
 
 /// Which environment, and as of when.
@@ -62,6 +62,8 @@ pub struct Source {
 #[derive(Default)]
 pub struct Bundles {
     pub rendered: Rendered,
+    /// What each that was rendered looks like.
+    pub shapes: BTreeMap<String, Shape>,
     pub warnings: Vec<Finding>,
 }
 
@@ -69,6 +71,7 @@ pub struct Bundles {
 struct Judged {
     tenant: String,
     bundle: Result<Bundle, Vec<Finding>>,
+    shape: Option<Shape>,
     warnings: Vec<Finding>,
 }
 
@@ -108,9 +111,13 @@ impl Source {
         for Judged {
             tenant,
             bundle,
+            shape,
             warnings,
         } in judged
         {
+            bundles
+                .shapes
+                .extend(shape.map(|shape| (tenant.clone(), shape)));
             bundles.rendered.insert(tenant, bundle);
             bundles.warnings.extend(warnings);
         }
@@ -138,8 +145,10 @@ impl Source {
         } else {
             (rendered, findings)
         };
+        let rendered = bundle.as_ref().ok();
         Judged {
             tenant: name,
+            shape: rendered.map(|bundle| render::shape(tenant, bundle)),
             bundle,
             warnings,
         }
@@ -170,7 +179,8 @@ impl Bundles {
             )
         };
         let pack = |(tenant, bundle): (String, Result<Bundle, Vec<Finding>>)| {
-            let packed = bundle.map(|bundle| PackedBundle::of(&bundle));
+            let shape = self.shapes.get(&tenant).cloned();
+            let packed = bundle.map(|bundle| PackedBundle::of(&bundle).shaped(shape));
             (tenant, packed.map_err(first))
         };
         (self.rendered.into_par_iter().map(pack).collect(), mistakes)

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::cli::{Common, clock, runtime};
 use crate::cluster::{Cluster, Connection, Limits};
-use crate::engine::{Clock, Clusters, Stop};
+use crate::engine::{self, Clock, Clusters, Order, Stop, Survey};
 use crate::error::UserError;
 use crate::fleet::Fleet;
+use crate::rollout::Strategy;
 use crate::sim::{Options, SimCluster};
 
 /// Which clusters.
@@ -97,6 +98,13 @@ impl StageArgs {
 }
 
 impl Stage {
+    /// The strategy of an order: one that was named, or that what changes picks.
+    pub async fn choose(&self, order: &Order<'_>, survey: &Survey) -> anyhow::Result<Strategy> {
+        let hub = self.clusters.hub()?;
+        let chosen = engine::choose(order, survey, &hub.reader(), self.clock.now()).await;
+        Ok(chosen.map_err(|trouble| trouble.advise(hub.name()))?)
+    }
+
     /// The same with other clusters, or others' names for them.
     pub fn with(self, clusters: Clusters) -> Self {
         Self { clusters, ..self }

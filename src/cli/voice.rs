@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::ui::Ui;
-use crate::engine::Heard;
+use crate::engine::{Beginning, Heard};
 use crate::fleet::config::OnBreach;
 use crate::rollout::{
     Approval, Event, Frozen, Phase, Progress, Role, Wait, What, Whom, few_of, name_of_freeze,
@@ -51,7 +51,15 @@ impl<'a> Voice<'a> {
                 frozen,
             } => self.happens(event, progress, frozen),
             Heard::Waits { wait, now } => self.waits(wait, *now),
-            Heard::Begins(_) => {}
+            Heard::Begins(beginning) => self.begins(beginning),
+        }
+    }
+
+    /// Which strategy it goes by is said where nobody named it.
+    fn begins(&mut self, beginning: &Beginning<'_>) {
+        let strategy = &beginning.frozen.strategy;
+        if let Some(why) = &strategy.chosen {
+            self.speak(beginning.at, &format!("strategy {}: {why}", strategy.name));
         }
     }
 

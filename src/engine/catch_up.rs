@@ -69,7 +69,8 @@ fn proven(rollouts: &[RolloutRecord]) -> Option<&str> {
     newest.release.as_deref()
 }
 
-fn is_proof(rollout: &RolloutRecord) -> bool {
+/// Whether a rollout ended well, so that its release is what should run.
+pub fn is_proof(rollout: &RolloutRecord) -> bool {
     let has_ended_well = matches!(
         rollout.state,
         RolloutState::Succeeded | RolloutState::SucceededWithExceptions

@@ -172,6 +172,7 @@ fn planned(tenant: &Tenant) -> Planned {
         from: None,
         last_good: None,
         unhealthy_before: None,
+        shape: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cluster::Writer;
 use crate::fleet::config::OnBreach;
 use crate::record::{self, PlanLine, RolloutRecord, RolloutState, Stored, WaveRecord, WaveState};
 use crate::rollout::{
-    Event, Excluded, Exclusion, Outcome, Plan, Planned, Role, Strategy, Wave, What,
+    Coverage, Event, Excluded, Exclusion, Outcome, Plan, Planned, Role, Strategy, Wave, What,
 };
 
 /// The record, and the right to change it.
@@ -33,6 +33,8 @@ pub struct Opening {
     pub by: String,
     pub why: String,
     pub at: Timestamp,
+    /// Whether it is about every tenant of the fleet.
+    pub whole: bool,
 }
 
 impl Ledger {
@@ -86,6 +88,7 @@ pub fn rollout(opening: Opening, strategy: &str) -> RolloutRecord {
         created: opening.at,
         by: opening.by,
         why: opening.why,
+        whole: opening.whole,
         state: RolloutState::Running,
         reason: None,
         since: opening.at,
@@ -123,7 +126,13 @@ pub fn thaw(
         wave.tenants.push(planned);
     }
     let excluded = lines.iter().filter_map(excluded).collect();
-    Ok((Plan { waves, excluded }, frozen.strategy))
+    let plan = Plan {
+        waves,
+        excluded,
+        unrendered: Vec::new(),
+        coverage: Coverage::default(),
+    };
+    Ok((plan, frozen.strategy))
 }
 
 /// Who was left out when the plan was made, and is so still.
@@ -194,6 +203,7 @@ fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
         from: planned.from.clone(),
         back_to: planned.last_good.clone(),
         unhealthy_before: planned.unhealthy_before.clone(),
+        counts_in: None,
         outcome: None,
     });
     let excluded = plan.exceptions().map(|excluded: &Excluded| PlanLine {
@@ -205,6 +215,11 @@ fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
         from: None,
         back_to: None,
         unhealthy_before: None,
+        counts_in: plan
+            .unrendered
+            .iter()
+            .find(|one| one.place.tenant == excluded.tenant)
+            .map(|one| one.wave.clone()),
         outcome: None,
     });
     planned.chain(excluded).collect()

@@ -210,6 +210,9 @@ fn candidate(
         Some(Err(mistake)) => Wanted::NotRendered(mistake.clone()),
         None => Wanted::NotRendered("it was not rendered".to_owned()),
     };
+    let shape = bundles
+        .get(&tenant.name)
+        .and_then(|bundle| bundle.as_ref().ok()?.shape());
     let (record, trouble) = match records.of(&tenant.cluster, &tenant.namespace) {
         Ok(Some(Ok(stored))) => (Some(&stored.value), None),
         Ok(Some(Err(error))) => (None, Some(Exclusion::RecordUnreadable(error.to_string()))),
@@ -236,6 +239,7 @@ fn candidate(
         current: record.and_then(|record| record.digest.clone()),
         is_settled: record.is_some_and(|record| record.claim.is_none() && record.state.is_whole()),
         last_good: record.and_then(|record| expected_good(record, circumstances)),
+        shape: shape.cloned(),
         kept_out,
     }
 }

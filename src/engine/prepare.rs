@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::baseline;
 use super::brake;
+use super::choice;
 use super::clusters::Clusters;
 use super::departures::{self, Departure};
 use super::foreign;
@@ -20,6 +21,7 @@ use super::rollouts::{Order, World};
 use super::stop::unless_stopped;
 use super::store;
 use super::survey::{Survey, plan, survey};
+use super::unrendered;
 use crate::cluster::Writer;
 use crate::record::{NAMESPACE, PackedBundle, RolloutRecord, Stored};
 use crate::rollout::{Event, Frozen, Gates, Plan, Progress};
@@ -137,7 +139,15 @@ async fn begin(
             return Ok(Prepared::Ahead(Ahead { release, at }));
         }
     };
+    let strategy = choice::choose(order, &survey, hub.reader(), now)
+        .await
+        .map_err(|trouble| trouble.advise(&name))?;
+    let order = &Order {
+        strategy,
+        ..order.clone()
+    };
     let mut plan = plan(order, &survey, now);
+    unrendered::check(order, &plan)?;
     let leaving = may_leave(order, &plan, &survey, now);
     let stays_queued = if plan.is_empty() && leaving.is_empty() {
         Some(Prepared::Nothing(plan.clone()))
@@ -165,7 +175,8 @@ async fn begin(
     identity::note(hub, &survey.newcomers, now)
         .await
         .map_err(|error| error.advise(&name))?;
-    let ledger = Ledger::open(hub.clone(), opening(order, now), &plan, &order.strategy)
+    let opening = opening(order, now);
+    let ledger = Ledger::open(hub.clone(), opening, &plan, &order.strategy)
         .await
         .map_err(|trouble| trouble.advise(&name))?;
     queue::begin(hub, waiting).await;
@@ -198,6 +209,7 @@ pub fn opening(order: &Order<'_>, at: Timestamp) -> Opening {
         by: order.who.name.clone(),
         why: order.who.why.clone(),
         at,
+        whole: order.selected.is_none(),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::record::{
     self, Outcome, PackedBundle, PlanLine, RolloutRecord, RolloutState, TenantRecord,
 };
 use crate::rollout::{
-    Failed, Failure, Frozen, Phase, Place, Planned, Progress, State, TenantProgress, WaveProgress,
-    WaveState,
+    Failed, Failure, Frozen, Phase, Place, Planned, Progress, State, TenantProgress, Unrendered,
+    WaveProgress, WaveState,
 };
 
 /// Reads plan and progress out of the records of an open rollout, and refuses what cannot be.
@@ -26,10 +26,13 @@ pub fn rebuild(
     survey: &Survey,
 ) -> anyhow::Result<(Frozen, Progress)> {
     let refuse = |why: String| refused(rollout, &why);
-    let (plan, strategy) =
+    let (mut plan, strategy) =
         ledger::thaw(rollout, lines, |line| planned(line, order)).map_err(refuse)?;
+    let unrendered = lines.iter().filter_map(|line| unrendered(line, order));
+    plan.unrendered = unrendered.collect();
     let frozen = Frozen::new(plan, strategy);
     let mut progress = Progress::new(&frozen.plan);
+    progress.is_excused = rollout.excused.is_some();
     progress.state = state(rollout);
     for wave in &mut progress.waves {
         let recorded = rollout
@@ -89,6 +92,15 @@ fn planned(line: &PlanLine, order: &Order<'_>) -> Option<Planned> {
         from: line.from.clone(),
         last_good: line.back_to.clone(),
         unhealthy_before: line.unhealthy_before.clone(),
+        shape: None,
+    })
+}
+
+fn unrendered(line: &PlanLine, order: &Order<'_>) -> Option<Unrendered> {
+    let tenant = order.fleet.tenant(&line.tenant);
+    Some(Unrendered {
+        place: tenant.map_or_else(|| bare_place(line), planning::place),
+        wave: line.counts_in.clone()?,
     })
 }
 

@@ -21,7 +21,7 @@ use crate::fleet::config::{
 };
 use crate::manifest::Digest;
 use crate::record::{Action, Good, Hold, Keep, PackedBundle, Stored, TenantRecord};
-use crate::rollout::{Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
+use crate::rollout::{Coverage, Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
 
 /// Somebody waits for the answer: a cluster that is away for this long has failed it.
 const PATIENCE: Duration = Duration::from_minutes(1);
@@ -218,6 +218,7 @@ fn plan(order: &RollbackOrder) -> Plan {
             from: record.digest.clone(),
             last_good: None::<Digest>,
             unhealthy_before: None,
+            shape: None,
         }
     });
     let wave = Wave {
@@ -231,6 +232,8 @@ fn plan(order: &RollbackOrder) -> Plan {
     Plan {
         waves: vec![wave],
         excluded: Vec::new(),
+        unrendered: Vec::new(),
+        coverage: Coverage::default(),
     }
 }
 
@@ -255,6 +258,7 @@ fn strategy(tenant: TenantStrategy) -> Strategy {
     Strategy {
         name: "rollback".to_owned(),
         spec,
+        chosen: None,
         max_sample_gap: SignedDuration::from_secs(60),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::choice::Changed;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::conductor::{Conductor, Ending};
@@ -23,12 +24,15 @@ use crate::record::{self, Action, NAMESPACE, RolloutRecord};
 use crate::rollout::{Event, Frozen, Plan, Progress, Strategy, Wait};
 
 /// What is to be rolled out, where, and on whose word.
+#[derive(Clone)]
 pub struct Order<'a> {
     pub fleet: &'a Fleet,
     pub bundles: &'a Bundles,
     /// The commit.
     pub release: String,
     pub strategy: Strategy,
+    /// If nobody named the strategy: what changes may pick another one.
+    pub changed: Option<Changed<'a>>,
     /// Only these tenants; none: all of them.
     pub selected: Option<BTreeSet<String>>,
     pub who: Who,

@@ -17,7 +17,7 @@ use super::store;
 use crate::error::UserError;
 use crate::manifest::Digest;
 use crate::record::{self, RolloutRecord, RolloutState, Standing, Stored};
-use crate::rollout::{Conducted, Plan};
+use crate::rollout::{Candidate, Conducted, Plan};
 
 /// What the hub and the clusters knew before anything was planned.
 pub struct Survey {
@@ -167,6 +167,15 @@ fn is_of(rollout: &RolloutRecord, scope: &record::Scope) -> bool {
 
 /// The plan of an order, as things stand. Holds no writer.
 pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
+    let candidates = candidates(order, survey, now);
+    let mut plan = Plan::new(&order.strategy, candidates);
+    plan.excluded.extend(survey.records.orphans(order.fleet));
+    departures::tell(order, &mut plan, survey, now);
+    plan
+}
+
+/// What an order asks of each tenant, as things stand.
+pub fn candidates(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Vec<Candidate> {
     let circumstances = Circumstances {
         now,
         quarantined: &survey.quarantined,
@@ -175,10 +184,5 @@ pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
         elsewhere: &survey.seen,
         selected: order.selected.as_ref(),
     };
-    let candidates =
-        planning::candidates(order.fleet, order.bundles, &survey.records, &circumstances);
-    let mut plan = Plan::new(&order.strategy, candidates);
-    plan.excluded.extend(survey.records.orphans(order.fleet));
-    departures::tell(order, &mut plan, survey, now);
-    plan
+    planning::candidates(order.fleet, order.bundles, &survey.records, &circumstances)
 }

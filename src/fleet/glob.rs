@@ -33,9 +33,57 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     pattern[at_pattern..].iter().all(|rest| *rest == '*')
 }
 
+/// Whether a path has the shape of a pattern, as in `.gitignore`: a star stays within a folder, `**` as a whole step
+/// stands for any number of folders.
+pub fn matches_path(pattern: &str, path: &str) -> bool {
+    let pattern: Vec<&str> = pattern.split('/').collect();
+    let path: Vec<&str> = path.split('/').collect();
+    steps_match(&pattern, &path)
+}
+
+fn steps_match(pattern: &[&str], path: &[&str]) -> bool {
+    match (pattern, path) {
+        ([], []) | (["**"], [_, ..]) => true,
+        (["**", rest @ ..], [_, below @ ..]) => {
+            steps_match(rest, path) || steps_match(pattern, below)
+        }
+        ([wanted, rest @ ..], [step, below @ ..]) => {
+            matches(wanted, step) && steps_match(rest, below)
+        }
+        ([], [_, ..]) | ([_, ..], []) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_star_stays_in_its_folder_and_two_go_below() {
+        for (pattern, path) in [
+            (
+                "environments/*/versions.yaml",
+                "environments/production/versions.yaml",
+            ),
+            ("templates/**", "templates/site/web.yaml.j2"),
+            ("**/versions.yaml", "environments/production/versions.yaml"),
+            ("**/versions.yaml", "versions.yaml"),
+            (
+                "environments/**/acme.yaml",
+                "environments/p/tenants/shared/acme.yaml",
+            ),
+        ] {
+            assert!(matches_path(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [
+            ("environments/*", "environments/production/versions.yaml"),
+            ("templates/*.j2", "templates/site/web.yaml.j2"),
+            ("templates/**", "templates"),
+            ("versions.yaml", "environments/production/versions.yaml"),
+        ] {
+            assert!(!matches_path(pattern, path), "{pattern} {path}");
+        }
+    }
 
     #[test]
     fn a_star_takes_any_text_and_a_question_mark_one_character() {

@@ -10,6 +10,7 @@ use crate::fleet::layout::{ENVIRONMENTS, environments};
 use crate::fleet::model::{Cluster, Environment, Fleet, Placement, Platform, Tenant};
 use crate::fleet::parts::{Parts, read_all};
 use crate::fleet::read::Read;
+use crate::fleet::strategies::Strategies;
 
 /// The texts of files by their path below the repository's root.
 pub type Files = BTreeMap<String, String>;
@@ -75,9 +76,11 @@ fn assembled(parts: Parts, environment: &str, warnings: Vec<Finding>) -> Fleet {
         },
         clusters,
         tenants,
-        strategies: strategies
-            .map(|read| (read.document.metadata.name, read.document.spec))
-            .collect(),
+        strategies: Strategies::new(
+            strategies
+                .map(|read| (read.document.metadata.name, read.document.spec))
+                .collect(),
+        ),
         versions: parts
             .versions
             .map(|read| read.document.spec.images)

@@ -18,9 +18,11 @@ mod parts;
 mod read;
 mod select;
 mod selector;
+mod strategies;
 mod strategy;
 mod unique;
 mod unsupported;
+mod when;
 mod words;
 
 pub use explain::{Explanation, explain};
@@ -31,6 +33,7 @@ pub use model::{Cluster, Environment, Fleet, Placement, Platform, Tenant, merge}
 pub use names::is_name;
 pub use select::{Selection, Sharing};
 pub use selector::Selector;
+pub use strategies::Strategies;
 
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::error::{UserError, did_you_mean};
 use crate::fleet::config::{
-    Class, ClusterSpec, Day, EnvironmentSpec, Lifecycle, StrategySpec, TenantStrategy, Tls,
-    Updates, Values,
+    Class, ClusterSpec, Day, EnvironmentSpec, Lifecycle, Tls, Updates, Values,
 };
 use crate::fleet::finding::{Finding, Place};
+use crate::fleet::strategies::Strategies;
 
 /// One environment at one commit: consistent, or it would not exist.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +17,7 @@ pub struct Fleet {
     pub clusters: BTreeMap<String, Cluster>,
     /// Sorted by name.
     pub tenants: Vec<Tenant>,
-    pub strategies: BTreeMap<String, StrategySpec>,
+    pub strategies: Strategies,
     /// Images by the name that templates use.
     pub versions: BTreeMap<String, String>,
     /// What somebody should think about; mistakes would have kept the fleet from loading.
@@ -119,59 +118,6 @@ impl Fleet {
         }
         merge(&mut values, &tenant.values);
         values
-    }
-
-    /// A strategy by name; without one `normal`, else the only one there is.
-    pub fn strategy(&self, name: Option<&str>) -> Result<(String, StrategySpec), UserError> {
-        let only = || {
-            (self.strategies.len() == 1)
-                .then(|| self.strategies.iter().next())
-                .flatten()
-        };
-        let found = match name {
-            Some(name) => self.strategies.get_key_value(name),
-            None => self.strategies.get_key_value("normal").or_else(only),
-        };
-        match (found, name) {
-            (Some((name, strategy)), _) => Ok((name.clone(), strategy.clone())),
-            (None, None) if self.strategies.is_empty() => {
-                Ok(("default".to_owned(), StrategySpec::default()))
-            }
-            (None, None) => Err(
-                UserError::new("several strategies, none named `normal`").hint(format!(
-                    "name one with `--strategy`: {}",
-                    self.strategy_names()
-                )),
-            ),
-            (None, Some(name)) => Err(self.unknown_strategy(name)),
-        }
-    }
-
-    fn unknown_strategy(&self, name: &str) -> UserError {
-        let error = UserError::new(format!(
-            "no strategy named `{name}` in `{}`",
-            self.environment.name
-        ));
-        match did_you_mean(name, self.strategies.keys().map(String::as_str)) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!("there are {}", self.strategy_names())),
-        }
-    }
-
-    /// When a tenant that a person moves counts as healthy: as the strategy says that a rollout takes without being told.
-    pub fn tenant_strategy(&self) -> TenantStrategy {
-        self.strategy(None)
-            .map(|(_, spec)| spec.tenant)
-            .unwrap_or_default()
-    }
-
-    fn strategy_names(&self) -> String {
-        let names: Vec<String> = self
-            .strategies
-            .keys()
-            .map(|name| format!("`{name}`"))
-            .collect();
-        names.join(", ")
     }
 }
 

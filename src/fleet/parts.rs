@@ -19,6 +19,8 @@ pub struct Parts {
     pub environment: Option<Read<EnvironmentSpec>>,
     pub versions: Option<Read<VersionsSpec>>,
     pub strategies: Vec<Read<StrategySpec>>,
+    /// Whether some could not be read.
+    pub strategies_missing: bool,
     pub clusters: Vec<Read<ClusterSpec>>,
     pub tenants: Vec<Read<TenantSpec>>,
     /// With the tenant that each belongs to.
@@ -71,7 +73,8 @@ enum Part {
     Nothing,
     Environment(Read<EnvironmentSpec>),
     Versions(Read<VersionsSpec>),
-    Strategies(Vec<Read<StrategySpec>>),
+    /// Whether that is all of them.
+    Strategies(Vec<Read<StrategySpec>>, bool),
     Cluster(Read<ClusterSpec>),
     Tenant(Read<TenantSpec>),
     Platform(String, Read<PlatformSpec>),
@@ -86,7 +89,10 @@ impl File<'_> {
                 findings.push(self.misplaced());
                 None
             }
-            Role::Strategies => Some(Part::Strategies(self.many(schemas, &mut findings))),
+            Role::Strategies => {
+                let read = self.many(schemas, &mut findings);
+                Some(Part::Strategies(read, findings.is_empty()))
+            }
             Role::Environment => self.one(schemas, &mut findings).map(Part::Environment),
             Role::Versions => self.one(schemas, &mut findings).map(Part::Versions),
             Role::Cluster { .. } => self.one(schemas, &mut findings).map(Part::Cluster),
@@ -183,7 +189,10 @@ impl Parts {
             Part::Nothing => {}
             Part::Environment(read) => self.environment = Some(read),
             Part::Versions(read) => self.versions = Some(read),
-            Part::Strategies(read) => self.strategies.extend(read),
+            Part::Strategies(read, are_all) => {
+                self.strategies.extend(read);
+                self.strategies_missing |= !are_all;
+            }
             Part::Cluster(read) => self.clusters.push(read),
             Part::Tenant(read) => self.tenants.push(read),
             Part::Platform(tenant, read) => self.platforms.push((tenant, read)),

@@ -7,6 +7,7 @@ use crate::fleet::finding::Finding;
 use crate::fleet::names::check_name;
 use crate::fleet::parts::Parts;
 use crate::fleet::read::Read;
+use crate::fleet::when;
 
 pub fn all(parts: &Parts) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -20,6 +21,7 @@ pub fn all(parts: &Parts) -> Vec<Finding> {
         findings.extend(waves(strategy, parts));
         findings.extend(windows(strategy));
     }
+    findings.extend(when::all(&parts.strategies, !parts.strategies_missing));
     findings
 }
 
@@ -68,6 +70,11 @@ fn waves(strategy: &Read<StrategySpec>, parts: &Parts) -> Vec<Finding> {
         if wave.role == Some(WaveRole::Canary) && index > 0 {
             let message = format!("canary wave `{}` is not the first", wave.name);
             findings.push(Finding::warning(at("/role"), message));
+        }
+        if wave.cover.is_some() && wave.role != Some(WaveRole::Canary) {
+            let message = format!("wave `{}` is no canary, and covers nothing", wave.name);
+            let finding = Finding::error(at("/cover"), message);
+            findings.push(finding.hint("write `role: canary`, or leave `cover` out".to_owned()));
         }
         // Only told where every tenant could be read: else the one it selects may be among the others.
         let is_known = parts.tenants.len() == parts.promised_tenants.len();

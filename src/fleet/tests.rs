@@ -1,5 +1,7 @@
 //! The room as a whole: from files to a fleet or to every mistake in them.
 
+mod when;
+
 use serde_json::{Value, json};
 
 use crate::fleet::config::{Duration, FailureMode, Limit, OnNewer, Updates, WaveRole};

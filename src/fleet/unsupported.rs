@@ -19,11 +19,6 @@ pub fn all(parts: &Parts) -> Vec<Finding> {
             findings.push(warning("policies.certificates", place));
         }
     }
-    for strategy in &parts.strategies {
-        if strategy.spec().when.is_some() {
-            findings.push(warning("when", strategy.place("/spec/when")));
-        }
-    }
     findings
 }
 

@@ -10,6 +10,7 @@ mod live;
 mod marks;
 mod object;
 mod order;
+mod shape;
 
 pub use bundle::{Bundle, Duplicate};
 pub use canonical::{Digest, canonical_json};
@@ -21,3 +22,4 @@ pub use marks::{
 };
 pub use object::{Manifest, NotAnObject, ObjectRef, Origin};
 pub use order::{Stage, is_cluster_scoped};
+pub use shape::{Own, Shape, Unlike};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::UserError;
-use crate::manifest::{Bundle, Digest, Hook, Manifest, ObjectRef};
+use crate::manifest::{Bundle, Digest, Hook, Manifest, ObjectRef, Shape};
 
 use super::object::{Reader, Writer, pack, selector, unpack};
 
@@ -26,6 +26,8 @@ pub struct PackedBundle {
     objects: Arc<[ObjectRef]>,
     hooks: Arc<[Hook]>,
     packed: Arc<[u8]>,
+    /// Only known where it was rendered.
+    shape: Option<Shape>,
 }
 
 /// Finds every part of every bundle.
@@ -57,11 +59,22 @@ impl PackedBundle {
             objects: bundle.objects().cloned().collect(),
             hooks: bundle.hooks().into(),
             packed: pack(&list).into(),
+            shape: None,
         }
     }
 
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// The same, its shape noted.
+    #[must_use]
+    pub fn shaped(self, shape: Option<Shape>) -> Self {
+        Self { shape, ..self }
+    }
+
+    pub fn shape(&self) -> Option<&Shape> {
+        self.shape.as_ref()
     }
 
     /// What is in it but for hooks, in the order of applying.
@@ -116,6 +129,7 @@ pub fn decode_bundle(digest: &Digest, parts: &[Value]) -> Result<PackedBundle, U
         objects: bundle.objects().cloned().collect(),
         hooks: bundle.hooks().into(),
         packed: packed.into(),
+        shape: None,
     })
 }
 

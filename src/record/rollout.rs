@@ -24,6 +24,9 @@ pub struct RolloutRecord {
     pub created: Timestamp,
     pub by: String,
     pub why: String,
+    /// Whether it is about every tenant of the fleet: whoever its plan does not name ran what it brings.
+    #[serde(default)]
+    pub whole: bool,
     pub state: RolloutState,
     /// What the state is about: what it waits for, what broke.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +114,9 @@ pub struct PlanLine {
     /// What was wrong with it when the plan was frozen, in words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy_before: Option<String>,
+    /// The wave in which it counts as failed, though it was left out: it could not be rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts_in: Option<String>,
     /// A copy for reports; the truth is in the tenant's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

@@ -132,7 +132,7 @@ fn plain(value: &Value) -> String {
 
 /// A DNS label made of any text: what does not fit becomes `-`; what is too long or has lost something that told it
 /// apart gets a hash of the whole.
-fn kubernetes_name(text: &str) -> String {
+pub(super) fn kubernetes_name(text: &str) -> String {
     const LONGEST: usize = 63;
     const HASH: usize = 8;
     let lower = text.to_lowercase();

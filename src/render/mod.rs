@@ -10,6 +10,7 @@ mod engine;
 mod filters;
 mod manifests;
 mod secret;
+mod shape;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +25,7 @@ use context::Shared;
 use engine::Engine;
 
 pub use secret::{SECRET_MARK, SecretRef};
+pub use shape::shape;
 
 /// Where templates live in a repository.
 pub const TEMPLATES: &str = "templates/";

@@ -263,6 +263,19 @@ impl Repo {
     }
 }
 
+/// Whether a path, below the fleet's folder, is of a file that says what an environment runs.
+pub fn is_of(environment: &str, path: &str) -> bool {
+    let is_there = match path.split_once('/') {
+        Some(("environments", below)) => {
+            let below = below.strip_prefix(environment);
+            below.is_some_and(|below| below.starts_with('/'))
+        }
+        Some((folder, _)) => FOLDERS.contains(&folder),
+        None => false,
+    };
+    is_there && (is_read(path) || is_secret(path))
+}
+
 /// YAML files and templates; what else lies there is for people.
 fn is_read(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);

@@ -6,7 +6,9 @@
 
 mod absence;
 mod after;
+mod choice;
 mod control;
+mod coverage;
 mod event;
 mod exclusion;
 mod few;
@@ -18,10 +20,13 @@ mod progress;
 mod stalled;
 mod strategy;
 mod tenant;
+mod unrendered;
 mod window;
 
 pub use absence::{Absence, Absences};
+pub use choice::{Choice, Running};
 pub use control::{Control, ControlSample, Controls};
+pub use coverage::{Coverage, Look};
 pub use event::{Event, Failure, What};
 pub use exclusion::{Excluded, Exclusion};
 pub use few::few_of;
@@ -33,4 +38,5 @@ pub use progress::{Outcome, Progress, State, WaveProgress, WaveState};
 pub use stalled::{About, Conducted, HubSight, Needs, Sight, Stall};
 pub use strategy::{Role, Strategy};
 pub use tenant::{Failed, Health, Phase, Sample, TenantProgress};
+pub use unrendered::Unrendered;
 pub use window::{Door, Windows, opening_words};

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::after;
+use super::coverage::{self, Coverage};
 use super::exclusion::{Excluded, Exclusion};
 use super::limits::Scope;
 use super::strategy::{Role, Strategy};
-use crate::fleet::config::{self, OnBreach, WaveRole};
-use crate::manifest::Digest;
+use super::unrendered::Unrendered;
+use crate::fleet::config::{self, Cover, OnBreach, WaveRole};
+use crate::manifest::{Digest, Shape};
 
 /// One tenant as planning sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Candidate {
     pub is_settled: bool,
     /// What an automatic rollback would return to.
     pub last_good: Option<Digest>,
+    /// What the wanted bundle looks like, if that is known.
+    pub shape: Option<Shape>,
     /// Anything that keeps the tenant out, already known.
     pub kept_out: Option<Exclusion>,
 }
@@ -56,6 +60,12 @@ pub enum Wanted {
 pub struct Plan {
     pub waves: Vec<Wave>,
     pub excluded: Vec<Excluded>,
+    /// Those of them that count as failed: they could not be rendered.
+    #[serde(default)]
+    pub unrendered: Vec<Unrendered>,
+    /// What the first wave stands for.
+    #[serde(skip)]
+    pub coverage: Coverage,
 }
 
 /// An ordered group of tenants.
@@ -83,6 +93,8 @@ pub struct Planned {
     pub last_good: Option<Digest>,
     /// What was wrong with it before anything was written.
     pub unhealthy_before: Option<String>,
+    #[serde(skip)]
+    pub shape: Option<Shape>,
 }
 
 impl Candidate {
@@ -121,6 +133,7 @@ impl Plan {
     pub fn new(strategy: &Strategy, candidates: Vec<Candidate>) -> Self {
         let mut excluded = Vec::new();
         let mut changing = Vec::new();
+        let unread: Vec<Planned> = candidates.iter().filter_map(unrendered).collect();
         for candidate in candidates {
             match sort_out(candidate) {
                 Ok(planned) => changing.push(planned),
@@ -129,7 +142,8 @@ impl Plan {
         }
         changing.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
         after::leave_out_followers(&mut changing, &mut excluded);
-        let mut waves = partition(strategy, changing, &mut excluded);
+        let unrendered = would_be_in(strategy, &changing, &unread);
+        let (mut waves, added) = partition(strategy, changing, &mut excluded);
         after::leave_out_of_waves(&mut waves, &mut excluded);
         after::in_order(&mut waves);
         waves.retain(|wave| !wave.tenants.is_empty());
@@ -138,7 +152,13 @@ impl Plan {
             first.role = Role::Canary;
         }
         excluded.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-        Self { waves, excluded }
+        let coverage = Coverage::of(&waves, added.as_ref());
+        Self {
+            waves,
+            excluded,
+            unrendered,
+            coverage,
+        }
     }
 
     pub fn tenants(&self) -> impl Iterator<Item = (&Wave, &Planned)> {
@@ -198,6 +218,49 @@ impl Plan {
     }
 }
 
+/// A tenant that nothing but its own mistake keeps out, as it would be planned but for its bundle.
+fn unrendered(candidate: &Candidate) -> Option<Planned> {
+    match (&candidate.kept_out, &candidate.wanted) {
+        (None, Wanted::NotRendered(_)) => Some(Planned {
+            place: candidate.place.clone(),
+            digest: Digest::of_bundle(&[]),
+            from: candidate.current.clone(),
+            last_good: None,
+            unhealthy_before: None,
+            shape: None,
+        }),
+        (None, Wanted::Bundle(_)) | (Some(_), _) => None,
+    }
+}
+
+/// In which waves of the strategy tenants would be that could not be rendered. A plan that is small does not make canaries
+/// of them.
+fn would_be_in(
+    strategy: &Strategy,
+    changing: &[Planned],
+    unrendered: &[Planned],
+) -> Vec<Unrendered> {
+    if unrendered.is_empty() {
+        return Vec::new();
+    }
+    let names: BTreeSet<String> = unrendered
+        .iter()
+        .map(|planned| planned.place.tenant.clone())
+        .collect();
+    let mut all = [changing, unrendered].concat();
+    all.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
+    let (waves, _) = apart(strategy, all, &mut Vec::new());
+    let each = waves.into_iter().flat_map(|wave| {
+        let tenants = wave.tenants.into_iter();
+        tenants.map(move |planned| Unrendered {
+            place: planned.place,
+            wave: wave.name.clone(),
+        })
+    });
+    each.filter(|one| names.contains(&one.place.tenant))
+        .collect()
+}
+
 fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
     let is_unchanged = candidate.runs_what_is_wanted();
     let Candidate {
@@ -206,6 +269,7 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
         current,
         is_settled: _,
         last_good,
+        shape,
         kept_out,
     } = candidate;
     let exclude = |reason| {
@@ -229,15 +293,19 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
             from: current,
             last_good,
             unhealthy_before: None,
+            shape,
         }),
     }
 }
+
+/// Tenants that are in a canary for what they stand for alone; `None` if no canary is to cover anything.
+type Added = BTreeSet<String>;
 
 fn partition(
     strategy: &Strategy,
     changing: Vec<Planned>,
     excluded: &mut Vec<Excluded>,
-) -> Vec<Wave> {
+) -> (Vec<Wave>, Option<Added>) {
     // First of all: whoever is in no wave makes no plan larger, and is in none if the plan is small.
     let is_selected = |planned: &Planned| {
         let mut rules = strategy.spec.waves.iter();
@@ -246,7 +314,7 @@ fn partition(
     let (selected, others): (Vec<Planned>, _) = changing.into_iter().partition(is_selected);
     leave_out(others, excluded);
     if selected.len() <= strategy.spec.small as usize {
-        return vec![one_wave(strategy, selected)];
+        return (vec![one_wave(strategy, selected)], None);
     }
     apart(strategy, selected, excluded)
 }
@@ -260,12 +328,17 @@ fn leave_out(tenants: Vec<Planned>, excluded: &mut Vec<Excluded>) {
 }
 
 /// Every tenant in the first wave that selects it and has room for it.
-fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Excluded>) -> Vec<Wave> {
+fn apart(
+    strategy: &Strategy,
+    changing: Vec<Planned>,
+    excluded: &mut Vec<Excluded>,
+) -> (Vec<Wave>, Option<Added>) {
     let total = changing.len();
     let last = strategy.spec.waves.len().saturating_sub(1);
     let proves = changing.iter().any(|planned| !planned.is_new());
     let mut left = changing;
     let mut waves = Vec::new();
+    let mut added: Option<Added> = None;
     for (index, rule) in strategy.spec.waves.iter().enumerate() {
         let joins = |planned: &Planned| {
             // A release is proven on those that run something: who is new comes last, unless it was selected by label.
@@ -273,21 +346,26 @@ fn apart(strategy: &Strategy, changing: Vec<Planned>, excluded: &mut Vec<Exclude
             matches(rule, planned) && !is_late
         };
         let (selected, rest) = left.into_iter().partition(joins);
-        let (taken, too_many) = take(rule, total, selected);
-        waves.push(wave(rule, taken));
+        let (mut taken, too_many) = take(rule, total, selected);
         left = rest;
         left.extend(too_many);
+        if rule.cover == Some(Cover::Shapes) {
+            let names = coverage::missing(&taken, &left);
+            taken.extend(left.extract_if(.., |planned| names.contains(&planned.place.tenant)));
+            added.get_or_insert_default().extend(names);
+        }
+        waves.push(wave(rule, taken));
         left.sort_by(|a: &Planned, b| a.place.tenant.cmp(&b.place.tenant));
     }
     leave_out(left, excluded);
-    waves
+    (waves, added)
 }
 
 /// The single wave of a small plan: as careful as the strategy's first. If one of its tenants would be in a wave that
 /// needs an approval, it needs one.
 fn one_wave(strategy: &Strategy, tenants: Vec<Planned>) -> Wave {
     let first = strategy.spec.waves.first();
-    let waves = apart(strategy, tenants.clone(), &mut Vec::new());
+    let (waves, _) = apart(strategy, tenants.clone(), &mut Vec::new());
     let needs_approval = |wave: &Wave| wave.approval && !wave.tenants.is_empty();
     Wave {
         name: "all".to_owned(),

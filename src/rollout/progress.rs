@@ -20,6 +20,8 @@ pub struct Progress {
     /// In the order of the plan.
     pub waves: Vec<WaveProgress>,
     pub tenants: BTreeMap<String, TenantProgress>,
+    /// Somebody, or the strategy, said to go on after a failure: what had failed before anything began counts no more.
+    pub is_excused: bool,
     /// When clusters did not answer.
     pub absences: Absences,
     /// When clusters answered, and were unwell.
@@ -111,6 +113,7 @@ impl Progress {
             state: State::Running,
             waves: waves.collect(),
             tenants: tenants.collect(),
+            is_excused: false,
             absences: Absences::default(),
             illnesses: Absences::default(),
             controls: Controls::default(),
@@ -309,6 +312,7 @@ impl Progress {
 
     /// Goes on after a breach: what has failed so far counts no more, breached waves run again.
     fn excuse(&mut self) {
+        self.is_excused = true;
         for failed in self
             .tenants
             .values_mut()

@@ -11,6 +11,9 @@ use crate::fleet::config::StrategySpec;
 pub struct Strategy {
     pub name: String,
     pub spec: StrategySpec,
+    /// Why it is this one, where what changes picks one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
     /// Health that was not looked at for longer than this is not known (`health.maxSampleGap`).
     pub max_sample_gap: SignedDuration,
 }

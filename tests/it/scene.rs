@@ -14,7 +14,7 @@ use escale::engine::{
 };
 use escale::fleet::{Files, Fleet, load};
 use escale::record::{PackedBundle, TenantRecord};
-use escale::render::Renderer;
+use escale::render::{Renderer, shape};
 use escale::repo::Kinship;
 use escale::rollout::{self, Strategy};
 use escale::sim::{Behaviour, Fault, Options, Rule, SimCluster};
@@ -85,12 +85,9 @@ impl Release {
         let each = renderer.render_all(&fleet).into_iter();
         let bundles = each
             .map(|(tenant, bundle)| {
-                (
-                    tenant,
-                    bundle
-                        .map(|bundle| PackedBundle::of(&bundle))
-                        .map_err(|_| "a mistake".to_owned()),
-                )
+                let of = fleet.tenant(&tenant).unwrap();
+                let pack = |bundle| PackedBundle::of(&bundle).shaped(Some(shape(of, &bundle)));
+                (tenant, bundle.map(pack).map_err(|_| "a mistake".to_owned()))
             })
             .collect();
         Self {
@@ -109,8 +106,10 @@ impl Release {
             strategy: Strategy {
                 name,
                 spec,
+                chosen: None,
                 max_sample_gap: SignedDuration::from_secs(60),
             },
+            changed: None,
             selected: None,
             who: who(holder),
             lineage: &in_order,

@@ -183,6 +183,7 @@ impl<'a> Theatre<'a> {
             strategy: Strategy {
                 name,
                 spec,
+                chosen: None,
                 max_sample_gap: release
                     .fleet
                     .environment
@@ -191,6 +192,7 @@ impl<'a> Theatre<'a> {
                     .max_sample_gap
                     .to_signed(),
             },
+            changed: None,
             selected: None,
             who: who("pipeline", "merged"),
             lineage: &in_order,

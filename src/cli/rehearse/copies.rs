@@ -103,6 +103,7 @@ impl Copies {
             bundles: &today.bundles,
             release: today.release.clone(),
             strategy: at_once(),
+            changed: None,
             selected: Some(tenants.map(|tenant| tenant.name.clone()).collect()),
             who: Who {
                 name: "escale".to_owned(),
@@ -222,6 +223,7 @@ fn at_once() -> Strategy {
     Strategy {
         name: "at once".to_owned(),
         spec,
+        chosen: None,
         max_sample_gap: SignedDuration::from_secs(60),
     }
 }

@@ -28,7 +28,9 @@ pub fn doomed(wanted: &PackedBundle, today: Option<&PackedBundle>) -> PackedBund
             manifest.clone()
         }
     });
-    PackedBundle::of(&Bundle::new(manifests.collect()).expect("the same objects as before"))
+    let bundle = Bundle::new(manifests.collect()).expect("the same objects as before");
+    // It takes the same place in the plan.
+    PackedBundle::of(&bundle).shaped(wanted.shape().cloned())
 }
 
 fn workloads(bundle: &Bundle) -> impl Iterator<Item = &Manifest> {

@@ -15,6 +15,7 @@ mod today;
 mod witness;
 
 use crate::cli::events::EventsArgs;
+use crate::cli::git::Git;
 use crate::cli::paragraph::wrapped;
 use crate::cli::rollout::{OrderArgs, Ready, Uncommitted};
 use crate::cli::ui::Ui;
@@ -79,12 +80,18 @@ impl Rehearse {
             .prepare(common, ui, Uncommitted::Planned, revision)?;
         let faults = Faults::of(&self.fail, self.storm, &ready.source.fleet)?;
         let today = self.today(common, ui, &ready)?;
+        let git = Git::open(common, &ready.source.fleet.environment.name)?;
+        let changed = |from: &str, to: &str| git.changed(from, to);
         let heading = format!(
             "{}: {} over {}; strategy {}, seed {}",
             ready.source.fleet.environment.name,
             ready.source.describe(),
             today.described,
-            ready.strategy.name,
+            if ready.by_change {
+                "by what changes"
+            } else {
+                &ready.strategy.name
+            },
             self.seed
         );
         ui.say(wrapped(&heading, ui.width()).trim_end());
@@ -95,13 +102,14 @@ impl Rehearse {
             release: ready.release.clone(),
             described: ready.source.describe(),
             strategy: ready.strategy.clone(),
+            changed: ready.by_change.then_some(&changed),
             selected: ready.selected.clone(),
             allowed_deletes: self.allow_deletes.clone(),
             faults,
             seed: self.seed,
             events: self.events.clone(),
         };
-        let (report, exit) = runtime::virtual_time(rehearse(&rehearsal, ui))?;
+        let (report, exit) = runtime::virtual_time(rehearse(rehearsal, ui))?;
         if report.waves.is_empty() && self.against.is_none() {
             ui.say("  hint: `--against REV` takes another commit for what runs");
         }

@@ -20,7 +20,7 @@ use crate::cli::events::{EventsArgs, Origin};
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::cli::{ending, runtime};
-use crate::engine::{self, Bundles, Carried, Heard, Order, Who, World};
+use crate::engine::{self, Bundles, Carried, Changed, Heard, Order, Survey, Who, World};
 use crate::error::{Exit, exit_code, hints};
 use crate::fleet::Fleet;
 use crate::rollout::{Plan, Strategy};
@@ -36,6 +36,8 @@ pub struct Rehearsal<'a> {
     /// The same, for people.
     pub described: String,
     pub strategy: Strategy,
+    /// What may pick another strategy.
+    pub changed: Option<Changed<'a>>,
     pub selected: Option<BTreeSet<String>>,
     pub allowed_deletes: Option<String>,
     pub faults: Faults,
@@ -57,8 +59,9 @@ const BOUND: Duration = Duration::from_hours(72);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Rehearses, inside a runtime whose clock is virtual.
-pub async fn rehearse(rehearsal: &Rehearsal<'_>, ui: &Ui) -> anyhow::Result<(Report, Exit)> {
-    let (today, fleet) = (&rehearsal.today, rehearsal.fleet);
+pub async fn rehearse(mut rehearsal: Rehearsal<'_>, ui: &Ui) -> anyhow::Result<(Report, Exit)> {
+    let fleet = rehearsal.fleet;
+    let today = &rehearsal.today;
     let copies = Copies::of(today, fleet, rehearsal.seed)?;
     ui.say(format!(
         "{} on {}",
@@ -69,10 +72,21 @@ pub async fn rehearse(rehearsal: &Rehearsal<'_>, ui: &Ui) -> anyhow::Result<(Rep
     notes.extend(copies.plant(today, rehearsal.bundles, ui).await?);
     let began = copies.clock.now();
     let survey = engine::survey(&copies.clusters, &fleet.environment.name, began).await?;
+    rehearsal.strategy = rehearsal.choose(&copies, &survey).await?;
+    let rehearsal = &rehearsal;
+    if let Some(why) = &rehearsal.strategy.chosen {
+        ui.say(format!("strategy {}: {why}", rehearsal.strategy.name));
+    }
     let plan = engine::plan(&rehearsal.order(rehearsal.bundles), &survey, began);
     notes.extend(gates::notes(&rehearsal.strategy));
     notes.extend(rehearsal.pointless(&plan));
-    let mut witness = Witness::new(ui, &copies.sims, &plan, Pods::of(&plan, today), began);
+    let mut witness = Witness::new(
+        ui,
+        &copies.sims,
+        &plan,
+        Pods::of(&plan, &rehearsal.today),
+        began,
+    );
     witness.outages = rehearsal.outages(&plan);
     let origin = Origin::of(&rehearsal.order(rehearsal.bundles));
     witness.log = rehearsal.events.open(ui, origin)?;
@@ -113,12 +127,26 @@ impl Rehearsal<'_> {
         )
     }
 
+    /// With which strategy, settled before its gates are opened.
+    async fn choose(&self, copies: &Copies, survey: &Survey) -> anyhow::Result<Strategy> {
+        let order = Order {
+            changed: self.changed,
+            strategy: self.strategy.clone(),
+            ..self.order(self.bundles)
+        };
+        let hub = copies.clusters.hub()?;
+        let now = copies.clock.now();
+        let chosen = engine::choose(&order, survey, &hub.reader(), now).await;
+        Ok(chosen.map_err(|trouble| trouble.advise(hub.name()))?)
+    }
+
     fn order<'b>(&'b self, bundles: &'b Bundles) -> Order<'b> {
         Order {
             fleet: self.fleet,
             bundles,
             release: self.release.clone(),
             strategy: gates::opened(&self.strategy),
+            changed: None,
             selected: self.selected.clone(),
             who: Who {
                 name: "rehearsal".to_owned(),

@@ -13,8 +13,7 @@ use crate::engine::Bundles;
 use crate::fleet::Fleet;
 use crate::manifest::Digest;
 use crate::record::{PackedBundle, TenantRecord};
-use crate::render::TEMPLATES;
-use crate::repo::Repo;
+use crate::repo::{self, Repo};
 
 /// What runs, ready to be put on simulated clusters.
 pub struct Today {
@@ -135,10 +134,7 @@ pub fn stand_in(common: &Common, wanted: &Source) -> anyhow::Result<Option<Strin
         let Ok(changed) = repo.changed_paths(&earlier, &commit.id) else {
             return Ok(None);
         };
-        let is_of_fleet = |path: &String| {
-            let is_there = path.starts_with(&environment) || path.starts_with(TEMPLATES);
-            is_there && !matches!(path.rsplit_once('.'), Some((_, "md")))
-        };
+        let is_of_fleet = |path: &String| repo::is_of(&wanted.fleet.environment.name, path);
         if changed.iter().any(is_of_fleet) {
             let file = format!("{environment}environment.yaml");
             let tree = repo.tree_at(&earlier);

@@ -23,8 +23,8 @@ pub use environment::{
 pub use limit::{FailureLimits, FailureMode, Limit, LimitSet};
 pub use schema::{properties_at, schema_of};
 pub use strategy::{
-    Brake, Limits, OnBreach, OnFailure, OnNewer, OnUnreachable, RollbackScope, RollbackStrategy,
-    StrategySpec, TenantStrategy, UnreachableThen, Wave, WaveRole, When,
+    Brake, Cover, Limits, OnBreach, OnFailure, OnNewer, OnUnreachable, RollbackScope,
+    RollbackStrategy, StrategySpec, TenantStrategy, UnreachableThen, Wave, WaveRole, When,
 };
 pub use tenant::{Lifecycle, PlatformSpec, TenantSpec, Tls, Updates};
 pub use window::{Hours, Window};

@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(
             properties_at(&strategy, "/spec/waves/0"),
             [
-                "approval", "name", "onBreach", "role", "select", "size", "soak", "spread"
+                "approval", "cover", "name", "onBreach", "role", "select", "size", "soak", "spread"
             ]
         );
         let tenant = schema_of(Kind::Tenant);

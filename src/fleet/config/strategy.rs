@@ -13,7 +13,8 @@ use super::window::Window;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct StrategySpec {
-    /// What changes for this strategy to be picked without `--strategy`. Not yet acted on.
+    /// What changes for this strategy to be picked without `--strategy`: the first in the file whose `when` agrees. One
+    /// without `when` is the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
     pub tenant: TenantStrategy,
@@ -51,7 +52,8 @@ impl Default for StrategySpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct When {
-    /// Every changed file matches one of these patterns.
+    /// Every file of the environment, its templates and secrets that differs from what runs matches one of these
+    /// patterns, written from the repository's root; `*` stays within a folder, `**` does not.
     pub only_paths: Vec<String>,
 }
 
@@ -150,6 +152,18 @@ pub struct Wave {
     /// It starts only after `escale approve --wave NAME`, in each rollout anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approval: bool,
+    /// What the tenants of a canary stand for. `shapes`: those that are selected come first and count, then one tenant is
+    /// added for each shape that none of them has, whatever `size` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<Cover>,
+}
+
+/// What a canary covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Cover {
+    /// Every shape that rendered bundles have: which objects with which fields, apart from what is each tenant's own.
+    Shapes,
 }
 
 impl Wave {
@@ -164,6 +178,7 @@ impl Wave {
             soak: Duration::default(),
             on_breach: OnBreach::default(),
             approval: false,
+            cover: None,
         }
     }
 }

@@ -11,6 +11,7 @@ fn rollout() -> RolloutRecord {
         created: at(0),
         by: "Ada".to_owned(),
         why: "merge of !42".to_owned(),
+        whole: true,
         state: RolloutState::Running,
         reason: None,
         since: at(1),
@@ -49,6 +50,7 @@ fn a_rollout_and_its_plan_read_back_and_no_shard_grows_with_the_fleet() {
             from: Some(digest("B")),
             back_to: Some(digest("A")),
             unhealthy_before: None,
+            counts_in: None,
             outcome: None,
         })
         .collect();

@@ -56,7 +56,11 @@ impl Look<'_> {
     }
 
     fn breach(&self) -> Option<String> {
-        let mut failures: BTreeMap<Scope, Vec<&str>> = BTreeMap::new();
+        let mut failures = self.failed_before();
+        if !self.tenants().any(|(.., progress)| counts(progress)) {
+            // Alone they would have kept it from beginning.
+            return None;
+        }
         for (wave, planned, progress) in self.tenants() {
             if counts(progress) {
                 for scope in planned.place.scopes(&wave.name) {
@@ -81,8 +85,9 @@ impl Look<'_> {
 
     /// `mode: strict`: who is in flight counts as if it failed, so that at most one more fails than may.
     pub(super) fn room_for_failures(&self) -> Option<Slots<'_>> {
+        let before = self.failed_before();
         let places = |scope: &Scope, total: usize| match self.allowed_failures(scope) {
-            Some(allowed) => allowed + 1,
+            Some(allowed) => (allowed + 1).saturating_sub(before.get(scope).map_or(0, Vec::len)),
             None => total,
         };
         let is_used = |_: &Planned, progress: &TenantProgress| {
@@ -92,13 +97,22 @@ impl Look<'_> {
         is_strict.then(|| Slots::under(self, places, is_used))
     }
 
+    /// Who failed before anything began, unless somebody said to go on since.
+    fn failed_before(&self) -> BTreeMap<Scope, Vec<&str>> {
+        if self.progress.is_excused {
+            return BTreeMap::new();
+        }
+        self.frozen.plan.failed_before()
+    }
+
     fn allowed_failures(&self, scope: &Scope) -> Option<usize> {
         let canary =
             |wave: &&Wave| wave.role == Role::Canary && *scope == Scope::Wave(wave.name.clone());
         if self.frozen.plan.waves.iter().any(|wave| canary(&wave)) {
             return Some(0);
         }
-        let total = self.frozen.total(scope);
+        let unrendered = self.frozen.plan.failed_before();
+        let total = self.frozen.total(scope) + unrendered.get(scope).map_or(0, Vec::len);
         scope
             .limit(&self.strategy().spec.limits.max_failures.limits())
             .map(|limit| limit.of(total))

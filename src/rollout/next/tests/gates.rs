@@ -17,6 +17,7 @@ fn rollout(id: &str) -> RolloutRecord {
         created: Timestamp::UNIX_EPOCH,
         by: "ana".to_owned(),
         why: "a test".to_owned(),
+        whole: true,
         state: RolloutState::Running,
         reason: None,
         since: Timestamp::UNIX_EPOCH,

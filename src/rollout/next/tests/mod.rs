@@ -7,6 +7,7 @@ mod evidence;
 mod gates;
 mod left_off;
 mod script;
+mod unrendered;
 mod unwell;
 
 use jiff::Timestamp;

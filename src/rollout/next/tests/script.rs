@@ -61,6 +61,7 @@ pub fn strategy() -> Strategy {
     Strategy {
         name: "normal".to_owned(),
         spec,
+        chosen: None,
         max_sample_gap: seconds(60),
     }
 }
@@ -85,6 +86,7 @@ pub fn candidate(name: &str, ring: &str) -> Candidate {
         current: Some(digest("old")),
         is_settled: true,
         last_good: Some(digest("old")),
+        shape: None,
         kept_out: None,
     }
 }
