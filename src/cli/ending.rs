@@ -60,6 +60,15 @@ pub fn newer(ahead: &Ahead) -> String {
     }
 }
 
+/// A rebuild is open, and goes first.
+pub fn rebuilding(ui: &Ui, cluster: &str) -> Exit {
+    ui.say(format!(
+        "not begun: the rebuild of cluster `{cluster}` is open, and nobody conducts it"
+    ));
+    ui.say("  hint: `escale rollout --continue` goes on with it; `escale status` shows what it waits for; then run this again");
+    Exit::NotFinished
+}
+
 /// It has not had its turn.
 pub fn queued(ui: &Ui, behind: &str) -> Exit {
     ui.say(format!("not begun: waits for {behind} to come to its end"));

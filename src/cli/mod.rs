@@ -17,6 +17,7 @@ mod hold;
 pub mod metrics;
 mod paragraph;
 mod plan_text;
+mod rebuild;
 pub mod rehearse;
 mod render;
 mod rendered_dir;

@@ -46,6 +46,8 @@ pub enum Exclusion {
     Taken(String),
     /// It runs elsewhere, and its file was edited to say that it is here.
     Moved(String),
+    /// It ran on a cluster that is built again, and what it ran is not known, or cannot be had.
+    NotRebuilt(String),
     /// Left out when the rollout began, by the words of its record: whoever goes on with it knows no more.
     AsRecorded(String),
 }
@@ -67,6 +69,7 @@ impl Exclusion {
             | Self::NotRemoved(_)
             | Self::Moved(_)
             | Self::Taken(_)
+            | Self::NotRebuilt(_)
             | Self::AsRecorded(_) => true,
         }
     }
@@ -89,6 +92,7 @@ impl Exclusion {
             Self::Removed(what) => format!("left and removed: {what}"),
             Self::Taken(by) => format!("not its own: {by}"),
             Self::Moved(where_to) => format!("moved: {where_to}"),
+            Self::NotRebuilt(why) => format!("not rebuilt: {why}"),
             Self::AsRecorded(words) => words.clone(),
         }
     }

@@ -94,6 +94,7 @@ impl Release {
             lineage: &in_order,
             may_be_older: false,
             allowed_deletes: None,
+            rebuild: None,
         }
     }
 }
@@ -342,7 +343,7 @@ pub fn left_out(carried: &Carried) -> Vec<String> {
     let plan = match carried {
         Carried::Ended(ended) => &ended.frozen.plan,
         Carried::NothingToDo { plan } => plan,
-        Carried::Taken { .. } | Carried::Ahead(_) | Carried::Queued { .. } => return Vec::new(),
+        _ => return Vec::new(),
     };
     plan.exceptions()
         .map(|excluded| format!("{}: {}", excluded.tenant, excluded.reason.words()))

@@ -3,6 +3,7 @@
 mod bundles;
 mod claims;
 mod rollouts;
+mod roster;
 
 use std::collections::BTreeSet;
 
