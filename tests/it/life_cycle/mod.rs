@@ -143,14 +143,23 @@ pub(super) fn lose(scene: &mut Scene, name: &str) {
 
 /// Each seed is another cluster.
 pub(super) fn lose_with(scene: &mut Scene, name: &str, seed: u64) {
+    let sim = SimCluster::new(options(scene, name, seed));
+    scene.sims.insert(name.to_owned(), sim);
+    connect(scene);
+}
+
+pub(super) fn options(scene: &Scene, name: &str, seed: u64) -> Options {
     let clock = scene.clock;
-    let sim = SimCluster::new(Options {
+    Options {
         name: name.to_owned(),
         seed,
         clock: Arc::new(move || clock.now()),
         nodes: 2,
-    });
-    scene.sims.insert(name.to_owned(), sim);
+    }
+}
+
+/// To the clusters as they are now.
+pub(super) fn connect(scene: &mut Scene) {
     let limits = Limits::default();
     let connected = scene.sims.iter().map(|(name, sim)| {
         let cluster = Cluster::from_client(name, sim.client(), limits);

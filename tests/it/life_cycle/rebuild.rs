@@ -8,9 +8,10 @@ use escale::engine::{self, Bundles, Carried, Heard, Order, Rebuild, holds};
 use escale::manifest::Digest;
 use escale::record::{Hold, Place, PlanLine};
 use escale::rollout::{Outcome, What};
+use escale::sim::{Behaviour, Fault, RequestFaults, Rule, SimCluster};
 use serde_json::Value;
 
-use super::{carry_out, edit, lose, plan_of, reason, record, try_to};
+use super::{carry_out, connect, edit, lose, options, plan_of, reason, record, try_to};
 use crate::scene::{Release, Scene, in_virtual_time, outcome, simulated};
 
 /// Waves, also for three tenants.
@@ -178,24 +179,57 @@ fn everybody_gets_back_what_they_ran_canary_first_and_the_next_rollout_takes_the
 
 #[test]
 fn killed_anywhere_the_same_command_goes_on() {
-    // From before the plan is frozen until after the last wave has soaked.
-    for seconds in [0, 1, 2, 4, 6, 8, 12, 20, 40, 45, 50, 60, 80] {
-        in_virtual_time(async {
-            let mut scene = Scene::with(seconds, APART);
-            let (past, before) = lost(&mut scene).await;
-            // Milliseconds, as the first writes are that close to each other.
-            let moment = Duration::from_millis(seconds * 1000 + seconds * 7 + 40);
-            let killed = tokio::time::timeout(moment, rebuild(&scene, &past, "job 2")).await;
-            let is_over = killed.is_ok();
+    in_virtual_time(async {
+        let mut scene = Scene::with(0, APART);
+        let (past, before) = lost(&mut scene).await;
+        let sims = scene.sims.iter();
+        let saved: Vec<(String, Value)> =
+            sims.map(|(name, sim)| (name.clone(), sim.save())).collect();
+        let writes = [1, 2, 3, 4, 5, 6, 8, 11].map(Kill::Writes);
+        // The canary settles, soaks, and then the others do.
+        let seconds = [4, 25, 50].map(Kill::Seconds);
+        for kill in writes.into_iter().chain(seconds) {
+            for (name, saved) in &saved {
+                let sim = SimCluster::load(options(&scene, name, 1), saved).unwrap();
+                // Requests take their time, so that there is something between two of them.
+                sim.tell(Fault::Requests(RequestFaults {
+                    latency: Duration::from_millis(4)..Duration::from_millis(6),
+                    ..RequestFaults::default()
+                }));
+                scene.sims.insert(name.clone(), sim);
+            }
+            connect(&mut scene);
+            let is_killed = tokio::select! {
+                biased;
+                () = kill.moment(&scene) => true,
+                _ = rebuild(&scene, &past, "job 2") => false,
+            };
+            assert!(is_killed, "it was over before {kill:?}");
             let carried = rebuild(&scene, &past, "job 3").await.unwrap();
-            let is_done = matches!(carried, Carried::NothingToDo { .. }) && is_over;
-            assert!(
-                is_done || outcome(&carried) == Some(Outcome::Succeeded),
-                "{seconds}"
-            );
-            assert_eq!(runs(&scene).await, before, "killed after {seconds} s");
-            assert_eq!(rebuilds(&scene).await, 1, "killed after {seconds} s");
-        });
+            assert_eq!(outcome(&carried), Some(Outcome::Succeeded), "{kill:?}");
+            assert_eq!(runs(&scene).await, before, "{kill:?}");
+            assert_eq!(rebuilds(&scene).await, 1, "{kill:?}");
+        }
+    });
+}
+
+/// When a process is killed.
+#[derive(Clone, Copy, Debug)]
+enum Kill {
+    Writes(usize),
+    Seconds(u64),
+}
+
+impl Kill {
+    async fn moment(self, scene: &Scene) {
+        match self {
+            Self::Seconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            Self::Writes(count) => {
+                while scene.writes().len() < count {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        }
     }
 }
 
@@ -283,7 +317,7 @@ fn a_cluster_that_is_not_lost_or_not_empty_is_refused() {
         assert_eq!(rebuilds(&scene).await, 0);
 
         // It does not answer at all.
-        scene.sims["west"].tell(escale::sim::Fault::Unreachable {
+        scene.sims["west"].tell(Fault::Unreachable {
             from: scene.clock.now(),
             until: None,
         });
@@ -388,7 +422,12 @@ fn a_tenant_that_does_not_get_well_pauses_the_rebuild_and_is_tried_again_after_a
     in_virtual_time(async {
         let mut scene = Scene::with(0, APART);
         let (past, before) = lost(&mut scene).await;
-        scene.break_image("web:2", ("west", "t3"));
+        // Its data is restored only when nobody waits for it any more.
+        scene.sims["west"].tell(Fault::Behaviour(Rule {
+            image: Some("web:2".to_owned()),
+            namespace: Some("t3".to_owned()),
+            behaviour: Behaviour::from_word("ready-after=10m").unwrap(),
+        }));
         let carried = rebuild(&scene, &past, "job 2").await.unwrap();
         let Carried::Ended(ended) = &carried else {
             panic!("it began")
@@ -402,11 +441,7 @@ fn a_tenant_that_does_not_get_well_pauses_the_rebuild_and_is_tried_again_after_a
         super::abort(&scene).await;
         let carried = rebuild(&scene, &past, "job 3").await.unwrap();
         assert_eq!(outcome(&carried), Some(Outcome::Aborted));
-        scene.sims["west"].tell(escale::sim::Fault::Behaviour(escale::sim::Rule {
-            image: Some("web:2".to_owned()),
-            namespace: Some("t3".to_owned()),
-            behaviour: escale::sim::Behaviour::from_word("ready").unwrap(),
-        }));
+        scene.pass(10).await;
         let carried = rebuild(&scene, &past, "job 4").await.unwrap();
         assert_eq!(
             outcome(&carried),
