@@ -69,6 +69,13 @@ pub fn rebuilding(ui: &Ui, cluster: &str) -> Exit {
     Exit::NotFinished
 }
 
+/// What comes after a rebuild.
+pub fn rebuilt(ui: &Ui, exit: Exit) {
+    if matches!(exit, Exit::Done | Exit::Exceptions) {
+        ui.say("  hint: the next `escale rollout` brings everybody forward whom nobody holds, and those that were left out");
+    }
+}
+
 /// It has not had its turn.
 pub fn queued(ui: &Ui, behind: &str) -> Exit {
     ui.say(format!("not begun: waits for {behind} to come to its end"));

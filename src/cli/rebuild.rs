@@ -10,7 +10,7 @@ use crate::cli::source::Source;
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::engine::{Bundles, Rebuild};
-use crate::rollout::few_of;
+use crate::rollout::{Target, few_of};
 
 /// Asks the hub what ran, says it, and renders each release once.
 pub fn prepare(
@@ -38,7 +38,7 @@ pub fn prepare(
             Err(error) => all_failed(&tenants, &error),
         });
     }
-    for line in holds(&rebuild, now) {
+    for line in holds(&rebuild, now).into_iter().chain(unknown(&rebuild)) {
         ui.say(line);
     }
     Ok((rebuild, bundles))
@@ -75,7 +75,7 @@ fn all_failed(tenants: &[&str], error: &anyhow::Error) -> Bundles {
 fn headline(rebuild: &Rebuild) -> String {
     let releases = by_release(rebuild).len();
     format!(
-        "rebuild of cluster {}: {} ran there as the hub knows, at {}",
+        "rebuild of cluster {}: the hub knows what {} ran last as good, of {}",
         rebuild.cluster,
         counted(rebuild.known().count(), "tenant"),
         counted(releases, "release"),
@@ -96,6 +96,16 @@ fn holds(rebuild: &Rebuild, now: Timestamp) -> Vec<String> {
     holds
         .map(|(tenant, hold)| format!("  held again: {tenant}: {hold}"))
         .collect()
+}
+
+/// They are told again at the end, with those whose commit does not render to what they ran.
+fn unknown(rebuild: &Rebuild) -> Vec<String> {
+    let targets = rebuild.targets.iter();
+    let unknown = targets.filter_map(|(tenant, target)| match target {
+        Target::NotKnown(why) => Some(format!("  not rebuilt: {tenant}: {why}")),
+        Target::Known(_) => None,
+    });
+    unknown.collect()
 }
 
 fn short(release: &str) -> String {

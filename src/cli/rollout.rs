@@ -230,7 +230,13 @@ impl Rollout {
             Carried::Ahead(ahead) => ending::ahead(ui, &ready.release, &ahead),
             Carried::Queued { behind } => ending::queued(ui, &behind),
             Carried::Rebuilding { cluster } => ending::rebuilding(ui, &cluster),
-            Carried::Ended(ended) => ending::ended(ui, &ended),
+            Carried::Ended(ended) => {
+                let exit = ending::ended(ui, &ended);
+                if order.rebuild.is_some() {
+                    ending::rebuilt(ui, exit);
+                }
+                exit
+            }
         };
         stage.close()?;
         Ok(exit)

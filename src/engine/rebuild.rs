@@ -16,7 +16,7 @@ use super::rollouts::Order;
 use super::store;
 use super::survey::Survey;
 use crate::cluster::Writer;
-use crate::error::{Exit, UserError};
+use crate::error::{Exit, UserError, did_you_mean};
 use crate::fleet::{Fleet, Tenant};
 use crate::record::{
     self, Hold, PackedBundle, Place, PlanLine, Rebuilt, RolloutRecord, RosterLine, TenantRecord,
@@ -33,6 +33,9 @@ pub struct Rebuild {
 impl Rebuild {
     /// What the hub remembers, and what a rebuild that is open has frozen of that. Holds no writer.
     pub async fn read(clusters: &Clusters, fleet: &Fleet, cluster: &str) -> anyhow::Result<Self> {
+        if !fleet.clusters.contains_key(cluster) {
+            return Err(no_such_cluster(fleet, cluster).into());
+        }
         let environment = &fleet.environment.name;
         let hub = clusters.hub()?;
         let advise = |trouble: store::Trouble| trouble.advise(hub.name());
@@ -70,8 +73,10 @@ impl Rebuild {
     }
 
     pub fn find(&self, tenant: &str) -> Option<&LastGood> {
-        self.known()
-            .find_map(|(name, last)| (name == tenant).then_some(last))
+        match self.targets.get(tenant)? {
+            Target::Known(last) => Some(last),
+            Target::NotKnown(_) => None,
+        }
     }
 
     /// The commits that the tenants were rendered from.
@@ -107,6 +112,21 @@ fn frozen(line: PlanLine) -> Option<(String, Target)> {
         hold: line.hold,
     };
     Some((line.tenant, Target::Known(last)))
+}
+
+fn no_such_cluster(fleet: &Fleet, cluster: &str) -> UserError {
+    let names = fleet.clusters.keys().map(String::as_str);
+    let error = UserError::new(format!(
+        "`{}` has no cluster named `{cluster}`",
+        fleet.environment.name
+    ));
+    match did_you_mean(cluster, names) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!(
+            "a lost cluster keeps its name: environments/{}/clusters/{cluster}.yaml says where the new one is",
+            fleet.environment.name
+        )),
+    }
 }
 
 fn nobody_known(cluster: &str, hub: &str) -> UserError {
@@ -285,7 +305,8 @@ fn candidate(
     Candidate {
         place: planning::place(tenant),
         wanted,
-        current: record.and_then(|record| record.digest.clone()),
+        // Nobody misses what a rebuild has not brought back yet.
+        current: None,
         is_settled: false,
         last_good: None,
         kept_out,
