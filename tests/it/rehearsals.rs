@@ -44,14 +44,14 @@ impl Repository {
         repository
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         let path = self.0.path().join(path);
         fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("made a folder");
         fs::write(path, text).expect("wrote a file");
     }
 
     /// A commit of this version, at a time that is always the same: so is its id.
-    fn commit(&self, version: &str) {
+    pub fn commit(&self, version: &str) {
         let versions = format!(
             "apiVersion: escale.dev/v1alpha1\nkind: Versions\nmetadata: {{name: test}}\nspec: {{web: \"registry.example.com/web:{version}\"}}\n"
         );

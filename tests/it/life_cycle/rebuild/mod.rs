@@ -1,17 +1,19 @@
 //! A lost tenant cluster is built anew: everybody gets back what they ran, not what is newest.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod killed;
+mod roster;
+mod typed;
 
-use escale::cluster::{Kind, Within};
+use std::collections::BTreeMap;
+
 use escale::engine::{self, Bundles, Carried, Heard, Order, Rebuild, holds};
 use escale::manifest::Digest;
-use escale::record::{Hold, Place, PlanLine};
+use escale::record::Hold;
 use escale::rollout::{Outcome, What};
-use escale::sim::{Behaviour, Fault, RequestFaults, Rule, SimCluster};
+use escale::sim::{Behaviour, Fault, Rule};
 use serde_json::Value;
 
-use super::{carry_out, connect, edit, lose, options, plan_of, reason, record, try_to};
+use super::{abort, carry_out, edit, lose, plan_of, reason, record, try_to};
 use crate::scene::{Release, Scene, in_virtual_time, outcome, simulated};
 
 /// Waves, also for three tenants.
@@ -91,9 +93,9 @@ async fn order<'a>(
     scene: &Scene,
     past: &[Release],
     (newest, bundles): (&'a Release, &'a mut Bundles),
-    holder: &str,
+    (cluster, holder): (&str, &str),
 ) -> anyhow::Result<Order<'a>> {
-    let rebuild = Rebuild::read(&scene.clusters, &newest.fleet, "west").await?;
+    let rebuild = Rebuild::read(&scene.clusters, &newest.fleet, cluster).await?;
     for (tenant, last) in rebuild.known() {
         let release = past.iter().find(|release| release.id == last.release);
         let bundle = release.unwrap().bundles[tenant].clone();
@@ -107,9 +109,18 @@ async fn order<'a>(
 }
 
 async fn rebuild(scene: &Scene, past: &[Release], holder: &str) -> anyhow::Result<Carried> {
+    rebuild_of(scene, "west", past, holder).await
+}
+
+async fn rebuild_of(
+    scene: &Scene,
+    cluster: &str,
+    past: &[Release],
+    holder: &str,
+) -> anyhow::Result<Carried> {
     let newest = scene.release("dddd", "4");
     let mut bundles = Bundles::new();
-    let order = order(scene, past, (&newest, &mut bundles), holder).await?;
+    let order = order(scene, past, (&newest, &mut bundles), (cluster, holder)).await?;
     let mut deaf = |_: Heard<'_>| {};
     engine::roll_out(&order, scene.world(&mut deaf)).await
 }
@@ -142,7 +153,7 @@ fn everybody_gets_back_what_they_ran_canary_first_and_the_next_rollout_takes_the
             }
         };
         let mut bundles = Bundles::new();
-        let order = order(&scene, &past, (&newest, &mut bundles), "job 2")
+        let order = order(&scene, &past, (&newest, &mut bundles), ("west", "job 2"))
             .await
             .unwrap();
         let carried = engine::roll_out(&order, scene.world(&mut hear))
@@ -177,102 +188,9 @@ fn everybody_gets_back_what_they_ran_canary_first_and_the_next_rollout_takes_the
     });
 }
 
-#[test]
-fn killed_anywhere_the_same_command_goes_on() {
-    in_virtual_time(async {
-        let mut scene = Scene::with(0, APART);
-        let (past, before) = lost(&mut scene).await;
-        let sims = scene.sims.iter();
-        let saved: Vec<(String, Value)> =
-            sims.map(|(name, sim)| (name.clone(), sim.save())).collect();
-        let writes = [1, 2, 3, 4, 5, 6, 8, 11].map(Kill::Writes);
-        // The canary settles, soaks, and then the others do.
-        let seconds = [4, 25, 50].map(Kill::Seconds);
-        for kill in writes.into_iter().chain(seconds) {
-            for (name, saved) in &saved {
-                let sim = SimCluster::load(options(&scene, name, 1), saved).unwrap();
-                // Requests take their time, so that there is something between two of them.
-                sim.tell(Fault::Requests(RequestFaults {
-                    latency: Duration::from_millis(4)..Duration::from_millis(6),
-                    ..RequestFaults::default()
-                }));
-                scene.sims.insert(name.clone(), sim);
-            }
-            connect(&mut scene);
-            let is_killed = tokio::select! {
-                biased;
-                () = kill.moment(&scene) => true,
-                _ = rebuild(&scene, &past, "job 2") => false,
-            };
-            assert!(is_killed, "it was over before {kill:?}");
-            let carried = rebuild(&scene, &past, "job 3").await.unwrap();
-            assert_eq!(outcome(&carried), Some(Outcome::Succeeded), "{kill:?}");
-            assert_eq!(runs(&scene).await, before, "{kill:?}");
-            assert_eq!(rebuilds(&scene).await, 1, "{kill:?}");
-        }
-    });
-}
-
-/// When a process is killed.
-#[derive(Clone, Copy, Debug)]
-enum Kill {
-    Writes(usize),
-    Seconds(u64),
-}
-
-impl Kill {
-    async fn moment(self, scene: &Scene) {
-        match self {
-            Self::Seconds(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
-            Self::Writes(count) => {
-                while scene.writes().len() < count {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            }
-        }
-    }
-}
-
 async fn rebuilds(scene: &Scene) -> usize {
     let rollouts = engine::rollouts(&scene.clusters, "test").await.unwrap();
     rollouts.iter().filter(|one| one.rebuild.is_some()).count()
-}
-
-#[test]
-fn killed_right_after_the_plan_is_frozen_whoever_goes_on_notes_the_new_cluster() {
-    in_virtual_time(async {
-        let mut scene = Scene::with(0, APART);
-        let (past, before) = lost(&mut scene).await;
-        let noted = cluster_record(&scene).await;
-        let carried = rebuild(&scene, &past, "job 2").await.unwrap();
-        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
-        assert_ne!(cluster_record(&scene).await, noted);
-
-        // As if the last write of the beginning, and all after it, had never been.
-        let mut scene = Scene::with(0, APART);
-        let (past, _) = lost(&mut scene).await;
-        let until_frozen = async {
-            let freezing = rebuild(&scene, &past, "job 2");
-            tokio::pin!(freezing);
-            loop {
-                let step = tokio::time::timeout(Duration::from_millis(1), &mut freezing).await;
-                assert!(step.is_err(), "it is over already");
-                if rebuilds(&scene).await == 1 {
-                    break;
-                }
-            }
-        };
-        until_frozen.await;
-        let writer = scene.clusters.hub().unwrap().writer();
-        let mut value = cluster_record(&scene).await;
-        value["data"]["cluster"] = noted["data"]["cluster"].clone();
-        writer.replace(&value).await.unwrap();
-        let ordinary = try_to(&scene, &scene.release("dddd", "4"), None, "job 3").await;
-        assert!(refusal(ordinary).starts_with("the context of cluster `west` answers as another"));
-        let carried = rebuild(&scene, &past, "job 4").await.unwrap();
-        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
-        assert_eq!(runs(&scene).await, before);
-    });
 }
 
 async fn cluster_record(scene: &Scene) -> Value {
@@ -383,41 +301,6 @@ fn who_is_not_known_or_renders_to_something_else_is_left_out_and_can_be_brought_
 }
 
 #[test]
-fn an_open_rebuild_goes_before_any_other_rollout_and_is_gone_on_with() {
-    in_virtual_time(async {
-        let mut scene = Scene::with(0, APART);
-        let (past, before) = lost(&mut scene).await;
-        // The canary soaks.
-        let moment = Duration::from_secs(25);
-        let killed = tokio::time::timeout(moment, rebuild(&scene, &past, "job 2")).await;
-        assert!(killed.is_err());
-        let newest = scene.release("dddd", "4");
-        let carried = try_to(&scene, &newest, None, "job 3").await.unwrap();
-        assert!(matches!(carried, Carried::Rebuilding { cluster } if cluster == "west"));
-        assert_eq!(scene.images()["t4"], "2");
-        let carried = rebuild(&scene, &past, "job 4").await.unwrap();
-        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
-        assert_eq!(runs(&scene).await, before);
-    });
-}
-
-#[test]
-fn a_new_cluster_that_is_lost_in_the_middle_is_rebuilt_on_yet_another_one() {
-    in_virtual_time(async {
-        let mut scene = Scene::with(0, APART);
-        let (past, before) = lost(&mut scene).await;
-        let moment = Duration::from_secs(50);
-        let killed = tokio::time::timeout(moment, rebuild(&scene, &past, "job 2")).await;
-        assert!(killed.is_err());
-        super::lose_with(&mut scene, "west", 7);
-        let carried = rebuild(&scene, &past, "job 3").await.unwrap();
-        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
-        assert_eq!(runs(&scene).await, before);
-        assert_eq!(rebuilds(&scene).await, 2);
-    });
-}
-
-#[test]
 fn a_tenant_that_does_not_get_well_pauses_the_rebuild_and_is_tried_again_after_an_abort() {
     in_virtual_time(async {
         let mut scene = Scene::with(0, APART);
@@ -438,7 +321,7 @@ fn a_tenant_that_does_not_get_well_pauses_the_rebuild_and_is_tried_again_after_a
             ended.ending
         );
         assert_eq!(scene.images()["t4"], "2", "nobody else is touched");
-        super::abort(&scene).await;
+        abort(&scene).await;
         let carried = rebuild(&scene, &past, "job 3").await.unwrap();
         assert_eq!(outcome(&carried), Some(Outcome::Aborted));
         scene.pass(10).await;
@@ -454,73 +337,22 @@ fn a_tenant_that_does_not_get_well_pauses_the_rebuild_and_is_tried_again_after_a
 }
 
 #[test]
-fn the_roster_is_written_for_what_changes_and_not_at_all_for_what_does_not() {
-    simulated(|scene| async move {
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        scene.pass(5).await;
-        let shards = roster(&scene).await;
-        assert_eq!(shards, ["roster.test.east.0", "roster.test.west.0"]);
-        scene.forget_requests();
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        assert_eq!(scene.writes(), Vec::<String>::new());
-        let only = scene.release("bbbb", "2");
-        let only = Order {
-            selected: Some(["t1".to_owned()].into()),
-            ..only.order("job 1")
-        };
-        let mut deaf = |_: Heard<'_>| {};
-        engine::roll_out(&only, scene.world(&mut deaf))
-            .await
-            .unwrap();
-        let writes = scene.writes();
-        let of_roster = writes.iter().filter(|write| write.contains("roster."));
-        // When its only wave had passed; at its end, it said so already.
-        assert_eq!(of_roster.count(), 1, "{writes:?}");
-    });
-}
-
-async fn roster(scene: &Scene) -> Vec<String> {
-    let hub = scene.clusters.hub().unwrap().reader();
-    let within = Within::Namespace("escale-system");
-    let selector = Some("escale.dev/record=roster");
-    let found = hub
-        .list_metadata(&Kind::config_map(), within, selector)
-        .await
-        .unwrap();
-    let mut names: Vec<String> = found.iter().map(|one| one.object().name.clone()).collect();
-    names.sort();
-    names
-}
-
-#[test]
-fn what_a_person_put_back_is_what_a_rebuild_brings_back() {
+fn clusters_that_are_lost_together_are_rebuilt_one_by_one() {
     in_virtual_time(async {
         let mut scene = Scene::with(0, APART);
-        let past = [scene.release("aaaa", "1"), scene.release("bbbb", "2")];
-        for release in &past {
-            scene.roll_out(release).await;
-            scene.pass(5).await;
-        }
-        scene.roll_back("t3").await.unwrap();
-        let put_back = scene.record("t3").await;
-        let told = engine::tell_roster(&scene.clusters, &[put_back], scene.clock.now()).await;
-        told.unwrap();
-        let before = runs(&scene).await;
-        lose(&mut scene, "west");
-        rebuild(&scene, &past, "job 2").await.unwrap();
+        let (past, before) = lost(&mut scene).await;
+        lose(&mut scene, "east");
+        let carried = rebuild(&scene, &past, "job 2").await.unwrap();
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
         assert_eq!(runs(&scene).await, before);
-        assert_eq!(scene.images()["t3"], "1");
-        let lines = rebuilt_lines(&scene).await;
-        let t3 = lines.iter().find(|line| line.tenant == "t3").unwrap();
-        assert_eq!(t3.release.as_deref(), Some("aaaa"));
-        assert!(t3.hold.is_some() && matches!(t3.place, Place::Wave(_)));
+        assert!(
+            scene.images().keys().eq(["t1", "t3", "t5"]),
+            "nothing was written to the other one"
+        );
+        let ordinary = try_to(&scene, &scene.release("dddd", "4"), None, "job 3").await;
+        assert!(refusal(ordinary).starts_with("the context of cluster `east` answers as another"));
+        let carried = rebuild_of(&scene, "east", &past, "job 4").await.unwrap();
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        assert_eq!(scene.images()["t4"], "2");
     });
-}
-
-/// The plan of the only rebuild.
-async fn rebuilt_lines(scene: &Scene) -> Vec<PlanLine> {
-    let rollouts = engine::rollouts(&scene.clusters, "test").await.unwrap();
-    let rebuild = rollouts.iter().find(|one| one.rebuild.is_some()).unwrap();
-    let hub = scene.clusters.hub().unwrap().reader();
-    engine::store::plan(&hub, rebuild).await.unwrap()
 }
