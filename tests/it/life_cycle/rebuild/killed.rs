@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use escale::engine::Carried;
+use escale::engine::{self, Carried};
+use escale::record::RolloutState;
 use escale::rollout::Outcome;
 use escale::sim::{Fault, RequestFaults, SimCluster};
 use serde_json::Value;
 
-use super::super::{connect, lose_with, options, try_to};
+use super::super::{connect, edit, lose, lose_with, options, try_to};
 use super::{APART, cluster_record, lost, rebuild, rebuilds, refusal, runs};
 use crate::scene::{Scene, in_virtual_time, outcome};
 
@@ -136,5 +137,39 @@ fn a_new_cluster_that_is_lost_in_the_middle_is_rebuilt_on_yet_another_one() {
         assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
         assert_eq!(runs(&scene).await, before);
         assert_eq!(rebuilds(&scene).await, 2);
+    });
+}
+
+#[test]
+fn a_rollout_that_the_loss_left_open_makes_way_and_what_it_had_not_proven_is_not_brought_back() {
+    in_virtual_time(async {
+        let mut scene = Scene::with(0, APART);
+        edit(&mut scene, "t1", "ring: rest", "ring: canary");
+        let past = [scene.release("aaaa", "1"), scene.release("bbbb", "2")];
+        scene.roll_out(&past[0]).await;
+        scene.pass(5).await;
+        // Both canaries run it, and soak.
+        let moment = Duration::from_secs(35);
+        let killed = tokio::time::timeout(moment, try_to(&scene, &past[1], None, "job 1")).await;
+        assert!(killed.is_err());
+        assert_eq!(scene.images()["t1"], "2");
+        lose(&mut scene, "west");
+        let carried = rebuild(&scene, &past, "job 2").await.unwrap();
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        let images = scene.images();
+        assert_eq!(
+            [&images["t1"], &images["t3"], &images["t5"]],
+            ["1", "1", "1"]
+        );
+        let rollouts = engine::rollouts(&scene.clusters, "test").await.unwrap();
+        let open = rollouts
+            .iter()
+            .find(|one| one.release.as_deref() == Some("bbbb"));
+        let open = open.unwrap();
+        assert_eq!(open.state, RolloutState::Superseded);
+        assert_eq!(open.reason.as_deref(), Some("by the rebuild of west"));
+        let carried = try_to(&scene, &past[1], None, "job 3").await.unwrap();
+        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        assert!(scene.images().values().all(|tag| tag == "2"));
     });
 }
