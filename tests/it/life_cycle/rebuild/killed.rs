@@ -44,8 +44,21 @@ fn killed_anywhere_the_same_command_goes_on() {
             assert_eq!(outcome(&carried), Some(Outcome::Succeeded), "{kill:?}");
             assert_eq!(runs(&scene).await, before, "{kill:?}");
             assert_eq!(rebuilds(&scene).await, 1, "{kill:?}");
+            assert_eq!(noted_uid(&scene).await, identity(&scene).await, "{kill:?}");
         }
     });
+}
+
+/// What the hub has noted of the cluster, and what answers there.
+async fn noted_uid(scene: &Scene) -> String {
+    let noted = cluster_record(scene).await;
+    let noted: Value = serde_json::from_str(noted["data"]["cluster"].as_str().unwrap()).unwrap();
+    noted["uid"].as_str().unwrap().to_owned()
+}
+
+async fn identity(scene: &Scene) -> String {
+    let west = scene.clusters.get("west").unwrap();
+    west.identity().await.unwrap()
 }
 
 /// When a process is killed.
@@ -101,6 +114,7 @@ fn killed_right_after_the_plan_is_frozen_whoever_goes_on_notes_the_new_cluster()
         assert!(refusal(ordinary).starts_with("the context of cluster `west` answers as another"));
         let carried = rebuild(&scene, &past, "job 4").await.unwrap();
         assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        assert_eq!(noted_uid(&scene).await, identity(&scene).await);
         assert_eq!(runs(&scene).await, before);
     });
 }

@@ -1,10 +1,14 @@
 //! What the hub remembers of tenants, and when it is told.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use escale::cluster::{Kind, Within};
 use escale::engine::{self, Heard, Order};
 use escale::record::{Place, PlanLine};
+use escale::rollout::What;
+use tokio::sync::Notify;
 
-use super::super::lose;
+use super::super::{edit, lose};
 use super::{APART, rebuild, runs};
 use crate::scene::{Scene, in_virtual_time, simulated};
 
@@ -78,4 +82,43 @@ async fn rebuilt_lines(scene: &Scene) -> Vec<PlanLine> {
     let rebuild = rollouts.iter().find(|one| one.rebuild.is_some()).unwrap();
     let hub = scene.clusters.hub().unwrap().reader();
     engine::store::plan(&hub, rebuild).await.unwrap()
+}
+
+#[test]
+fn a_wave_that_has_passed_is_known_at_once_and_takes_nothing_from_who_is_still_to_come() {
+    in_virtual_time(async {
+        let mut scene = Scene::with(0, APART);
+        edit(&mut scene, "t1", "ring: rest", "ring: canary");
+        let past = [("aaaa", "1"), ("bbbb", "2"), ("cccc", "3")]
+            .map(|(id, version)| scene.release(id, version));
+        for release in &past[..2] {
+            scene.roll_out(release).await;
+            scene.pass(5).await;
+        }
+        // It is killed as soon as it starts the first one after the canaries.
+        let (passed, started) = (Notify::new(), AtomicUsize::new(0));
+        let mut hear = |heard: Heard<'_>| {
+            if let Heard::Event { event, .. } = heard
+                && let What::TenantStarted { .. } = event.what
+            {
+                let count = started.fetch_add(1, Ordering::Relaxed) + 1;
+                if count == 3 {
+                    passed.notify_one();
+                }
+            }
+        };
+        let order = past[2].order("job 1");
+        tokio::select! {
+            biased;
+            () = passed.notified() => {}
+            _ = engine::roll_out(&order, scene.world(&mut hear)) => panic!("it was not killed"),
+        }
+        lose(&mut scene, "west");
+        rebuild(&scene, &past, "job 2").await.unwrap();
+        let images = scene.images();
+        assert_eq!(
+            [&images["t1"], &images["t3"], &images["t5"]],
+            ["3", "2", "2"]
+        );
+    });
 }
