@@ -60,6 +60,22 @@ pub fn newer(ahead: &Ahead) -> String {
     }
 }
 
+/// A rebuild is open, and goes first.
+pub fn rebuilding(ui: &Ui, cluster: &str) -> Exit {
+    ui.say(format!(
+        "not begun: the rebuild of cluster `{cluster}` is open, and nobody conducts it"
+    ));
+    ui.say("  hint: `escale rollout --continue` goes on with it; `escale status` shows what it waits for; then run this again");
+    Exit::NotFinished
+}
+
+/// What comes after a rebuild.
+pub fn rebuilt(ui: &Ui, exit: Exit) {
+    if matches!(exit, Exit::Done | Exit::Exceptions) {
+        ui.say("  hint: the next `escale rollout` brings everybody forward whom nobody holds, and those that were left out");
+    }
+}
+
 /// It has not had its turn.
 pub fn queued(ui: &Ui, behind: &str) -> Exit {
     ui.say(format!("not begun: waits for {behind} to come to its end"));

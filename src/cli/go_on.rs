@@ -15,6 +15,10 @@ pub enum GoOn {
     Open {
         release: String,
     },
+    /// The rebuild of a lost cluster is open.
+    Rebuild {
+        cluster: String,
+    },
     /// None is, and some tenants did not get what the others run.
     Behind(Behind),
     Nothing,
@@ -29,6 +33,10 @@ pub fn look(common: &Common, order: &OrderArgs, ui: &Ui) -> anyhow::Result<GoOn>
         let rollouts = engine::rollouts(&stage.clusters, environment).await?;
         let latest = Latest::of(rollouts.clone());
         let open = latest.rollout.filter(|rollout| rollout.state.is_open());
+        if let Some(rebuild) = open.as_ref().and_then(|open| open.rebuild.clone()) {
+            let cluster = rebuild.cluster;
+            return Ok(GoOn::Rebuild { cluster });
+        }
         let next = open.or_else(|| latest.queued.into_iter().next_back());
         if let Some(release) = next.and_then(|rollout| rollout.release) {
             return Ok(GoOn::Open { release });

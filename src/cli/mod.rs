@@ -19,6 +19,7 @@ pub mod metrics;
 mod paragraph;
 mod plan_markdown;
 mod plan_text;
+mod rebuild;
 pub mod rehearse;
 mod render;
 mod rendered_dir;

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::events::{EventLog, EventsArgs, Origin};
 use crate::cli::freeze::tell_passed;
+use crate::cli::hold::tell_hub;
 use crate::cli::stage::Stage;
 use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
@@ -85,6 +86,7 @@ impl Rollback {
             tell_passed(ui, &stage, &records)
         );
         let exit = exit?;
+        tell_hub(ui, &stage, &as_they_are(&stage, &records).await).await;
         if exit == Exit::Done {
             ui.say(format!(
                 "back and healthy; held for {}: `escale release-hold` lets it go again",
@@ -128,6 +130,19 @@ impl Rollback {
         let to = engine::destination(&stored.value, to)?;
         Ok(Return { stored, to })
     }
+}
+
+/// Records after what was done; of a cluster that does not answer now, none.
+async fn as_they_are(stage: &Stage, records: &[TenantRecord]) -> Vec<TenantRecord> {
+    let mut found = Vec::new();
+    for record in records {
+        let Ok(cluster) = stage.clusters.get(&record.cluster) else {
+            continue;
+        };
+        let stored = engine::store::tenant(&cluster.reader(), &record.namespace).await;
+        found.extend(stored.ok().flatten().map(|stored| stored.value));
+    }
+    found
 }
 
 async fn conduct(

@@ -13,8 +13,10 @@ use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
 use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
-use crate::cli::{Common, ending, plan_markdown, plan_text};
-use crate::engine::{self, Bundles, Carried, Changed, Heard, Lineage, Order, Stop, Who, World};
+use crate::cli::{Common, ending, plan_markdown, plan_text, rebuild};
+use crate::engine::{
+    self, Bundles, Carried, Changed, Heard, Lineage, Order, Rebuild, Stop, Who, World,
+};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
 use crate::fleet::grouped;
@@ -43,6 +45,9 @@ pub struct OrderArgs {
 pub struct Plan {
     #[command(flatten)]
     order: OrderArgs,
+    /// The plan of what brings back a lost cluster, which was built anew and is empty
+    #[arg(long, value_name = "CLUSTER", conflicts_with_all = ["targets", "selector", "cluster"])]
+    rebuild: Option<String>,
     /// How to print the plan
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -66,6 +71,15 @@ pub struct Rollout {
     /// to the release that the others run
     #[arg(long = "continue", conflicts_with_all = ["revision", "targets", "selector"])]
     go_on: bool,
+    /// Bring every tenant of a lost cluster back at what it ran last as good: the cluster was built anew, is empty, and
+    /// its file's `context` leads to it
+    #[arg(
+        long,
+        value_name = "CLUSTER",
+        requires = "reason",
+        conflicts_with_all = ["targets", "selector", "cluster", "go_on", "older", "allow_deletes"]
+    )]
+    rebuild: Option<String>,
     /// Leave after waiting this long for one thing; run again to go on
     #[arg(long, value_name = "TIME")]
     wait_limit: Option<Duration>,
@@ -95,26 +109,33 @@ pub struct Ready {
     pub by_change: bool,
     pub selected: Option<BTreeSet<String>>,
     pub release: String,
+    pub rebuild: Option<Rebuild>,
 }
 
 impl Plan {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
         let revision = self.order.source.revision.clone();
-        let ready = self
-            .order
-            .prepare(common, ui, Uncommitted::Planned, revision)?;
+        let what = What {
+            revision,
+            uncommitted: Uncommitted::Planned,
+            rebuild: self.rebuild.clone(),
+        };
+        let ready = self.order.prepare(common, ui, what)?;
         let doing = async {
             let stage = self.order.stage.open(common, &ready.source.fleet).await?;
             let now = stage.clock.now();
             let environment = &ready.source.fleet.environment.name;
-            let survey = engine::survey(&stage.clusters, environment, now).await?;
+            let lost = self.rebuild.as_deref();
+            let survey = engine::survey_of(&stage.clusters, environment, lost, now).await?;
             let git = Git::open(common, environment)?;
             let lineage = |one: &str, other: &str| git.kinship(one, other);
             let changed = |from: &str, to: &str| git.changed(from, to);
             let order = ready.order(Who::default(), &lineage, &changed);
             let strategy = stage.choose(&order, &survey).await?;
             let order = Order { strategy, ..order };
-            if let Some(ahead) = engine::ahead_of(&order, &survey.records).ok().flatten() {
+            if let Some(rebuild) = &order.rebuild {
+                engine::allow_rebuild(rebuild, &survey)?;
+            } else if let Some(ahead) = engine::ahead_of(&order, &survey.records).ok().flatten() {
                 ui.say(format!(
                     "note: {}; a rollout refuses it without --older",
                     ending::newer(&ahead)
@@ -144,20 +165,27 @@ impl Plan {
 
 impl Rollout {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        let mut rebuild = self.rebuild.clone();
         let (revision, selected) = if self.go_on {
             match go_on::look(common, &self.order, ui)? {
                 GoOn::Open { release } => (Some(release), None),
+                GoOn::Rebuild { cluster } => {
+                    rebuild = Some(cluster);
+                    (None, None)
+                }
                 GoOn::Behind(behind) => (Some(behind.release), Some(behind.tenants)),
                 GoOn::Nothing => return Ok(Exit::Done),
             }
         } else {
             (self.order.source.revision.clone(), None)
         };
-        // Only a commit is rolled out: what runs must be found again in git.
-        let revision = revision.or_else(|| Some("HEAD".to_owned()));
-        let mut ready = self
-            .order
-            .prepare(common, ui, Uncommitted::Refused, revision)?;
+        let what = What {
+            // Only a commit is rolled out: what runs must be found again in git.
+            revision: revision.or_else(|| Some("HEAD".to_owned())),
+            uncommitted: Uncommitted::Refused,
+            rebuild,
+        };
+        let mut ready = self.order.prepare(common, ui, what)?;
         ready.selected = selected.or(ready.selected);
         if !self.order.stage.sim {
             let branch = &ready.source.fleet.environment.spec.source.branch;
@@ -216,7 +244,14 @@ impl Rollout {
             Carried::Taken { by } => ending::taken(ui, &by),
             Carried::Ahead(ahead) => ending::ahead(ui, &ready.release, &ahead),
             Carried::Queued { behind } => ending::queued(ui, &behind),
-            Carried::Ended(ended) => ending::ended(ui, &ended),
+            Carried::Rebuilding { cluster } => ending::rebuilding(ui, &cluster),
+            Carried::Ended(ended) => {
+                let exit = ending::ended(ui, &ended);
+                if order.rebuild.is_some() {
+                    ending::rebuilt(ui, exit);
+                }
+                exit
+            }
         };
         stage.close()?;
         Ok(exit)
@@ -242,16 +277,18 @@ pub enum Uncommitted {
     Refused,
 }
 
+/// What is rolled out: a commit, or what ran on a lost cluster.
+pub struct What {
+    pub revision: Option<String>,
+    pub uncommitted: Uncommitted,
+    /// The lost cluster; the commit only says where it is, and its tenants.
+    pub rebuild: Option<String>,
+}
+
 impl OrderArgs {
-    pub fn prepare(
-        &self,
-        common: &Common,
-        ui: &Ui,
-        uncommitted: Uncommitted,
-        revision: Option<String>,
-    ) -> anyhow::Result<Ready> {
+    pub fn prepare(&self, common: &Common, ui: &Ui, what: What) -> anyhow::Result<Ready> {
         let arguments = SourceArgs {
-            revision,
+            revision: what.revision,
             ..self.source.clone()
         };
         let source = Source::open(common, &arguments)?;
@@ -260,7 +297,7 @@ impl OrderArgs {
             source.fleet.environment.name,
             source.describe()
         ));
-        let release = release(&source, uncommitted)?;
+        let release = release(&source, what.uncommitted)?;
         let (name, spec) = source.fleet.strategy(self.strategy.as_deref())?;
         let max_sample_gap = source
             .fleet
@@ -270,11 +307,19 @@ impl OrderArgs {
             .max_sample_gap
             .to_signed();
         let selected = self.selected(&source, ui)?;
-        let bundles = rendered(&source, ui);
-        let is_open = self.strategy.is_none() && source.fleet.strategies.depend_on_changes();
+        let (rebuild, bundles) = match &what.rebuild {
+            Some(cluster) => {
+                let (rebuild, bundles) = rebuild::prepare(common, self, (&source, cluster), ui)?;
+                (Some(rebuild), bundles)
+            }
+            None => (None, rendered(&source, ui)),
+        };
+        let depends = source.fleet.strategies.depend_on_changes();
+        let is_open = self.strategy.is_none() && rebuild.is_none() && depends;
         // Only between commits does git know what changes.
         let is_uncommitted = is_open && source.tree.is_dirty;
         Ok(Ready {
+            rebuild,
             by_change: is_open && !is_uncommitted,
             strategy: Strategy {
                 name,
@@ -352,6 +397,7 @@ impl Ready {
             lineage,
             may_be_older: false,
             allowed_deletes: None,
+            rebuild: self.rebuild.clone(),
         }
     }
 }

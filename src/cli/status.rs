@@ -180,10 +180,13 @@ fn rollout_text(rollout: &RolloutRecord, conducted: &Conducted) -> String {
         .reason
         .as_deref()
         .map_or_else(String::new, |reason| format!(": {reason}"));
+    let what = match &rollout.rebuild {
+        Some(rebuild) => format!(" (rebuild of {})", rebuild.cluster),
+        None => of_release(rollout.release.as_deref()),
+    };
     format!(
-        "rollout {}{} is {}{why}{conducted}\n",
+        "rollout {}{what} is {}{why}{conducted}\n",
         rollout.id,
-        of_release(rollout.release.as_deref()),
         tables::words(rollout.state.as_str()),
     )
 }

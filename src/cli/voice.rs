@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::ui::Ui;
-use crate::engine::{Beginning, Heard};
+use crate::engine::{Beginning, Heard, successor};
 use crate::fleet::config::OnBreach;
 use crate::rollout::{
     Approval, Event, Frozen, Phase, Progress, Role, Wait, What, Whom, few_of, name_of_freeze,
@@ -167,7 +167,8 @@ impl<'a> Voice<'a> {
             What::Aborted { by, why } => format!("aborted by {by}: {why}"),
             What::Superseded { by } => {
                 format!(
-                    "superseded by release {by}: what is in flight settles, nothing else starts"
+                    "superseded by {}: what is in flight settles, nothing else starts",
+                    successor(by)
                 )
             }
             What::TenantStarted { .. }

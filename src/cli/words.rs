@@ -71,12 +71,8 @@ impl Say {
         self.stage.run(async {
             let stage = self.stage.open(common, &source.fleet).await?;
             let environment = &source.fleet.environment.name;
-            let survey = engine::survey(&stage.clusters, environment, stage.clock.now()).await?;
-            let open = survey
-                .rollouts
-                .iter()
-                .map(|stored| &stored.value)
-                .find(|rollout| rollout.state.is_open());
+            let rollouts = engine::rollouts(&stage.clusters, environment).await?;
+            let open = rollouts.iter().find(|rollout| rollout.state.is_open());
             let open = open
                 .ok_or_else(|| UserError::new(format!("no rollout of `{environment}` is open")))?;
             let who = self.who.who("said by hand");

@@ -37,6 +37,11 @@ pub async fn behind(
         .iter()
         .filter(|rollout| rollout.release.as_deref() == Some(release));
     let of_release: Vec<&RolloutRecord> = of_release.collect();
+    let newest = of_release.iter().map(|one| one.created).max();
+    let rebuilds = rollouts
+        .iter()
+        .filter(|one| newest.is_some_and(|newest| newest < one.created));
+    let rebuilds: Vec<&RolloutRecord> = rebuilds.filter(|one| one.rebuild.is_some()).collect();
     let records = Records::read(clusters, environment).await;
     let seen = Seen {
         away: records.unreachable().map(|(name, _)| name).collect(),
@@ -46,6 +51,12 @@ pub async fn behind(
             .collect(),
         release,
         rollouts: of_release.iter().map(|one| one.id.as_str()).collect(),
+        rebuilds: rebuilds.iter().map(|one| one.id.as_str()).collect(),
+        rebuilt: rebuilds
+            .iter()
+            .filter_map(|one| one.rebuild.as_ref())
+            .map(|rebuild| rebuild.cluster.as_str())
+            .collect(),
         now,
     };
     let mut behind = Behind {
@@ -86,6 +97,9 @@ struct Seen<'a> {
     release: &'a str,
     /// Every rollout of the release, however it ended.
     rollouts: BTreeSet<&'a str>,
+    /// Rebuilds since then. What their tenants had met before is lost with the cluster: a person takes them on.
+    rebuilds: BTreeSet<&'a str>,
+    rebuilt: BTreeSet<&'a str>,
     now: Timestamp,
 }
 
@@ -94,16 +108,22 @@ impl Seen<'_> {
         let record = self.tenants.get(line.tenant.as_str());
         if self.away.contains(line.cluster.as_str()) {
             behind.away.insert(line.tenant);
+        } else if record.is_none() && self.rebuilt.contains(line.cluster.as_str()) {
+            // Not rebuilt, and told so.
         } else if record.is_none_or(|record| self.is_behind(record)) {
             behind.tenants.insert(line.tenant);
         }
+    }
+
+    fn is_one_of_these(&self, rollout: &str) -> bool {
+        self.rollouts.contains(rollout) || self.rebuilds.contains(rollout)
     }
 
     fn is_behind(&self, record: &TenantRecord) -> bool {
         let moves = record.history.iter().map(|entry| &entry.rollout);
         let mut moves = moves.chain([&record.rollout]).flatten();
         let has_met = record.release.as_deref() == Some(self.release)
-            || moves.any(|rollout| self.rollouts.contains(rollout.as_str()));
+            || moves.any(|rollout| self.is_one_of_these(rollout));
         !has_met && record.hold_at(self.now).is_none()
     }
 }

@@ -25,7 +25,7 @@ use super::looks::{Looked, Looks};
 use super::rollouts::Heard;
 use super::stop::{self, Stop};
 use super::work::{self, Aim, Done, Job, Open, Place};
-use crate::record::{self, PackedBundle, Stored, TenantRecord};
+use crate::record::{self, Hold, PackedBundle, Stored, TenantRecord};
 use crate::rollout::{
     Failure, Frozen, Next, Outcome, Phase, Progress, TenantProgress, Wait, What, Whom,
 };
@@ -48,6 +48,8 @@ pub struct Conductor<'a> {
     /// The records that the plan was made from: hints for the first compare-and-swap.
     pub records: BTreeMap<String, Stored<TenantRecord>>,
     pub terms: work::Terms,
+    /// Holds that tenants get with it.
+    pub holds: BTreeMap<String, Hold>,
     pub stop: watch::Receiver<Stop>,
     /// Stop waiting for people and soaks after this long.
     pub wait_limit: Option<Duration>,
@@ -272,6 +274,9 @@ impl Conductor<'_> {
     /// Records an event, folds it in, and starts the work that it asks for.
     pub(super) async fn happen(&mut self, stage: &mut Stage, what: What) -> anyhow::Result<()> {
         let event = what.at(self.clock.now());
+        if is_the_end(&event.what) {
+            self.keep_roster(stage).await;
+        }
         let began = Instant::now();
         self.note(&event).await?;
         stage.attention.lose(began.elapsed());
@@ -298,6 +303,7 @@ impl Conductor<'_> {
                 why,
                 ..
             } => self.quarantine(why).await?,
+            What::WaveAdvanced { .. } => self.keep_roster(stage).await,
             What::ClusterWell { cluster } => stage.looks.begin_anew(cluster),
             _ => {}
         }
@@ -325,7 +331,10 @@ impl Conductor<'_> {
             record: self.records.get(tenant).cloned(),
             soak: wave.soak,
             clock: self.clock,
-            terms: self.terms.clone(),
+            terms: work::Terms {
+                hold: self.holds.get(tenant).or(self.terms.hold.as_ref()).cloned(),
+                ..self.terms.clone()
+            },
             hooks: self.hook_desk(stage),
         };
         let open = stage.open.remove(tenant);

@@ -34,12 +34,16 @@ pub async fn rest(
         .map_err(|trouble| trouble.advise(name))?;
     let (frozen, mut progress) = resume::rebuild(&open.value, &lines, order, &survey)?;
     let bundles = left_off(&world.clusters, &frozen, &mut progress).await;
+    let release = open.value.release.clone().unwrap_or_default();
+    let releases = bundles
+        .keys()
+        .map(|tenant| (tenant.clone(), release.clone()));
+    let releases = releases.collect();
     if is_settled(&progress) {
         return Ok(Rest::Settled(Box::new(survey)));
     }
-    let release = open.value.release.clone().unwrap_or_default();
     let mut ledger = Ledger::reopen(hub.clone(), open);
-    let by = order.release.clone();
+    let by = order.name();
     let news = What::Superseded { by }.at(world.clock.now());
     let makes_way = matches!(progress.state, State::Running | State::Paused { .. });
     if makes_way {
@@ -55,7 +59,7 @@ pub async fn rest(
         ledger,
         survey,
         bundles,
-        release,
+        releases,
         news: makes_way.then_some(news),
     })))
 }

@@ -3,10 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::rebuild::Rebuild;
 use super::store::{self, Trouble};
 use crate::cluster::Writer;
 use crate::fleet::config::OnBreach;
-use crate::record::{self, PlanLine, RolloutRecord, RolloutState, Stored, WaveRecord, WaveState};
+use crate::record::{
+    self, PlanLine, Rebuilt, RolloutRecord, RolloutState, Stored, WaveRecord, WaveState,
+};
 use crate::rollout::{
     Coverage, Event, Excluded, Exclusion, Outcome, Plan, Planned, Role, Strategy, Wave, What,
 };
@@ -30,6 +33,7 @@ struct FrozenRecord {
 pub struct Opening {
     pub environment: String,
     pub release: Option<String>,
+    pub rebuild: Option<Rebuilt>,
     pub by: String,
     pub why: String,
     pub at: Timestamp,
@@ -42,10 +46,10 @@ impl Ledger {
     pub async fn open(
         hub: Writer,
         opening: Opening,
-        plan: &Plan,
+        (plan, rebuild): (&Plan, Option<&Rebuild>),
         strategy: &Strategy,
     ) -> Result<Self, Trouble> {
-        let lines = plan_lines(plan);
+        let lines = plan_lines(plan, rebuild);
         let record = RolloutRecord {
             waves: plan.waves.iter().map(wave_record).collect(),
             shards: lines.len().div_ceil(record::TENANTS_PER_SHARD),
@@ -84,6 +88,7 @@ pub fn rollout(opening: Opening, strategy: &str) -> RolloutRecord {
         id: rollout_id(&opening),
         environment: opening.environment,
         release: opening.release,
+        rebuild: opening.rebuild,
         strategy: strategy.to_owned(),
         created: opening.at,
         by: opening.by,
@@ -174,7 +179,9 @@ fn rollout_id(opening: &Opening) -> String {
         .flat_map(|release| release.chars().take(SHORT))
         .collect();
     let time = opening.at.strftime("%Y%m%d-%H%M%S");
-    if release.is_empty() {
+    if opening.rebuild.is_some() {
+        format!("{time}-rebuild")
+    } else if release.is_empty() {
         time.to_string()
     } else {
         format!("{time}-{release}")
@@ -193,13 +200,16 @@ fn wave_record(wave: &Wave) -> WaveRecord {
     }
 }
 
-fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
+fn plan_lines(plan: &Plan, rebuild: Option<&Rebuild>) -> Vec<PlanLine> {
+    let last = |tenant: &str| rebuild.and_then(|rebuild| rebuild.find(tenant));
     let planned = plan.tenants().map(|(wave, planned)| PlanLine {
         tenant: planned.place.tenant.clone(),
         cluster: planned.place.cluster.clone(),
         namespace: planned.place.namespace.clone(),
         place: record::Place::Wave(wave.name.clone()),
         digest: Some(planned.digest.clone()),
+        release: last(&planned.place.tenant).map(|last| last.release.clone()),
+        hold: last(&planned.place.tenant).and_then(|last| last.hold.clone()),
         from: planned.from.clone(),
         back_to: planned.last_good.clone(),
         unhealthy_before: planned.unhealthy_before.clone(),
@@ -212,6 +222,8 @@ fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
         namespace: String::new(),
         place: record::Place::Excluded(excluded.reason.words()),
         digest: None,
+        release: None,
+        hold: None,
         from: None,
         back_to: None,
         unhealthy_before: None,

@@ -254,7 +254,7 @@ fn expected_good(record: &TenantRecord, circumstances: &Circumstances<'_>) -> Op
 }
 
 /// A namespace may have the record of another tenant, or of another environment that shares the cluster.
-fn of_others(record: &TenantRecord, tenant: &Tenant, environment: &str) -> Option<Exclusion> {
+pub fn of_others(record: &TenantRecord, tenant: &Tenant, environment: &str) -> Option<Exclusion> {
     let is_its_own = record.tenant == tenant.name && record.environment == environment;
     (!is_its_own).then(|| Exclusion::Taken(record.whose_namespace()))
 }

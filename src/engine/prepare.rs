@@ -16,11 +16,13 @@ use super::ledger::{Ledger, Opening};
 use super::lineage::{self, Ahead, AheadAt};
 use super::planning::Bundles;
 use super::queue;
+use super::rebuild::{self, Rebuild};
 use super::resume;
 use super::rollouts::{Order, World};
+use super::roster;
 use super::stop::unless_stopped;
 use super::store;
-use super::survey::{Survey, plan, survey};
+use super::survey::{Survey, plan, survey_of};
 use super::unrendered;
 use crate::cluster::Writer;
 use crate::record::{NAMESPACE, PackedBundle, RolloutRecord, Stored};
@@ -34,6 +36,10 @@ pub enum Prepared {
     First(Box<Ready>),
     /// A newer release goes first.
     Ahead(Ahead),
+    /// A lost cluster is brought back first.
+    Rebuilding {
+        cluster: String,
+    },
 }
 
 /// A rollout that can be conducted.
@@ -43,8 +49,8 @@ pub struct Ready {
     pub ledger: Ledger,
     pub survey: Survey,
     pub bundles: BTreeMap<String, PackedBundle>,
-    /// The commit of these bundles.
-    pub release: String,
+    /// The commits of these bundles.
+    pub releases: BTreeMap<String, String>,
     /// What happened just now, and nobody has heard yet.
     pub news: Option<Event>,
 }
@@ -56,13 +62,26 @@ pub async fn prepare(
     hub: &Writer,
 ) -> anyhow::Result<Prepared> {
     let now = world.clock.now();
-    let survey = survey(&world.clusters, &order.fleet.environment.name, now);
+    let lost = order.rebuild.as_ref().map(|one| one.cluster.as_str());
+    let survey = survey_of(&world.clusters, &order.fleet.environment.name, lost, now);
     let survey = unless_stopped(&world.stop, survey).await??;
     let open = survey.rollouts.iter().find(|one| one.value.state.is_open());
     match open.cloned() {
-        Some(open) if open.value.release.as_ref() == Some(&order.release) => {
-            go_on(order, world, hub, open, survey).await
+        Some(open) if order.is_of(&open.value) => {
+            if rebuild::is_of_this(open.value.rebuild.as_ref(), &survey) {
+                go_on(order, world, hub, open, survey).await
+            } else {
+                // The new cluster was replaced by yet another one.
+                after(order, world, hub, open, survey).await
+            }
         }
+        Some(open) if open.value.rebuild.is_some() => Ok(Prepared::Rebuilding {
+            cluster: open
+                .value
+                .rebuild
+                .map(|one| one.cluster)
+                .unwrap_or_default(),
+        }),
         Some(open) => after(order, world, hub, open, survey).await,
         None => begin(order, world, hub, survey).await,
     }
@@ -80,6 +99,9 @@ async fn go_on(
     let lines = store::plan(hub.reader(), &open.value)
         .await
         .map_err(|trouble| trouble.advise(name))?;
+    if let Some(rebuilt) = &open.value.rebuild {
+        rebuild::note_identity(hub, &survey, rebuilt, world.clock.now()).await?;
+    }
     let (frozen, mut progress) = resume::rebuild(&open.value, &lines, order, &survey)?;
     note_bars(&mut progress, &frozen.plan, &survey.records);
     progress.gates = Gates::of(&survey.last_words, &open.value);
@@ -90,7 +112,7 @@ async fn go_on(
         ledger: Ledger::reopen(hub.clone(), open),
         survey,
         bundles: rendered(order.bundles),
-        release: order.release.clone(),
+        releases: releases(order),
         news: None,
     })))
 }
@@ -104,7 +126,7 @@ async fn after(
     survey: Survey,
 ) -> anyhow::Result<Prepared> {
     let release = open.value.release.clone().unwrap_or_default();
-    if lineage::is_older(order, &release)? {
+    if order.rebuild.is_none() && lineage::is_older(order, &release)? {
         let at = AheadAt::Rollout;
         return Ok(Prepared::Ahead(Ahead { release, at }));
     }
@@ -114,7 +136,7 @@ async fn after(
         foreign::Rest::Settled(survey) => {
             let rollouts = survey.rollouts.iter();
             for open in rollouts.filter(|one| one.value.state.is_open()) {
-                queue::supersede(hub, open, &order.release, world.clock.now())
+                queue::supersede(hub, open, &order.name(), world.clock.now())
                     .await
                     .map_err(|trouble| trouble.advise(&name))?;
             }
@@ -130,6 +152,9 @@ async fn begin(
     hub: &Writer,
     survey: Survey,
 ) -> anyhow::Result<Prepared> {
+    if let Some(rebuild) = &order.rebuild {
+        return begin_rebuild((order, rebuild), world, hub, survey).await;
+    }
     let now = world.clock.now();
     let name = world.clusters.hub()?.name().to_owned();
     let waiting = match queue::come_first(hub, order, &survey.rollouts, now).await? {
@@ -175,8 +200,11 @@ async fn begin(
     identity::note(hub, &survey.newcomers, now)
         .await
         .map_err(|error| error.advise(&name))?;
+    roster::refresh(hub, order.fleet, &survey, now)
+        .await
+        .map_err(|trouble| trouble.advise(&name))?;
     let opening = opening(order, now);
-    let ledger = Ledger::open(hub.clone(), opening, &plan, &order.strategy)
+    let ledger = Ledger::open(hub.clone(), opening, (&plan, None), &order.strategy)
         .await
         .map_err(|trouble| trouble.advise(&name))?;
     queue::begin(hub, waiting).await;
@@ -189,7 +217,50 @@ async fn begin(
         ledger,
         survey,
         bundles: rendered(order.bundles),
-        release: order.release.clone(),
+        releases: releases(order),
+        news: None,
+    })))
+}
+
+/// Freezes what a lost cluster gets back. Killed before its plan is stored, nothing has begun; killed after it, whoever
+/// goes on notes the new cluster.
+async fn begin_rebuild(
+    (order, rebuild): (&Order<'_>, &Rebuild),
+    world: &World<'_>,
+    hub: &Writer,
+    survey: Survey,
+) -> anyhow::Result<Prepared> {
+    let now = world.clock.now();
+    let name = world.clusters.hub()?.name();
+    let instead = rebuild::allow(rebuild, &survey)?;
+    let plan = plan(order, &survey, now);
+    if plan.is_empty() {
+        return Ok(Prepared::Nothing(plan));
+    }
+    ensure_namespaces(&world.clusters, &plan).await?;
+    let opening = Opening {
+        release: None,
+        rebuild: Some(instead.clone()),
+        ..opening(order, now)
+    };
+    let ledger = Ledger::open(
+        hub.clone(),
+        opening,
+        (&plan, Some(rebuild)),
+        &order.strategy,
+    )
+    .await
+    .map_err(|trouble| trouble.advise(name))?;
+    rebuild::note_identity(hub, &survey, &instead, now).await?;
+    let mut progress = Progress::new(&plan);
+    progress.gates = Gates::of(&survey.last_words, ledger.record());
+    Ok(Prepared::Ready(Box::new(Ready {
+        progress,
+        frozen: Frozen::new(plan, order.strategy.clone()),
+        ledger,
+        survey,
+        bundles: rendered(order.bundles),
+        releases: releases(order),
         news: None,
     })))
 }
@@ -206,6 +277,7 @@ pub fn opening(order: &Order<'_>, at: Timestamp) -> Opening {
     Opening {
         environment: order.fleet.environment.name.clone(),
         release: Some(order.release.clone()),
+        rebuild: None,
         by: order.who.name.clone(),
         why: order.who.why.clone(),
         at,
@@ -233,4 +305,14 @@ fn rendered(bundles: &Bundles) -> BTreeMap<String, PackedBundle> {
         .iter()
         .filter_map(|(tenant, bundle)| Some((tenant.clone(), bundle.as_ref().ok()?.clone())));
     rendered.collect()
+}
+
+/// The commit of each bundle.
+fn releases(order: &Order<'_>) -> BTreeMap<String, String> {
+    if let Some(rebuild) = &order.rebuild {
+        return rebuild.releases();
+    }
+    let tenants = order.bundles.keys();
+    let each = tenants.map(|tenant| (tenant.clone(), order.release.clone()));
+    each.collect()
 }

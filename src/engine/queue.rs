@@ -65,9 +65,10 @@ impl Queue {
             .map(|found| found.record)
             .collect::<Result<_, UserError>>()?;
         let running = rollouts.iter().find(|one| one.value.state.is_open());
-        let is_ours = |one: &RolloutRecord| one.release.as_ref() == Some(&order.release);
+        let is_ours = |one: &RolloutRecord| order.is_of(one);
         if running.is_some_and(|one| is_ours(&one.value))
             || order.strategy.spec.on_newer == OnNewer::Refuse
+            || order.rebuild.is_some()
         {
             let by = conductor.to_owned();
             return Ok(Some(Carried::Taken { by }));
@@ -153,6 +154,8 @@ impl Queue {
     ) -> Result<(), CallError> {
         let makes_way = order.strategy.spec.on_newer == OnNewer::Supersede
             || running.state == RolloutState::Paused;
+        // What is not brought back yet must not begin anew at another release.
+        let makes_way = makes_way && running.rebuild.is_none();
         if !makes_way || self.asked.as_ref() == Some(&running.id) {
             return Ok(());
         }
@@ -255,7 +258,7 @@ pub async fn supersede(
 ) -> Result<(), Trouble> {
     let ended = RolloutRecord {
         state: RolloutState::Superseded,
-        reason: Some(format!("by release {by}")),
+        reason: Some(format!("by {}", successor(by))),
         superseded_by: Some(by.to_owned()),
         since: now,
         ..rollout.value.clone()
@@ -263,4 +266,13 @@ pub async fn supersede(
     store::replace_rollout(hub, &ended, &rollout.resource_version)
         .await
         .map(|_| ())
+}
+
+/// What goes on from here: a commit, or a rebuild.
+pub fn successor(by: &str) -> String {
+    if by.contains(' ') {
+        by.to_owned()
+    } else {
+        format!("release {by}")
+    }
 }

@@ -148,6 +148,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
             soaks: Arc::new(Soaks::default()),
         },
         bundles,
+        holds: BTreeMap::new(),
         releases: order
             .returns
             .iter()

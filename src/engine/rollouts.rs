@@ -1,6 +1,6 @@
 //! One rollout from order to ending: start it, or go on where it stopped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::lineage::{Ahead, Lineage};
 use super::planning::Bundles;
 use super::prepare::{Prepared, Ready, prepare};
 use super::queue::Queue;
+use super::rebuild::{self, Rebuild};
 use super::stop::{self, Stop, unless_stopped};
 use super::sweep;
 use super::work::Terms;
@@ -42,6 +43,26 @@ pub struct Order<'a> {
     pub may_be_older: bool,
     /// Passes the brake for exactly the plan that it names.
     pub allowed_deletes: Option<String>,
+    /// Brings back what ran on a lost cluster, instead of the release.
+    pub rebuild: Option<Rebuild>,
+}
+
+impl Order<'_> {
+    /// Whether a rollout is what is ordered.
+    pub(super) fn is_of(&self, rollout: &RolloutRecord) -> bool {
+        match &self.rebuild {
+            Some(rebuild) => rebuild::is_of(rollout, &rebuild.cluster),
+            None => rollout.release.as_ref() == Some(&self.release),
+        }
+    }
+
+    /// What goes out, as it is told to whoever makes way for it.
+    pub(super) fn name(&self) -> String {
+        match &self.rebuild {
+            Some(rebuild) => format!("the rebuild of {}", rebuild.cluster),
+            None => self.release.clone(),
+        }
+    }
 }
 
 /// On whose word, from which process, and why.
@@ -105,6 +126,10 @@ pub enum Carried {
     Queued {
         behind: String,
     },
+    /// A lost cluster is brought back first, and nobody is at it.
+    Rebuilding {
+        cluster: String,
+    },
     Ended(Box<Ended>),
 }
 
@@ -164,6 +189,7 @@ async fn take_turn(
                 return match other? {
                     Prepared::Nothing(plan) => Ok(Carried::NothingToDo { plan }),
                     Prepared::Ahead(ahead) => Ok(Carried::Ahead(ahead)),
+                    Prepared::Rebuilding { cluster } => Ok(Carried::Rebuilding { cluster }),
                     Prepared::Ready(_) | Prepared::First(_) => unreachable!("matched above"),
                 };
             }
@@ -182,7 +208,8 @@ fn has_come_to_rest(carried: &Carried) -> bool {
         Carried::NothingToDo { .. }
         | Carried::Taken { .. }
         | Carried::Ahead(_)
-        | Carried::Queued { .. } => false,
+        | Carried::Queued { .. }
+        | Carried::Rebuilding { .. } => false,
     }
 }
 
@@ -198,7 +225,7 @@ async fn conduct(
         ledger,
         survey,
         bundles,
-        release,
+        releases,
         news,
     } = ready;
     (world.audience)(Heard::Begins(Beginning {
@@ -227,10 +254,11 @@ async fn conduct(
             keep: keep(order.fleet),
             soaks: Arc::new(survey.soaks),
         },
-        releases: bundles
-            .keys()
-            .map(|tenant| (tenant.clone(), release.clone()))
-            .collect(),
+        holds: match &order.rebuild {
+            Some(rebuild) if order.is_of(ledger.record()) => rebuild.holds(world.clock.now()),
+            Some(_) | None => BTreeMap::new(),
+        },
+        releases,
         bundles,
         records: survey.records.into_tenants(),
         clusters: world.clusters.clone(),

@@ -8,8 +8,8 @@ use crate::cluster::{CallError, Item, Kind, Preconditions, Reader, Within, Write
 use crate::error::UserError;
 use crate::manifest::{Digest, ObjectRef};
 use crate::record::{
-    self, ClusterRecord, NAMESPACE, PackedBundle, PlanLine, RolloutRecord, Stored, TenantRecord,
-    Word,
+    self, ClusterRecord, NAMESPACE, PackedBundle, PlanLine, RolloutRecord, RosterShard,
+    RosterWrite, Stored, TenantRecord, Word,
 };
 
 /// A record, or why it cannot be read, with the name of the object that keeps it.
@@ -244,22 +244,49 @@ pub async fn say(hub: &Writer, word: &Word) -> Result<(), CallError> {
 }
 
 /// What is noted of clusters, by name.
-pub async fn clusters(hub: &Reader) -> Result<BTreeMap<String, ClusterRecord>, Trouble> {
+pub async fn clusters(hub: &Reader) -> Result<BTreeMap<String, Stored<ClusterRecord>>, Trouble> {
     let values = list(hub, &record::selector("cluster")).await?;
     let mut clusters = BTreeMap::new();
     for value in &values {
         let record = record::decode_cluster(value)?;
-        clusters.insert(record.cluster.clone(), record);
+        clusters.insert(record.value.cluster.clone(), record);
     }
     Ok(clusters)
 }
 
 /// Notes a cluster; who came first wins.
 pub async fn note_cluster(hub: &Writer, record: &ClusterRecord) -> Result<(), CallError> {
-    match hub.create(&record::encode_cluster(record)).await {
+    match hub.create(&record::encode_cluster(record, None)).await {
         Ok(_) | Err(CallError::Exists(_)) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Notes that another cluster is behind a name now; `Stale` if somebody noted something meanwhile.
+pub async fn replace_cluster(
+    hub: &Writer,
+    record: &ClusterRecord,
+    version: &str,
+) -> Result<(), CallError> {
+    let value = record::encode_cluster(record, Some(version));
+    hub.replace(&value).await.map(|_| ())
+}
+
+/// What the hub remembers of the tenants of all clusters.
+pub async fn roster(hub: &Reader, environment: &str) -> Result<Vec<Stored<RosterShard>>, Trouble> {
+    let values = list(hub, &record::roster_selector(environment)).await?;
+    let shards: Result<Vec<_>, UserError> = values.iter().map(record::decode_roster).collect();
+    Ok(shards?)
+}
+
+/// Writes a shard of the roster; `Stale` or `Exists` if somebody did meanwhile.
+pub async fn write_roster(hub: &Writer, write: &RosterWrite) -> Result<(), CallError> {
+    let value = record::encode_roster(&write.shard, write.replaces.as_deref());
+    let written = match write.replaces {
+        Some(_) => hub.replace(&value).await,
+        None => hub.create(&value).await,
+    };
+    written.map(|_| ())
 }
 
 async fn list(reader: &Reader, selector: &str) -> Result<Vec<Value>, CallError> {

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::departures;
-use super::identity::{self, Newcomers};
+use super::identity::{self, Identities, Instead, Newcomers};
 use super::lease::Lease;
 use super::moves::{self, Seen};
 use super::planning::{self, Circumstances, Records};
+use super::rebuild;
 use super::rollouts::Order;
 use super::soaks::Soaks;
 use super::store;
@@ -32,6 +33,8 @@ pub struct Survey {
     pub last_words: Standing,
     /// Clusters that the hub has not noted yet.
     pub newcomers: Newcomers,
+    /// What answers in place of the cluster that is to be rebuilt.
+    pub instead: Option<Instead>,
     /// Where rollouts last saw tenants; looked up only if a cluster does not answer.
     pub seen: Seen,
 }
@@ -42,10 +45,22 @@ pub async fn survey(
     environment: &str,
     now: Timestamp,
 ) -> anyhow::Result<Survey> {
+    survey_of(clusters, environment, None, now).await
+}
+
+/// The same; the cluster that is `rebuilt` may be another now.
+pub async fn survey_of(
+    clusters: &Clusters,
+    environment: &str,
+    rebuilt: Option<&str>,
+    now: Timestamp,
+) -> anyhow::Result<Survey> {
     let hub = clusters.hub()?;
     let reader = hub.reader();
     let advise = |trouble: store::Trouble| trouble.advise(hub.name());
-    let newcomers = identity::verify(clusters, &reader).await.map_err(advise)?;
+    let Identities { newcomers, instead } = identity::verify(clusters, &reader, rebuilt)
+        .await
+        .map_err(advise)?;
     let records = Records::read(clusters, environment).await;
     let found = store::rollouts(&reader, environment)
         .await
@@ -91,6 +106,7 @@ pub async fn survey(
         rollouts,
         last_words: record::last_words(&words),
         newcomers,
+        instead,
     })
 }
 
@@ -167,6 +183,9 @@ fn is_of(rollout: &RolloutRecord, scope: &record::Scope) -> bool {
 
 /// The plan of an order, as things stand. Holds no writer.
 pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
+    if let Some(rebuild) = &order.rebuild {
+        return rebuild::plan(order, rebuild, survey, now);
+    }
     let candidates = candidates(order, survey, now);
     let mut plan = Plan::new(&order.strategy, candidates);
     plan.excluded.extend(survey.records.orphans(order.fleet));

@@ -15,6 +15,7 @@ mod object;
 mod outcome;
 mod rollout;
 mod rollout_object;
+mod roster;
 mod tenant;
 mod tenant_object;
 mod word;
@@ -37,10 +38,14 @@ pub use keep::{Keep, StoredPart, bundles_to_keep, unreferenced_parts};
 pub use object::{FORMAT, NAMESPACE, RECORD_LABEL, Stored, selector};
 pub use outcome::Outcome;
 pub use rollout::{
-    Place, PlanLine, RolloutRecord, RolloutState, TENANTS_PER_SHARD, WaveRecord, WaveState,
+    Place, PlanLine, Rebuilt, RolloutRecord, RolloutState, TENANTS_PER_SHARD, WaveRecord, WaveState,
 };
 pub use rollout_object::{
     decode_plan, decode_rollout, encode_plan, encode_rollout, plan_selector, rollout_name,
+};
+pub use roster::{
+    RosterChange, RosterChanges, RosterLine, RosterShard, RosterWrite, decode_roster,
+    encode_roster, roster_selector, update_roster,
 };
 pub use tenant::{Action, Entry, Good, Hold, TenantRecord};
 pub use tenant_object::{decode_tenant, encode_tenant};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::Digest;
 
 use super::outcome::Outcome;
+use super::tenant::Hold;
 
 /// Tenants in one shard of a plan: some 150 KB of JSON, so that no object grows with the fleet.
 pub const TENANTS_PER_SHARD: usize = 500;
@@ -17,9 +18,12 @@ pub struct RolloutRecord {
     /// Fits into the name of an object; unique on the hub.
     pub id: String,
     pub environment: String,
-    /// The commit; `None` for a rollback, whose bundles come from many.
+    /// The commit; `None` for a rebuild, whose bundles come from many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+    /// The lost cluster that it brings back as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<Rebuilt>,
     pub strategy: String,
     pub created: Timestamp,
     pub by: String,
@@ -44,6 +48,16 @@ pub struct RolloutRecord {
     /// The strategy as it was when the plan was frozen, for whoever continues.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub frozen: serde_json::Value,
+}
+
+/// A cluster in place of one that was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rebuilt {
+    /// The name of both.
+    pub cluster: String,
+    /// The uid of the new one's namespace `kube-system`.
+    pub uid: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +119,12 @@ pub struct PlanLine {
     /// What it shall run; `None` if it could not be rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// The commit of `digest`, if it is not that of the rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// The hold that is put back with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// What it ran when the plan was frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Digest>,

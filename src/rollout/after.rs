@@ -88,6 +88,7 @@ fn reasons(excluded: &[Excluded]) -> BTreeMap<String, String> {
         | Exclusion::Moved(_)
         | Exclusion::Taken(_)
         | Exclusion::ComesAfter(_)
+        | Exclusion::NotRebuilt(_)
         | Exclusion::AsRecorded(_) => true,
     };
     let bar = excluded.iter().filter(|one| bars(&one.reason));

@@ -48,6 +48,8 @@ pub enum Exclusion {
     Moved(String),
     /// It comes `after` somebody who is left out.
     ComesAfter(String),
+    /// It ran on a cluster that is built again, and what it ran is not known, or cannot be had.
+    NotRebuilt(String),
     /// Left out when the rollout began, by the words of its record: whoever goes on with it knows no more.
     AsRecorded(String),
 }
@@ -70,6 +72,7 @@ impl Exclusion {
             | Self::Moved(_)
             | Self::Taken(_)
             | Self::ComesAfter(_)
+            | Self::NotRebuilt(_)
             | Self::AsRecorded(_) => true,
         }
     }
@@ -93,6 +96,7 @@ impl Exclusion {
             Self::Taken(by) => format!("not its own: {by}"),
             Self::Moved(where_to) => format!("moved: {where_to}"),
             Self::ComesAfter(whom) => format!("comes after {whom}"),
+            Self::NotRebuilt(why) => format!("not rebuilt: {why}"),
             Self::AsRecorded(words) => words.clone(),
         }
     }

@@ -544,7 +544,7 @@ fn a_context_that_answers_as_another_cluster_is_refused() {
             since: now,
         };
         let writer = cluster.writer();
-        writer.create(&encode_cluster(&noted)).await.unwrap();
+        writer.create(&encode_cluster(&noted, None)).await.unwrap();
         let error = survey(&clusters, "production", now).await.err().unwrap();
         assert_eq!(
             error.to_string(),

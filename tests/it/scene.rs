@@ -115,6 +115,7 @@ impl Release {
             lineage: &in_order,
             may_be_older: false,
             allowed_deletes: None,
+            rebuild: None,
         }
     }
 }
@@ -366,7 +367,7 @@ pub fn left_out(carried: &Carried) -> Vec<String> {
     let plan = match carried {
         Carried::Ended(ended) => &ended.frozen.plan,
         Carried::NothingToDo { plan } => plan,
-        Carried::Taken { .. } | Carried::Ahead(_) | Carried::Queued { .. } => return Vec::new(),
+        _ => return Vec::new(),
     };
     plan.exceptions()
         .map(|excluded| format!("{}: {}", excluded.tenant, excluded.reason.words()))

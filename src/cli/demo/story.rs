@@ -198,6 +198,7 @@ impl<'a> Theatre<'a> {
             lineage: &in_order,
             may_be_older: false,
             allowed_deletes: None,
+            rebuild: None,
         };
         let began = self.clock.now();
         let mut voice = Voice::new(self.ui, Some(began));

@@ -113,6 +113,7 @@ impl Copies {
             lineage: &unordered,
             may_be_older: true,
             allowed_deletes: None,
+            rebuild: None,
         };
         let mut there = 0;
         let mut hear = |heard: Heard<'_>| {

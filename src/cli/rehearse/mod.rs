@@ -17,7 +17,7 @@ mod witness;
 use crate::cli::events::EventsArgs;
 use crate::cli::git::Git;
 use crate::cli::paragraph::wrapped;
-use crate::cli::rollout::{OrderArgs, Ready, Uncommitted};
+use crate::cli::rollout::{OrderArgs, Ready, Uncommitted, What};
 use crate::cli::ui::Ui;
 use crate::cli::{Common, clock, runtime};
 use crate::error::Exit;
@@ -75,9 +75,15 @@ enum Output {
 impl Rehearse {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
         let revision = self.order.source.revision.clone();
-        let ready = self
-            .order
-            .prepare(common, ui, Uncommitted::Planned, revision)?;
+        let ready = self.order.prepare(
+            common,
+            ui,
+            What {
+                revision,
+                uncommitted: Uncommitted::Planned,
+                rebuild: None,
+            },
+        )?;
         let faults = Faults::of(&self.fail, self.storm, &ready.source.fleet)?;
         let today = self.today(common, ui, &ready)?;
         let git = Git::open(common, &ready.source.fleet.environment.name)?;

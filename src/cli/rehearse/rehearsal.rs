@@ -156,6 +156,7 @@ impl Rehearsal<'_> {
             lineage: &unordered,
             may_be_older: true,
             allowed_deletes: self.allowed_deletes.clone(),
+            rebuild: None,
         }
     }
 
@@ -242,6 +243,7 @@ fn verdict(carried: Result<anyhow::Result<Carried>, Elapsed>) -> Verdict {
         Ok(Ok(Carried::NothingToDo { plan })) => told(ending::idle(&plan)),
         Ok(Ok(Carried::Taken { by })) => told((format!("not ours to run: {by}"), Exit::NotOurs)),
         Ok(Ok(Carried::Ahead(ahead))) => told((ending::newer(&ahead), Exit::NotOurs)),
+        Ok(Ok(Carried::Rebuilding { .. })) => unreachable!("copies keep no rollout that is open"),
         Ok(Ok(Carried::Queued { behind })) => {
             told((format!("not begun: waits for {behind}"), Exit::NotFinished))
         }

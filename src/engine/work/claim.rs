@@ -43,6 +43,7 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<
             .terms
             .hold
             .clone()
+            .filter(|hold| record.hold.as_ref() != Some(hold))
             .map(|hold| record::hold(&record, hold));
         let taken = match record::take_claim(
             held.as_ref().unwrap_or(&record),

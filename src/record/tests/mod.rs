@@ -4,6 +4,7 @@ mod bundles;
 mod claims;
 mod hooks;
 mod rollouts;
+mod roster;
 
 use std::collections::BTreeSet;
 

@@ -1,14 +1,12 @@
 //! Tenants that come or move, lost hubs and clusters.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use escale::cluster::{Cluster, Limits};
-use escale::engine::{Carried, Clusters};
+use escale::engine::Carried;
 use escale::rollout::{Outcome, Role};
-use escale::sim::{Fault, Options, SimCluster};
+use escale::sim::Fault;
 
-use super::{carry_out, edit, grown, objects, plan_of, reason, try_to};
+use super::{carry_out, edit, grown, lose, objects, plan_of, reason, try_to};
 use crate::scene::{Scene, left_out, outcome, simulated};
 
 #[test]
@@ -183,24 +181,6 @@ fn a_hub_lost_in_the_middle_of_a_rollout_proves_nothing() {
         assert_eq!((first.role, first.tenants.len()), (Role::Canary, 5));
         assert!(scene.images().values().all(|tag| tag == "2"));
     });
-}
-
-/// An empty cluster in place of one.
-fn lose(scene: &mut Scene, name: &str) {
-    let clock = scene.clock;
-    let sim = SimCluster::new(Options {
-        name: name.to_owned(),
-        seed: 99,
-        clock: Arc::new(move || clock.now()),
-        nodes: 2,
-    });
-    scene.sims.insert(name.to_owned(), sim);
-    let limits = Limits::default();
-    let connected = scene.sims.iter().map(|(name, sim)| {
-        let cluster = Cluster::from_client(name, sim.client(), limits);
-        (name.clone(), cluster)
-    });
-    scene.clusters = Clusters::new(Some("hub".to_owned()), connected.collect());
 }
 
 #[test]

@@ -3,12 +3,16 @@
 
 mod coming;
 mod leaving;
+mod rebuild;
 mod removal;
 
-use escale::cluster::Apply;
-use escale::engine::{self, Carried, Heard, Order, Records};
-use escale::record::TenantRecord;
+use std::sync::Arc;
+
+use escale::cluster::{Apply, Cluster, Limits};
+use escale::engine::{self, Carried, Clusters, Heard, Order, Records};
+use escale::record::{Scope, TenantRecord, Verb, Word};
 use escale::rollout::{Excluded, Plan};
+use escale::sim::{Options, SimCluster};
 use serde_json::Value;
 
 use crate::scene::{Release, Scene};
@@ -131,3 +135,52 @@ pub(super) async fn grown(scene: &mut Scene) {
 }
 
 pub(super) const LEFT: &str = "deleteAfter: \"2026-11-22\", ";
+
+/// An empty cluster in place of one.
+pub(super) fn lose(scene: &mut Scene, name: &str) {
+    lose_with(scene, name, 99);
+}
+
+/// Each seed is another cluster.
+pub(super) fn lose_with(scene: &mut Scene, name: &str, seed: u64) {
+    let sim = SimCluster::new(options(scene, name, seed));
+    scene.sims.insert(name.to_owned(), sim);
+    connect(scene);
+}
+
+pub(super) fn options(scene: &Scene, name: &str, seed: u64) -> Options {
+    let clock = scene.clock;
+    Options {
+        name: name.to_owned(),
+        seed,
+        clock: Arc::new(move || clock.now()),
+        nodes: 2,
+    }
+}
+
+/// To the clusters as they are now.
+pub(super) fn connect(scene: &mut Scene) {
+    let limits = Limits::default();
+    let connected = scene.sims.iter().map(|(name, sim)| {
+        let cluster = Cluster::from_client(name, sim.client(), limits);
+        (name.clone(), cluster)
+    });
+    scene.clusters = Clusters::new(Some("hub".to_owned()), connected.collect());
+}
+
+/// Somebody gives up the rollout that is open.
+pub(super) async fn abort(scene: &Scene) {
+    let rollouts = engine::rollouts(&scene.clusters, "test").await.unwrap();
+    let open = rollouts.iter().find(|one| one.state.is_open()).unwrap();
+    let word = Word {
+        verb: Verb::Abort,
+        environment: "test".to_owned(),
+        scope: Scope::Rollout(open.id.clone()),
+        author: "ana".to_owned(),
+        reason: "a test".to_owned(),
+        at: scene.clock.now(),
+        expires: None,
+    };
+    let hub = scene.clusters.hub().unwrap().writer();
+    engine::store::say(&hub, &word).await.unwrap();
+}

@@ -292,6 +292,9 @@ impl Stage {
             Ok(Carried::Taken { by }) => self.say(&format!("{name}: taken by {by}")),
             Ok(Carried::Ahead(ahead)) => self.say(&format!("{name}: {ahead:?}")),
             Ok(Carried::Queued { behind }) => self.say(&format!("{name}: waits for {behind}")),
+            Ok(Carried::Rebuilding { cluster }) => {
+                self.say(&format!("{name}: {cluster} is rebuilt first"));
+            }
             Ok(Carried::Ended(ended)) => {
                 self.say(&format!("{name}: ended: {:?}", ended.ending));
                 if let Ending::Finished { .. } = ended.ending {
@@ -507,6 +510,9 @@ impl Stage {
                 }
                 Ok(Carried::Queued { behind }) => {
                     self.breaks("I50", &format!("{behind} still goes first"));
+                }
+                Ok(Carried::Rebuilding { cluster }) => {
+                    self.breaks("I50", &format!("nobody has rebuilt {cluster}"));
                 }
                 Err(error) => self.breaks("I50", &format!("all is mended, and: {error:#}")),
             }

@@ -12,6 +12,7 @@ fn rollout(id: &str) -> RolloutRecord {
     RolloutRecord {
         id: id.to_owned(),
         environment: "test".to_owned(),
+        rebuild: None,
         release: None,
         strategy: "normal".to_owned(),
         created: Timestamp::UNIX_EPOCH,
