@@ -89,6 +89,7 @@ fn run(hook: &Hook, known: Option<&HookRecord>, terms: HookTerms<'_>) -> HookRun
         rollout: terms.rollout.map(str::to_owned),
         uid: None,
         since: terms.now,
+        is_irreversible: hook.is_irreversible,
         end: None,
     }
 }

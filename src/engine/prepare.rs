@@ -103,7 +103,6 @@ async fn go_on(
         rebuild::note_identity(hub, &survey, rebuilt, world.clock.now()).await?;
     }
     let (frozen, mut progress) = resume::rebuild(&open.value, &lines, order, &survey)?;
-    note_bars(&mut progress, &frozen.plan, &survey.records);
     progress.gates = Gates::of(&survey.last_words, &open.value);
     resume::check_content(&open.value, &frozen, order)?;
     Ok(Prepared::Ready(Box::new(Ready {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::hook_news::note_bars;
 use super::ledger;
 use super::planning;
 use super::rollouts::Order;
@@ -63,6 +64,7 @@ pub fn rebuild(
         };
         progress.tenants.insert(planned.place.tenant.clone(), one);
     }
+    note_bars(&mut progress, &frozen.plan, &survey.records);
     Ok((frozen, progress))
 }
 

@@ -59,6 +59,9 @@ pub struct HookRun {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     pub since: Timestamp,
+    /// What it changes cannot be undone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_irreversible: bool,
     /// `None` until its end was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<HookEnd>,
@@ -82,10 +85,11 @@ pub enum HookNote {
     /// Before the Job is made.
     Begun(HookRun),
     /// The Job is there.
-    Made { uid: String },
+    Made {
+        uid: String,
+    },
     Ended {
         end: HookEnd,
-        is_irreversible: bool,
         at: Timestamp,
     },
 }
@@ -130,15 +134,11 @@ impl HookRecord {
                     newest.uid = Some(uid);
                 }
             }
-            HookNote::Ended {
-                end,
-                is_irreversible,
-                at,
-            } => self.end(end, is_irreversible, at),
+            HookNote::Ended { end, at } => self.end(end, at),
         }
     }
 
-    fn end(&mut self, end: HookEnd, is_irreversible: bool, at: Timestamp) {
+    fn end(&mut self, end: HookEnd, at: Timestamp) {
         let Some(newest) = self.runs.first_mut() else {
             return;
         };
@@ -148,7 +148,7 @@ impl HookRecord {
                 uid: newest.uid.clone().unwrap_or_default(),
                 at,
             });
-            if is_irreversible {
+            if newest.is_irreversible {
                 self.irreversible = Some(at);
             }
         }

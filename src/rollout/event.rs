@@ -31,7 +31,7 @@ pub enum What {
     TenantStarted {
         tenant: String,
     },
-    /// The Job of a hook was made.
+    /// The Job of a hook is there, and its end is waited for.
     HookStarted {
         tenant: String,
         hook: String,

@@ -26,6 +26,7 @@ fn run(key: &str, number: u32, end: Option<HookEnd>) -> HookRun {
         rollout: Some("r-1".to_owned()),
         uid: Some("u-1".to_owned()),
         since: now(),
+        is_irreversible: false,
         end,
     }
 }

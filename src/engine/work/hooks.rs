@@ -120,6 +120,9 @@ impl Runner<'_> {
                 HookStep::Find(run) => self.find(open, &run).await?,
                 HookStep::Follow(run) => {
                     place.leave();
+                    self.tell(HookTold::Started {
+                        job: run.job.name.clone(),
+                    });
                     self.follow(open, &run).await?;
                 }
             }
@@ -148,7 +151,6 @@ impl Runner<'_> {
     async fn ended(&self, open: &mut Open, end: HookEnd) -> Result<(), Halt> {
         let note = HookNote::Ended {
             end,
-            is_irreversible: self.hook.is_irreversible,
             at: self.job.clock.now(),
         };
         self.note(open, note).await
@@ -160,7 +162,11 @@ impl Runner<'_> {
         claim::keep(self.job, open).await?;
         let found = writer.get(&run.job).await?;
         match apply::job_sight(run, found.as_ref(), &owner(self.job)) {
-            JobSight::Ours { uid } => self.note(open, HookNote::Made { uid }).await,
+            JobSight::Ours { uid } => {
+                // It landed, and nobody heard so.
+                open.done.push((run.job.clone(), apply::Done::Skipped));
+                self.note(open, HookNote::Made { uid }).await
+            }
             JobSight::NotOurs(why) => Err(Halt::Refused(format!("{}: {why}", run.job))),
             // It was meant for another key, and nobody made it.
             JobSight::NotThere if run.key != self.hook.key => self.ended(open, HookEnd::Lost).await,
@@ -186,11 +192,7 @@ impl Runner<'_> {
         open.done
             .push((run.job.clone(), apply::Done::Applied(written)));
         let uid = live.uid().to_owned();
-        self.note(open, HookNote::Made { uid }).await?;
-        self.tell(HookTold::Started {
-            job: run.job.name.clone(),
-        });
-        Ok(())
+        self.note(open, HookNote::Made { uid }).await
     }
 
     /// Waits for the end of a run.
@@ -207,7 +209,7 @@ impl Runner<'_> {
                     self.ended(open, end).await?;
                     return Err(self.failed(&why, true));
                 }
-                Sight::Succeeded => return self.succeeded(open, is_for_this).await,
+                Sight::Succeeded => return self.succeeded(open, run).await,
                 Sight::Failed(why) => return self.ended(open, HookEnd::Failed { why }).await,
                 Sight::Doomed(_)
                 | Sight::Runs {
@@ -227,13 +229,11 @@ impl Runner<'_> {
         }
     }
 
-    async fn succeeded(&self, open: &mut Open, is_for_this: bool) -> Result<(), Halt> {
+    async fn succeeded(&self, open: &mut Open, run: &HookRun) -> Result<(), Halt> {
         self.ended(open, HookEnd::Succeeded).await?;
-        if is_for_this {
-            self.tell(HookTold::Succeeded {
-                is_irreversible: self.hook.is_irreversible,
-            });
-        }
+        self.tell(HookTold::Succeeded {
+            is_irreversible: run.is_irreversible,
+        });
         Ok(())
     }
 

@@ -12,6 +12,7 @@ fn run(number: u32) -> HookRun {
         rollout: Some("r-3".to_owned()),
         uid: None,
         since: at(20),
+        is_irreversible: false,
         end: None,
     }
 }
@@ -24,19 +25,16 @@ fn note(record: &TenantRecord, note: HookNote) -> TenantRecord {
     note_hook(record, record.claim.as_ref().unwrap(), "migrate", note).unwrap()
 }
 
-fn ended(end: HookEnd, is_irreversible: bool, minute: i64) -> HookNote {
-    HookNote::Ended {
-        end,
-        is_irreversible,
-        at: at(minute),
-    }
-}
-
 fn ran(record: &TenantRecord, number: u32, is_irreversible: bool) -> TenantRecord {
-    let begun = note(record, HookNote::Begun(run(number)));
+    let run = HookRun {
+        is_irreversible,
+        ..run(number)
+    };
+    let begun = note(record, HookNote::Begun(run));
     let uid = format!("u-{number}");
     let made = note(&begun, HookNote::Made { uid });
-    note(&made, ended(HookEnd::Succeeded, is_irreversible, 25))
+    let end = HookEnd::Succeeded;
+    note(&made, HookNote::Ended { end, at: at(25) })
 }
 
 #[test]

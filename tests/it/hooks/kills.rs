@@ -198,3 +198,38 @@ async fn delete_jobs(scene: &Scene, cluster: &str) {
         writer.delete(object.object(), &meant, None).await.unwrap();
     }
 }
+
+#[test]
+fn a_job_whose_making_was_never_answered_is_found_and_tidied_up_like_any_other() {
+    simulated(|mut scene| async move {
+        only_the_canary(&mut scene).await;
+        scene.sims["east"].tell(Fault::Requests(RequestFaults {
+            lost: 0.5,
+            ..RequestFaults::default()
+        }));
+        for (release, image) in [
+            ("bbbb", "migrate:1"),
+            ("cccc", "migrate:2"),
+            ("dddd", "migrate:3"),
+        ] {
+            put(&mut scene, &Hook { image, ..MIGRATE });
+            scene.roll_out(&scene.release(release, "1")).await;
+            scene.pass(5).await;
+        }
+        scene.sims["east"].tell(Fault::Nothing);
+        put(
+            &mut scene,
+            &Hook {
+                image: "migrate:4",
+                ..MIGRATE
+            },
+        );
+        let carried = scene.roll_out(&scene.release("eeee", "1")).await;
+        assert_eq!(outcome(&carried), Some(rollout::Outcome::Succeeded));
+        let record = scene.record("t0").await;
+        let runs = record.hooks["migrate"].runs.iter();
+        let known: BTreeSet<String> = runs.map(|run| run.job.name.clone()).collect();
+        assert_eq!(jobs_of(&scene, "t0"), known);
+        assert!(known.len() <= 2, "{known:?}");
+    });
+}
