@@ -1,5 +1,6 @@
 //! One integration binary: each room of tests is a module.
 
+mod agency;
 mod bad_input;
 mod catch_up;
 mod cluster;
