@@ -84,7 +84,10 @@ fn it_passes_check_and_a_template_that_breaks_a_promise_does_not() {
     let ran = check(&Project::production());
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
-        (0, "agency: 10 tenants, 82 objects: no mistakes\n")
+        (
+            0,
+            "agency: 10 tenants, 82 objects: no mistakes, no warnings\n"
+        )
     );
 
     let project = Project::production();
@@ -94,7 +97,7 @@ fn it_passes_check_and_a_template_that_breaks_a_promise_does_not() {
     assert_eq!(ran.code, 1);
     let promise =
         "the pods of `Deployment/site` may share a zone, and class `sensitive` promises 2 zones";
-    assert!(ran.stderr.contains(promise), "{}", ran.stderr);
+    assert!(ran.stdout.contains(promise), "{}", ran.stdout);
 
     let project = Project::production();
     project.edit(
@@ -106,7 +109,7 @@ fn it_passes_check_and_a_template_that_breaks_a_promise_does_not() {
     assert_eq!(ran.code, 1);
     let stranger =
         "`docker.io/library/nginx:1.27` of `Deployment/site` comes from no listed registry";
-    assert!(ran.stderr.contains(stranger), "{}", ran.stderr);
+    assert!(ran.stdout.contains(stranger), "{}", ran.stdout);
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn the_sensitive_site_may_be_nowhere_but_with_its_client() {
     project.edit(tenant, "cluster: prefecture", "cluster: lyon");
     let ran = project.escale(&["check", "-e", ENVIRONMENT]);
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("owner"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("owner"), "{}", ran.stdout);
 }
 
 #[test]

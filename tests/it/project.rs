@@ -15,6 +15,7 @@ pub struct Project {
 /// What a run of the binary said, and how it ended.
 pub struct Ran {
     pub code: i32,
+    pub stdout: String,
     pub stderr: String,
 }
 
@@ -71,6 +72,7 @@ impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code().expect("ended by itself"),
+            stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
         }
     }

@@ -7,6 +7,7 @@ mod conformance;
 mod end_to_end;
 mod fleet;
 mod hard_days;
+mod hooks;
 mod kills;
 mod mistakes;
 mod outages;
