@@ -89,7 +89,7 @@ fn records(cluster: &str) -> Vec<Value> {
 
 /// Everything in a namespace, and the namespace, that has an owner's mark.
 fn objects(cluster: &str, namespace: &str) -> Vec<Value> {
-    const KINDS: &str = "services,deployments,configmaps";
+    const KINDS: &str = "services,deployments,configmaps,jobs";
     let mut all = items(cluster, &["-n", namespace, "get", KINDS]);
     let itself = format!("metadata.name={namespace}");
     all.extend(items(
