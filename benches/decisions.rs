@@ -3,6 +3,8 @@
 //! `cargo bench --bench decisions`. The baseline is the least that any question about all tenants can cost: to go over
 //! all of them once and look at where each stands.
 
+#![expect(clippy::print_stdout, reason = "that is what a benchmark is for")]
+
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -24,8 +26,8 @@ fn main() {
     );
     for size in SIZES {
         let mut play = Play::new(size);
-        play.to_the_end();
-        let asked = play.asking.as_secs_f64() * 1e6 / play.questions as f64;
+        play.run();
+        let asked = play.asking.as_secs_f64() * 1e6 / f64::from(play.questions);
         let pass = one_pass(&play.progress).as_secs_f64() * 1e6;
         let minutes = play.now.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() / 60.0;
         println!(
@@ -44,7 +46,7 @@ struct Play {
     frozen: Frozen,
     progress: Progress,
     now: Timestamp,
-    questions: usize,
+    questions: u32,
     events: usize,
     asking: Duration,
 }
@@ -64,7 +66,7 @@ impl Play {
         }
     }
 
-    fn to_the_end(&mut self) {
+    fn run(&mut self) {
         loop {
             let began = now();
             let next = self.frozen.next(&self.progress, self.now);

@@ -81,7 +81,7 @@ pub async fn tell(ui: &Ui, files: Files, seed: u64, start: Timestamp) -> anyhow:
     drop((bad, ended));
 
     theatre.act("A client complains about release B: on call types a rollback for one tenant");
-    theatre.roll_back(&good).await?;
+    Box::pin(theatre.roll_back(&good)).await?;
 
     theatre.act("The next rollout respects the hold");
     let ended = theatre.roll_out(&next.release()?, "normal").await?;

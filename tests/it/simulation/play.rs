@@ -172,8 +172,8 @@ impl Stage {
                 machine::starve(job, machine.starved).await;
             }
             Act::RollBack { tenant, killed } => {
-                self.rollback(&format!("rollback {number}"), tenant, killed)
-                    .await;
+                let name = format!("rollback {number}");
+                Box::pin(self.rollback(&name, tenant, killed)).await;
             }
             Act::Hold(tenant) => self.hold(tenant).await,
             Act::LetGo(tenant) => self.let_go(tenant).await,
