@@ -21,11 +21,16 @@ pub struct Runs {
     /// By tenant: the keys for which Jobs succeeded, oldest first, each with the uid of its Job.
     succeeded: BTreeMap<String, Vec<(String, String)>>,
     told: BTreeSet<String>,
+    /// Up to which version each cluster was read: nothing new is wrong before a Job is written.
+    read: BTreeMap<String, u64>,
 }
 
 impl Runs {
     /// Takes in what is there now, and says what is wrong, once each.
     pub fn sample(&mut self, sims: &BTreeMap<String, SimCluster>) -> Vec<String> {
+        if !self.is_any_news(sims) {
+            return Vec::new();
+        }
         let mut wrong = Vec::new();
         let mut active: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for job in sims.values().flat_map(|sim| sim.objects("jobs.batch")) {
@@ -47,6 +52,17 @@ impl Runs {
         );
         wrong.retain(|line| self.told.insert(line.clone()));
         wrong
+    }
+
+    fn is_any_news(&mut self, sims: &BTreeMap<String, SimCluster>) -> bool {
+        let mut is_any = false;
+        for (cluster, sim) in sims {
+            let read = self.read.entry(cluster.clone()).or_default();
+            let (written, version) = sim.objects_since("jobs.batch", *read);
+            *read = version;
+            is_any |= !written.is_empty();
+        }
+        is_any
     }
 
     fn succeeds(&mut self, tenant: &str, key: String, uid: String) -> Option<String> {
