@@ -207,18 +207,7 @@ async fn begin(
         .await
         .map_err(|trouble| trouble.advise(&name))?;
     queue::begin(hub, waiting).await;
-    let mut progress = Progress::new(&plan);
-    note_bars(&mut progress, &plan, &survey.records);
-    progress.gates = Gates::of(&survey.last_words, ledger.record());
-    Ok(Prepared::Ready(Box::new(Ready {
-        progress,
-        frozen: Frozen::new(plan, order.strategy.clone()),
-        ledger,
-        survey,
-        bundles: rendered(order.bundles),
-        releases: releases(order),
-        news: None,
-    })))
+    Ok(ready(order, plan, ledger, survey))
 }
 
 /// Freezes what a lost cluster gets back. Killed before its plan is stored, nothing has begun; killed after it, whoever
@@ -251,9 +240,15 @@ async fn begin_rebuild(
     .await
     .map_err(|trouble| trouble.advise(name))?;
     rebuild::note_identity(hub, &survey, &instead, now).await?;
+    Ok(ready(order, plan, ledger, survey))
+}
+
+/// A plan that was just frozen.
+fn ready(order: &Order<'_>, plan: Plan, ledger: Ledger, survey: Survey) -> Prepared {
     let mut progress = Progress::new(&plan);
+    note_bars(&mut progress, &plan, &survey.records);
     progress.gates = Gates::of(&survey.last_words, ledger.record());
-    Ok(Prepared::Ready(Box::new(Ready {
+    Prepared::Ready(Box::new(Ready {
         progress,
         frozen: Frozen::new(plan, order.strategy.clone()),
         ledger,
@@ -261,7 +256,7 @@ async fn begin_rebuild(
         bundles: rendered(order.bundles),
         releases: releases(order),
         news: None,
-    })))
+    }))
 }
 
 /// Tenants whose last day is over, and that may be removed now.

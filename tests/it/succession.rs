@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use escale::engine::{self, AheadAt, Carried, Ending, Heard, Order, Stop, World, store};
-use escale::record::{self, RolloutState, Scope, Verb, Word};
+use escale::record::{self, RolloutState, Scope, Verb};
 use escale::rollout::{Outcome, What};
 
+use crate::gates::say;
 use crate::scene::{Release, Scene, outcome, simulated};
 
 /// As in git, on the hub and in words: release, state, and for which release it was left.
@@ -183,20 +184,6 @@ fn a_job_that_is_cancelled_while_it_waits_gives_its_place_away() {
     });
 }
 
-async fn say(scene: &Scene, verb: Verb) {
-    let word = Word {
-        verb,
-        environment: "test".to_owned(),
-        scope: Scope::Environment,
-        author: "ana".to_owned(),
-        reason: "a look".to_owned(),
-        at: scene.clock.now(),
-        expires: None,
-    };
-    let hub = scene.clusters.hub().unwrap().writer();
-    store::say(&hub, &word).await.unwrap();
-}
-
 #[test]
 fn a_rollout_that_waits_for_a_person_makes_way_for_a_newer_release() {
     simulated(|scene| async move {
@@ -208,7 +195,7 @@ fn a_rollout_that_waits_for_a_person_makes_way_for_a_newer_release() {
             after(60, &scene, &third, "job 2"),
             async {
                 tokio::time::sleep(Duration::from_secs(12)).await;
-                say(&scene, Verb::Pause).await;
+                say(&scene, Verb::Pause, Scope::Environment, None).await;
             }
         );
         assert_eq!(outcome(&paused), Some(Outcome::Superseded));
@@ -250,7 +237,7 @@ fn whoever_aborts_closes_what_a_job_that_died_had_claimed() {
         let written = |what: &What| matches!(what, What::TenantWritten { .. });
         killed_at(&scene, &second, written).await;
         assert!(scene.record("t0").await.claim.is_some());
-        say(&scene, Verb::Abort).await;
+        say(&scene, Verb::Abort, Scope::Environment, None).await;
         let carried = scene.roll_out(&second).await;
         assert_eq!(outcome(&carried), Some(Outcome::Aborted));
         let record = scene.record("t0").await;
