@@ -203,13 +203,14 @@ impl<'a> Look<'a> {
         if !self.has_evidence(wave) {
             return Next::Do(vec![self.without_evidence(wave)]);
         }
-        if wave.soak.is_zero() {
+        // Whoever goes back is waited for, however long ago the soak was over.
+        let mut on = self.in_flight_words();
+        if wave.soak.is_zero() && on.is_empty() {
             return Next::Do(vec![What::WaveAdvanced {
                 wave: wave.name.clone(),
             }]);
         }
         let mut until = since + wave.soak;
-        let mut on = Vec::new();
         for (planned, progress) in self.of_wave(wave) {
             match (&progress.phase, progress.healthy_since) {
                 (Phase::Succeeded { .. }, Some(healthy)) if self.is_seen_healthy(progress) => {
@@ -231,9 +232,10 @@ impl<'a> Look<'a> {
             format!("wave `{}` to soak until {}", wave.name, clock_time(until)),
         );
         on.extend(self.unapproved_next(wave));
+        // A time that has passed wakes nobody: what is left to wait for is being seen.
+        let until = (self.now < until).then_some(until);
         Next::Wait(Wait {
-            // A time that has passed wakes nobody: what is left to wait for is being seen.
-            until: (self.now < until).then_some(until),
+            until: until.into_iter().chain(self.next_deadline()).min(),
             on,
             whom: Whom::Tenants,
         })

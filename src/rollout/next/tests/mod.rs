@@ -367,3 +367,25 @@ fn a_gap_between_samples_voids_what_was_seen_before_it() {
     }
     assert_eq!(progress.tenants["canary-a"].healthy_since, Some(at(200)));
 }
+
+#[test]
+fn who_dies_as_the_soak_ends_is_back_before_its_wave_is_over() {
+    let mut went_back = 0;
+    for second in 280..360 {
+        let mut script = Script::new(fleet()).tenant("tenant-9", Behaviour::DiesAt(second));
+        script.run();
+        let at = |line: &str| script.trace.iter().position(|one| one.ends_with(line));
+        let Some(back) = at("tenantGoesBack tenant-9") else {
+            continue;
+        };
+        went_back += 1;
+        let is_back = at("tenantRolledBack tenant-9").expect("it goes back");
+        let over = at("waveAdvanced rest").expect("one may fail");
+        assert!(
+            back < is_back && is_back < over,
+            "{second}: {:?}",
+            script.trace
+        );
+    }
+    assert!(0 < went_back);
+}
