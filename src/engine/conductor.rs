@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::absences::Probes;
@@ -22,13 +22,12 @@ use super::hook_news::HookLine;
 use super::lease::Lease;
 use super::ledger::Ledger;
 use super::looks::{Looked, Looks};
+use super::reports::Report;
 use super::rollouts::Heard;
 use super::stop::{self, Stop};
 use super::work::{self, Aim, Done, Job, Open, Place};
 use crate::record::{self, Hold, PackedBundle, Stored, TenantRecord};
-use crate::rollout::{
-    Failure, Frozen, Next, Outcome, Phase, Progress, TenantProgress, Wait, What, Whom,
-};
+use crate::rollout::{Frozen, Next, Outcome, Phase, Progress, TenantProgress, Wait, What, Whom};
 
 /// Whoever has just come looks around for so long before it leaves again; a cluster may not answer.
 const AWAKE: Duration = Duration::from_mins(1);
@@ -78,9 +77,6 @@ pub enum Ending {
     LeaseLost,
 }
 
-/// A tenant, what was to be done to it, and how that went.
-type Report = (String, Aim, Done);
-
 /// What changes while the conductor runs.
 pub(super) struct Stage {
     pub(super) progress: Progress,
@@ -95,7 +91,7 @@ pub(super) struct Stage {
     pub(super) hooks: HookLine,
     pub(super) next_listen: Instant,
     pub(super) heard: BTreeSet<String>,
-    idle_since: Instant,
+    pub(super) idle_since: Instant,
 }
 
 impl Stage {
@@ -356,105 +352,6 @@ impl Conductor<'_> {
             (tenant, aim, done)
         });
         Ok(())
-    }
-
-    /// Takes in what the first worker reports, and all others that are done by now: each question what to do next
-    /// looks at every tenant.
-    async fn take_in_all(
-        &mut self,
-        stage: &mut Stage,
-        first: Result<Report, JoinError>,
-    ) -> anyhow::Result<()> {
-        let mut report = Some(first);
-        while let Some(done) = report {
-            let (tenant, aim, done) = done.context("a worker ended without a report")?;
-            self.take_in_hooks(stage).await?;
-            self.take_in(stage, tenant, aim, done).await?;
-            report = stage.work.try_join_next();
-        }
-        Ok(())
-    }
-
-    /// Takes in what a worker reports.
-    async fn take_in(
-        &mut self,
-        stage: &mut Stage,
-        tenant: String,
-        aim: Aim,
-        done: Done,
-    ) -> anyhow::Result<()> {
-        stage.idle_since = Instant::now();
-        let what = match done {
-            Done::Written {
-                open,
-                writes,
-                wanted,
-                again,
-            } => {
-                stage.looks.watch(&self.frozen, &tenant, wanted);
-                stage.open.insert(tenant.clone(), *open);
-                if !again.is_empty() {
-                    let objects = again.iter().map(ToString::to_string).collect();
-                    let tenant = tenant.clone();
-                    let mended = What::TenantMended { tenant, objects };
-                    self.happen(stage, mended).await?;
-                }
-                match aim {
-                    Aim::Forward | Aim::Close => What::TenantWritten { tenant, writes },
-                    _ => What::TenantBackWritten { tenant, writes },
-                }
-            }
-            Done::Closed { record } => {
-                self.records.insert(tenant.clone(), *record);
-                match aim {
-                    Aim::CloseBack => What::TenantRolledBack { tenant },
-                    Aim::GiveUp => return Ok(()),
-                    _ => What::TenantSucceeded { tenant },
-                }
-            }
-            // An admission webhook may be among what is ill.
-            Done::Refused { open, why } if aim != Aim::GiveUp && self.is_unwell(stage, &tenant) => {
-                return self.set_aside(stage, tenant, open, why).await;
-            }
-            Done::Refused { open, why } => {
-                if let Some(open) = open {
-                    stage.open.insert(tenant.clone(), *open);
-                }
-                match aim {
-                    Aim::Forward | Aim::Close => What::TenantFailed {
-                        tenant,
-                        how: Failure::Refused,
-                        why,
-                    },
-                    Aim::Back | Aim::CloseBack => What::TenantRollbackFailed { tenant, why },
-                    Aim::GiveUp => return Ok(()),
-                }
-            }
-            Done::HookFailed {
-                open,
-                why,
-                is_final: false,
-            } if self.is_unwell(stage, &tenant) => {
-                return self.set_aside(stage, tenant, open, why).await;
-            }
-            Done::HookFailed { open, why, .. } => {
-                if let Some(open) = open {
-                    stage.open.insert(tenant.clone(), *open);
-                }
-                let how = Failure::Hook;
-                What::TenantFailed { tenant, how, why }
-            }
-            Done::TakenOver { by } => What::TenantTakenOver { tenant, by },
-            // It is as it was, and so says its record.
-            Done::NotBegun => return Ok(()),
-            Done::Unreachable { open, why } => {
-                return self.interrupt(stage, tenant, (aim, open, why)).await;
-            }
-        };
-        if let What::TenantSucceeded { tenant } = &what {
-            stage.looks.hasten(tenant);
-        }
-        self.happen(stage, what).await
     }
 
     // --- Health ---

@@ -40,6 +40,7 @@ mod proof;
 mod queue;
 mod reading;
 mod rebuild;
+mod reports;
 mod resume;
 mod rollbacks;
 mod rollouts;
