@@ -23,7 +23,7 @@ pub async fn unhealthy(
     let mut watched: BTreeMap<&str, Vec<Watched>> = BTreeMap::new();
     for (_, planned) in plan.tenants() {
         let place = &planned.place;
-        if let Ok(Some(Ok(stored))) = records.of(&place.cluster, &place.namespace) {
+        if let Some(stored) = records.readable(&place.cluster, &place.namespace) {
             let there = watched.entry(&place.cluster).or_default();
             there.push(watch(planned, &stored.value));
         }

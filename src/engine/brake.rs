@@ -33,9 +33,7 @@ pub fn deletes(order: &Order<'_>, plan: &Plan, records: &Records) -> Vec<TenantD
     plan.tenants()
         .filter_map(|(_, planned)| {
             let place = &planned.place;
-            let Ok(Some(Ok(stored))) = records.of(&place.cluster, &place.namespace) else {
-                return None;
-            };
+            let stored = records.readable(&place.cluster, &place.namespace)?;
             let bundle = order.bundles.get(&place.tenant)?.as_ref().ok()?;
             let inventory = stored.value.ordinary();
             Some(TenantDeletes {

@@ -14,10 +14,11 @@ pub fn noted(
     items: &[Item],
 ) -> Result<Arc<[Wanted]>, CallError> {
     let newer = |wanted: &Wanted| {
+        wanted.template.as_ref()?;
         let mut found = found.iter().zip(items);
         found
             .find(|(live, _)| live.object().is_same(&wanted.object))
-            .filter(|(live, _)| wanted.template.is_some() && wanted.is_older_than(live))
+            .filter(|(live, _)| wanted.is_older_than(live))
             .map(|(_, item)| item)
     };
     if wanted.iter().all(|wanted| newer(wanted).is_none()) {

@@ -148,9 +148,9 @@ fn due(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Vec<Departure> {
     });
     let environment = &order.fleet.environment.name;
     let due = selected.filter_map(|tenant| {
-        let Ok(Some(Ok(stored))) = survey.records.of(&tenant.cluster, &tenant.namespace) else {
-            return None;
-        };
+        let stored = survey
+            .records
+            .readable(&tenant.cluster, &tenant.namespace)?;
         is_due(tenant, environment, &stored.value, now).then(|| Departure {
             planned: planned(tenant),
             stored: stored.clone(),

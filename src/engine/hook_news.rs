@@ -83,10 +83,7 @@ impl Conductor<'_> {
 pub fn note_bars(progress: &mut Progress, plan: &Plan, records: &Records) {
     for (_, planned) in plan.tenants() {
         let place = &planned.place;
-        let record = match records.of(&place.cluster, &place.namespace) {
-            Ok(Some(Ok(stored))) => Some(stored),
-            _ => None,
-        };
+        let record = records.readable(&place.cluster, &place.namespace);
         let good = |record: &TenantRecord| record.good(planned.last_good.as_ref()?).cloned();
         let bar = record.and_then(|stored| {
             let good = good(&stored.value)?;

@@ -14,10 +14,8 @@ pub fn hooks(order: &Order<'_>, plan: &Plan, records: &Records) -> BTreeMap<Stri
     let mut running = BTreeMap::new();
     for (_, planned) in plan.tenants() {
         let place = &planned.place;
-        let record = match records.of(&place.cluster, &place.namespace) {
-            Ok(Some(Ok(stored))) => Some(&stored.value),
-            _ => None,
-        };
+        let record = records.readable(&place.cluster, &place.namespace);
+        let record = record.map(|stored| &stored.value);
         if let Some(Ok(bundle)) = order.bundles.get(&place.tenant) {
             running.insert(place.tenant.clone(), due(bundle, record));
         }

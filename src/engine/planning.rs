@@ -62,6 +62,11 @@ impl Records {
         }
     }
 
+    /// The record of a tenant, if there is one and it can be read: for those to whom it makes no difference why not.
+    pub fn readable(&self, cluster: &str, namespace: &str) -> Option<&Stored<TenantRecord>> {
+        self.of(cluster, namespace).ok()??.as_ref().ok()
+    }
+
     /// Every readable record of this environment.
     pub fn iter(&self) -> impl Iterator<Item = &Stored<TenantRecord>> {
         let readable = self
@@ -213,12 +218,7 @@ fn candidate(
     let shape = bundles
         .get(&tenant.name)
         .and_then(|bundle| bundle.as_ref().ok()?.shape());
-    let (record, trouble) = match records.of(&tenant.cluster, &tenant.namespace) {
-        Ok(Some(Ok(stored))) => (Some(&stored.value), None),
-        Ok(Some(Err(error))) => (None, Some(Exclusion::RecordUnreadable(error.to_string()))),
-        Ok(None) => (None, None),
-        Err(why) => (None, Some(Exclusion::Unreachable(why.to_owned()))),
-    };
+    let (record, trouble) = on_record(tenant, records);
     let environment = &records.environment;
     let others = record.and_then(|record| of_others(record, tenant, environment));
     let kept_out = trouble
@@ -241,6 +241,19 @@ fn candidate(
         last_good: record.and_then(|record| expected_good(record, circumstances)),
         shape: shape.cloned(),
         kept_out,
+    }
+}
+
+/// What is on record of a tenant, if anything; or why that is not known.
+pub fn on_record<'a>(
+    tenant: &Tenant,
+    records: &'a Records,
+) -> (Option<&'a TenantRecord>, Option<Exclusion>) {
+    match records.of(&tenant.cluster, &tenant.namespace) {
+        Ok(Some(Ok(stored))) => (Some(&stored.value), None),
+        Ok(Some(Err(error))) => (None, Some(Exclusion::RecordUnreadable(error.to_string()))),
+        Ok(None) => (None, None),
+        Err(why) => (None, Some(Exclusion::Unreachable(why.to_owned()))),
     }
 }
 

@@ -273,12 +273,7 @@ fn candidate(
     (survey, places): (&Survey, &moves::Places<'_>),
     now: Timestamp,
 ) -> Candidate {
-    let (record, trouble) = match survey.records.of(&tenant.cluster, &tenant.namespace) {
-        Ok(Some(Ok(stored))) => (Some(&stored.value), None),
-        Ok(Some(Err(error))) => (None, Some(Exclusion::RecordUnreadable(error.to_string()))),
-        Ok(None) => (None, None),
-        Err(why) => (None, Some(Exclusion::Unreachable(why.to_owned()))),
-    };
+    let (record, trouble) = planning::on_record(tenant, &survey.records);
     let rendered = order.bundles.get(&tenant.name);
     let rendered = rendered.map(|one| one.as_ref().map(PackedBundle::digest));
     let rendered = rendered.map(|one| one.map_err(String::as_str));
@@ -293,7 +288,10 @@ fn candidate(
     };
     let is_new = record.is_none();
     let kept_out = trouble
-        .or_else(|| record.and_then(|record| of_others(record, tenant, order)))
+        .or_else(|| {
+            let environment = &order.fleet.environment.name;
+            record.and_then(|record| planning::of_others(record, tenant, environment))
+        })
         .or_else(|| record.and_then(is_there))
         .or_else(|| departures::exclusion(tenant, record, now))
         .or_else(|| {
@@ -312,10 +310,6 @@ fn candidate(
         shape: None,
         kept_out,
     }
-}
-
-fn of_others(record: &TenantRecord, tenant: &Tenant, order: &Order<'_>) -> Option<Exclusion> {
-    planning::of_others(record, tenant, &order.fleet.environment.name)
 }
 
 /// Who runs something whole there was rebuilt already, whatever it was brought to since.

@@ -66,9 +66,7 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<
             Err(trouble) => return Err(trouble.into()),
         }
     }
-    Err(Halt::TakenOver(
-        "somebody who keeps changing its record".to_owned(),
-    ))
+    Err(contested())
 }
 
 /// What became of a claim that a process left.
@@ -107,9 +105,7 @@ pub(super) async fn take_over(job: &Job) -> Result<Left, Halt> {
             Err(trouble) => return Err(trouble.into()),
         }
     }
-    Err(Halt::TakenOver(
-        "somebody who keeps changing its record".to_owned(),
-    ))
+    Err(contested())
 }
 
 fn goal_of(job: &Job, left: &record::Claim) -> Result<Goal, Halt> {
@@ -201,9 +197,12 @@ pub(super) async fn change(
             Err(trouble) => return Err(trouble.into()),
         }
     }
-    Err(Halt::TakenOver(
-        "somebody who keeps changing its record".to_owned(),
-    ))
+    Err(contested())
+}
+
+/// After so many swaps that somebody else won.
+pub(super) fn contested() -> Halt {
+    Halt::TakenOver("somebody who keeps changing its record".to_owned())
 }
 
 /// How long a write may still take.

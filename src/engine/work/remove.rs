@@ -252,7 +252,5 @@ async fn forget(job: &Job, open: &Open) -> Result<(), Halt> {
         }
         stored = found;
     }
-    Err(Halt::TakenOver(
-        "somebody who keeps changing its record".to_owned(),
-    ))
+    Err(claim::contested())
 }
