@@ -1,7 +1,7 @@
 //! Pure: wanted × record × live → steps; conflict policy; final inventory.
 //!
 //! [`plan_tenant`] decides what is written to one tenant and why; [`decide_prune`] what is deleted
-//! once the tenant is healthy; [`final_inventory`] what is remembered; [`check_brake`] whether a
+//! once the tenant is healthy; [`probe`] what a sample of the skipped is asked about; [`final_inventory`] what is remembered; [`check_brake`] whether a
 //! whole plan deletes too much. The engine carries steps out and decides nothing.
 
 mod admit;
@@ -19,6 +19,7 @@ mod skip;
 mod step;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use brake::{TenantDeletes, check_brake, override_token};
 pub use fence::{fence_stamp, fence_unstamp};
@@ -36,3 +37,4 @@ pub use prune::{
 pub use settle::Notice;
 pub use skip::{dry_run_changes, written};
 pub use step::{ApplyStep, SkipReason, Step, TenantSteps, Why};
+pub use verify::{Probe, Sample, probe};

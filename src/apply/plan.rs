@@ -57,14 +57,7 @@ pub fn plan_object(
     record: Option<&TenantRecord>,
     live: Option<&Live>,
 ) -> Step {
-    let object = manifest.object();
-    let scaled = (object.kind.clone(), object.name.clone());
-    let planning = Planning {
-        wanted,
-        manifest,
-        record,
-        is_autoscaled: autoscaled(wanted.bundle).contains(&scaled),
-    };
+    let planning = Planning::of(wanted, manifest, record);
     match live {
         None => planning.create(),
         Some(live) => planning.change(live),
@@ -91,14 +84,30 @@ pub fn settle_step(
     })
 }
 
-struct Planning<'a> {
+/// The decision about one object.
+pub(super) struct Planning<'a> {
     wanted: &'a Wanted<'a>,
     manifest: &'a Manifest,
     record: Option<&'a TenantRecord>,
     is_autoscaled: bool,
 }
 
-impl Planning<'_> {
+impl<'a> Planning<'a> {
+    pub(super) fn of(
+        wanted: &'a Wanted<'a>,
+        manifest: &'a Manifest,
+        record: Option<&'a TenantRecord>,
+    ) -> Self {
+        let object = manifest.object();
+        let scaled = (object.kind.clone(), object.name.clone());
+        Self {
+            wanted,
+            manifest,
+            record,
+            is_autoscaled: autoscaled(wanted.bundle).contains(&scaled),
+        }
+    }
+
     fn create(&self) -> Step {
         Step::Apply(ApplyStep {
             object: self.manifest.object().clone(),
@@ -114,7 +123,7 @@ impl Planning<'_> {
         })
     }
 
-    fn change(&self, live: &Live) -> Step {
+    pub(super) fn change(&self, live: &Live) -> Step {
         if let Some(why) = self.blocker(live) {
             return self.blocked(why);
         }
@@ -122,9 +131,7 @@ impl Planning<'_> {
         if hand_over.is_none() && self.is_recorded(live) {
             return self.skip(SkipReason::AsRecorded, Vec::new());
         }
-        // An object that is as wanted is not written again for the sake of a new epoch; nor where a fence took the old one
-        // away with it.
-        let settled = settle(self.payload(live.annotation(EPOCH)), live);
+        let settled = self.settled(live);
         let applied = settled.applied.as_ref();
         if hand_over.is_none() && applied.is_some_and(|applied| !applied.changed) {
             return self.skip(SkipReason::NothingToChange, settled.notices);
@@ -136,6 +143,12 @@ impl Planning<'_> {
             return self.needs_recreate(fields);
         }
         self.write(live, settled, hand_over)
+    }
+
+    /// What would be sent. An object that is as wanted is not written again for the sake of a new epoch; nor where a
+    /// fence took the old one away with it.
+    pub(super) fn settled(&self, live: &Live) -> Settled {
+        settle(self.payload(live.annotation(EPOCH)), live)
     }
 
     /// Why the object cannot be written now.

@@ -24,6 +24,9 @@ use crate::record::{Standing, Word};
 use crate::repo::Repo;
 use crate::rollout::{Strategy, Whom};
 
+/// Percent of the skipped objects about which the server is asked.
+pub const VERIFY_SAMPLE: u8 = 1;
+
 /// What plan and rollout ask alike.
 #[derive(Debug, clap::Args)]
 pub struct OrderArgs {
@@ -91,6 +94,10 @@ pub struct Rollout {
     /// Let the plan that this names delete more than the brake allows
     #[arg(long, value_name = "TOKEN")]
     allow_deletes: Option<String>,
+    /// Of a hundred objects that are skipped as unchanged, ask the server about so many; an object that would change
+    /// all the same is told, and the rollout ends with 6
+    #[arg(long, value_name = "PERCENT", default_value_t = VERIFY_SAMPLE, value_parser = clap::value_parser!(u8).range(..=100))]
+    verify_sample: u8,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -207,6 +214,7 @@ impl Rollout {
         let changed = |from: &str, to: &str| git.changed(from, to);
         let order = Order {
             may_be_older: self.older,
+            verify_sample: self.verify_sample,
             allowed_deletes: self.allow_deletes.clone(),
             ..ready.order(self.who.who(subject), &lineage, &changed)
         };
@@ -398,6 +406,7 @@ impl Ready {
             may_be_older: false,
             allowed_deletes: None,
             rebuild: self.rebuild.clone(),
+            verify_sample: VERIFY_SAMPLE,
         }
     }
 }

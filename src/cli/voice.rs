@@ -129,6 +129,11 @@ impl<'a> Voice<'a> {
                 "  {tenant}: changed since it was written, maybe by a late write of the process before, and written again: {}",
                 few_of(objects, FEW)
             ),
+            What::FalseNoOp { tenant, objects } => format!(
+                "  ALARM: {tenant}: skipped as unchanged, but the server would change it (left as it is; a mistake of escale, or an \
+                 admission webhook): {}",
+                few_of(objects, FEW)
+            ),
             What::TenantSucceeded { tenant } if !is_many => {
                 format!("  {tenant}: healthy{}", self.took(tenant, event.at))
             }

@@ -13,7 +13,7 @@ use super::soaks::Soaks;
 use super::stop;
 use super::survey::Survey;
 use super::work::{self, Job, Removal, Terms};
-use crate::apply::{self, TenantDeletes};
+use crate::apply::{self, Sample, TenantDeletes};
 use crate::fleet::Tenant;
 use crate::fleet::config::Lifecycle;
 use crate::manifest::Bundle;
@@ -260,6 +260,7 @@ impl Departure {
             hold: None,
             keep: keep(order.fleet),
             soaks,
+            sample: Sample::none(),
         };
         work::remove(Job {
             cluster,

@@ -99,6 +99,7 @@ pub fn rollout(opening: Opening, strategy: &str) -> RolloutRecord {
         since: opening.at,
         superseded_by: None,
         excused: None,
+        false_no_ops: 0,
         waves: Vec::new(),
         shards: 0,
         frozen: serde_json::Value::Null,
@@ -272,6 +273,7 @@ fn update(record: &mut RolloutRecord, event: &Event) {
                 at,
             );
         }
+        What::FalseNoOp { objects, .. } => record.false_no_ops += objects.len(),
         What::Superseded { by } => record.superseded_by = Some(by.clone()),
         What::Finished { outcome, why } => enter(record, ended(*outcome), why, at),
         What::Aborted { .. }

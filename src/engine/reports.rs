@@ -45,11 +45,17 @@ impl Conductor<'_> {
                 writes,
                 wanted,
                 again,
+                false_no_ops,
             } => {
                 stage.looks.watch(&self.frozen, &tenant, wanted);
                 stage.open.insert(tenant.clone(), *open);
                 if !again.is_empty() {
                     self.happen(stage, mended(&tenant, &again)).await?;
+                }
+                if !false_no_ops.is_empty() {
+                    let (tenant, objects) = (tenant.clone(), false_no_ops);
+                    self.happen(stage, What::FalseNoOp { tenant, objects })
+                        .await?;
                 }
                 match aim {
                     Aim::Forward | Aim::Close => What::TenantWritten { tenant, writes },

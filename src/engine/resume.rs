@@ -34,6 +34,7 @@ pub fn rebuild(
     let frozen = Frozen::new(plan, strategy);
     let mut progress = Progress::new(&frozen.plan);
     progress.is_excused = rollout.excused.is_some();
+    progress.false_no_ops = rollout.false_no_ops;
     progress.state = state(rollout);
     for wave in &mut progress.waves {
         let recorded = rollout

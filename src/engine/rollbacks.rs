@@ -13,6 +13,7 @@ use super::soaks::Soaks;
 use super::stop::unless_stopped;
 use super::store;
 use super::work::Terms;
+use crate::apply::Sample;
 use crate::cluster::Cluster;
 use crate::error::{Exit, UserError};
 use crate::fleet::config::{
@@ -146,6 +147,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
             }),
             keep: order.keep,
             soaks: Arc::new(Soaks::default()),
+            sample: Sample::none(),
         },
         bundles,
         holds: BTreeMap::new(),

@@ -20,6 +20,7 @@ use super::rebuild::{self, Rebuild};
 use super::stop::{self, Stop, unless_stopped};
 use super::sweep;
 use super::work::Terms;
+use crate::apply::Sample;
 use crate::fleet::Fleet;
 use crate::record::{self, Action, NAMESPACE, RolloutRecord};
 use crate::rollout::{Event, Frozen, Plan, Progress, Strategy, Wait};
@@ -45,6 +46,8 @@ pub struct Order<'a> {
     pub allowed_deletes: Option<String>,
     /// Brings back what ran on a lost cluster, instead of the release.
     pub rebuild: Option<Rebuild>,
+    /// Of a hundred objects that are skipped, the server is asked about so many.
+    pub verify_sample: u8,
 }
 
 impl Order<'_> {
@@ -253,6 +256,10 @@ async fn conduct(
             hold: None,
             keep: keep(order.fleet),
             soaks: Arc::new(survey.soaks),
+            sample: Sample {
+                seed: id.clone(),
+                percent: order.verify_sample,
+            },
         },
         holds: match &order.rebuild {
             Some(rebuild) if order.is_of(ledger.record()) => rebuild.holds(world.clock.now()),

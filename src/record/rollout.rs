@@ -42,6 +42,9 @@ pub struct RolloutRecord {
     /// What had failed by then counts no more: somebody, or the strategy, said to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excused: Option<Timestamp>,
+    /// Objects that were skipped as unchanged, and would have changed by the server's word.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub false_no_ops: usize,
     pub waves: Vec<WaveRecord>,
     /// How many shards the plan has; all are written before this record is.
     pub shards: usize,
@@ -148,6 +151,10 @@ pub struct PlanLine {
 pub enum Place {
     Wave(String),
     Excluded(String),
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl RolloutState {

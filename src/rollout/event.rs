@@ -54,6 +54,11 @@ pub enum What {
         tenant: String,
         objects: Vec<String>,
     },
+    /// Objects that were skipped as unchanged: the server says that they would change. They were left as they are.
+    FalseNoOp {
+        tenant: String,
+        objects: Vec<String>,
+    },
     /// Healthy for long enough; what is left is pruning and closing the record.
     TenantHealthy {
         tenant: String,

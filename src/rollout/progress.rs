@@ -22,6 +22,8 @@ pub struct Progress {
     pub tenants: BTreeMap<String, TenantProgress>,
     /// Somebody, or the strategy, said to go on after a failure: what had failed before anything began counts no more.
     pub is_excused: bool,
+    /// Objects that were skipped as unchanged and would have changed.
+    pub false_no_ops: usize,
     /// When clusters did not answer.
     pub absences: Absences,
     /// When clusters answered, and were unwell.
@@ -114,6 +116,7 @@ impl Progress {
             waves: waves.collect(),
             tenants: tenants.collect(),
             is_excused: false,
+            false_no_ops: 0,
             absences: Absences::default(),
             illnesses: Absences::default(),
             controls: Controls::default(),
@@ -225,6 +228,7 @@ impl Progress {
                 self.enter(tenant, Phase::TakenOver { by: by.clone() });
             }
             What::TenantMended { .. } => {}
+            What::FalseNoOp { objects, .. } => self.false_no_ops += objects.len(),
             What::Paused { by, why } => {
                 self.state = State::Paused {
                     by: by.clone(),

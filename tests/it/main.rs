@@ -36,6 +36,7 @@ mod traps;
 mod two_sites;
 mod unrendered;
 mod unwell;
+mod verified;
 mod waiting;
 mod yaml;
 

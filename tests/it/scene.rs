@@ -116,6 +116,7 @@ impl Release {
             may_be_older: false,
             allowed_deletes: None,
             rebuild: None,
+            verify_sample: 100,
         }
     }
 }

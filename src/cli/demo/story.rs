@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 
 use super::fleet;
+use crate::cli::rollout::VERIFY_SAMPLE;
 use crate::cli::ui::Ui;
 use crate::cli::voice::{Voice, counted, duration};
 use crate::cli::{runtime, stage};
@@ -199,6 +200,7 @@ impl<'a> Theatre<'a> {
             may_be_older: false,
             allowed_deletes: None,
             rebuild: None,
+            verify_sample: VERIFY_SAMPLE,
         };
         let began = self.clock.now();
         let mut voice = Voice::new(self.ui, Some(began));

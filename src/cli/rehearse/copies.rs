@@ -114,6 +114,8 @@ impl Copies {
             may_be_older: true,
             allowed_deletes: None,
             rebuild: None,
+            // The copies were just made.
+            verify_sample: 0,
         };
         let mut there = 0;
         let mut hear = |heard: Heard<'_>| {

@@ -17,6 +17,7 @@ use super::report::{Ended, Report};
 use super::today::Today;
 use super::witness::Witness;
 use crate::cli::events::{EventsArgs, Origin};
+use crate::cli::rollout::VERIFY_SAMPLE;
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::cli::{ending, runtime};
@@ -157,6 +158,7 @@ impl Rehearsal<'_> {
             may_be_older: true,
             allowed_deletes: self.allowed_deletes.clone(),
             rebuild: None,
+            verify_sample: VERIFY_SAMPLE,
         }
     }
 

@@ -172,6 +172,7 @@ impl<'a> Witness<'a> {
             | What::HookSucceeded { .. }
             | What::TenantWritten { .. }
             | What::TenantMended { .. }
+            | What::FalseNoOp { .. }
             | What::TenantInterrupted { .. }
             | What::ClusterUnreachable { .. }
             | What::ClusterAnswers { .. }

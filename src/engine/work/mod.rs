@@ -12,6 +12,7 @@ pub(super) mod live;
 mod place;
 mod prune;
 mod remove;
+mod verify;
 
 use std::sync::Arc;
 
@@ -59,6 +60,8 @@ pub struct Terms {
     pub hold: Option<Hold>,
     pub keep: record::Keep,
     pub soaks: Arc<Soaks>,
+    /// Of what is skipped, how much the server is asked about.
+    pub sample: apply::Sample,
 }
 
 /// One tenant to work on.
@@ -104,6 +107,8 @@ pub enum Done {
         wanted: Vec<Wanted>,
         /// What was not as we had written it when the claim was to be closed.
         again: Vec<ObjectRef>,
+        /// What was skipped as unchanged, and would change, in words.
+        false_no_ops: Vec<String>,
     },
     Closed {
         record: Box<Stored<TenantRecord>>,
@@ -157,6 +162,10 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>, mut place: Plac
         (Ok(Reached::Written(writes)), Some(open)) => Done::Written {
             writes,
             wanted: wanted_after(&open),
+            false_no_ops: match aim {
+                Aim::Forward => verify::false_no_ops(&job, &open).await,
+                _ => Vec::new(),
+            },
             open,
             again: Vec::new(),
         },
@@ -165,6 +174,7 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>, mut place: Plac
             wanted: wanted_after(&open),
             open,
             again,
+            false_no_ops: Vec::new(),
         },
         (Ok(Reached::Written(_) | Reached::Mended(_)), None) => {
             unreachable!("nothing is written without a claim")

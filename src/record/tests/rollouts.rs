@@ -8,6 +8,7 @@ fn rollout() -> RolloutRecord {
         environment: "production".to_owned(),
         release: Some("4f2a".to_owned()),
         rebuild: None,
+        false_no_ops: 0,
         strategy: "normal".to_owned(),
         created: at(0),
         by: "Ada".to_owned(),

@@ -262,18 +262,21 @@ impl<'a> Look<'a> {
             count(|phase| matches!(phase, Phase::RollbackFailed { .. } | Phase::Left { .. }));
         let total = self.frozen.plan.len();
         let left_out = self.frozen.plan.exceptions().count();
+        let doubted = self.progress.false_no_ops;
         let outcome = if stuck > 0 {
             Outcome::Failed
-        } else if succeeded < total || left_out > 0 {
+        } else if succeeded < total || left_out > 0 || doubted > 0 {
             Outcome::SucceededWithExceptions
         } else {
             Outcome::Succeeded
         };
-        let exceptions = if left_out > 0 {
-            format!(", {left_out} left out")
-        } else {
-            String::new()
-        };
+        let mut exceptions = String::new();
+        if left_out > 0 {
+            exceptions += &format!(", {left_out} left out");
+        }
+        if doubted > 0 {
+            exceptions += &format!(", {doubted} wrongly taken for unchanged");
+        }
         let why = format!("{succeeded} of {total} tenants succeeded{exceptions}");
         Next::Do(vec![What::Finished { outcome, why }])
     }

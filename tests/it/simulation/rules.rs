@@ -231,6 +231,10 @@ impl Rules {
                     self.breaks(now, "I10", &why);
                 }
             }
+            What::FalseNoOp { tenant, objects } => {
+                let why = format!("`{tenant}`: {} was skipped", objects.join(", "));
+                self.breaks(now, "NO1", &why);
+            }
             What::WaveAdvanced { wave } => self.advances(now, wave, progress, frozen),
             What::TenantGoesBack { tenant, .. } => self.goes_back(now, tenant, frozen),
             What::WaveBreached { .. }

@@ -13,6 +13,7 @@ fn rollout(id: &str) -> RolloutRecord {
         id: id.to_owned(),
         environment: "test".to_owned(),
         rebuild: None,
+        false_no_ops: 0,
         release: None,
         strategy: "normal".to_owned(),
         created: Timestamp::UNIX_EPOCH,
