@@ -43,7 +43,7 @@ pub struct RolloutRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excused: Option<Timestamp>,
     /// Objects that were skipped as unchanged, and would have changed by the server's word.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub false_no_ops: usize,
     pub waves: Vec<WaveRecord>,
     /// How many shards the plan has; all are written before this record is.
@@ -151,10 +151,6 @@ pub struct PlanLine {
 pub enum Place {
     Wave(String),
     Excluded(String),
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 impl RolloutState {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod binary;
+mod by_hand;
 mod clusters;
 mod conformance;
 mod end_to_end;
@@ -9,6 +10,7 @@ mod fleet;
 mod hard_days;
 mod hooks;
 mod kills;
+mod life_cycle;
 mod mistakes;
 mod outages;
 mod records;
@@ -18,3 +20,4 @@ mod seen;
 mod sites;
 #[path = "../conformance/mod.rs"]
 mod story;
+mod unwell;

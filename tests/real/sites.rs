@@ -72,8 +72,22 @@ pub const SITES: Sites<'_> = Sites {
 impl Sites<'_> {
     /// Rolls its first release out, which everybody runs then.
     pub fn begun(&self) -> Fleet {
-        let fleet = self.fleet();
+        let fleet = self.fleet_with(&[]);
         rollout(&fleet).ends_with(0);
+        fleet
+    }
+
+    /// The same, and from then on one tenant is written to at a time on each cluster, and has 20 s to get ready.
+    pub fn begun_one_by_one(&self) -> Fleet {
+        let fleet = self.begun();
+        let file = format!("environments/{}/strategy.yaml", self.environment);
+        let strategy = fleet.read(&file);
+        let strategy = strategy.replace("cluster: 40", "cluster: 1");
+        fleet.write(
+            &file,
+            &strategy.replace("progressDeadline: 60s", "progressDeadline: 20s"),
+        );
+        fleet.commit("one by one");
         fleet
     }
 
@@ -96,8 +110,8 @@ impl Sites<'_> {
         }
     }
 
-    /// Its first commit.
-    fn fleet(&self) -> Fleet {
+    /// Its first commit, with more files of the environment.
+    pub fn fleet_with(&self, more: &[(&str, &str)]) -> Fleet {
         let fleet = Fleet::without_files(self.environment);
         fleet.write("templates/site/site.yaml.j2", TEMPLATE);
         let clusters = format!("environments/{}/clusters", self.environment);
@@ -114,6 +128,9 @@ impl Sites<'_> {
         for (number, cluster) in self.on.iter().enumerate() {
             let tenant = format!("tenants/{}", self.tenant(number));
             self.write(&fleet, &tenant, &self.tenant_file(number, cluster));
+        }
+        for (file, text) in more {
+            self.write(&fleet, file, text);
         }
         fleet.begin();
         fleet

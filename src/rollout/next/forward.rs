@@ -270,14 +270,14 @@ impl<'a> Look<'a> {
         } else {
             Outcome::Succeeded
         };
-        let mut exceptions = String::new();
-        if left_out > 0 {
-            exceptions += &format!(", {left_out} left out");
-        }
-        if doubted > 0 {
-            exceptions += &format!(", {doubted} wrongly taken for unchanged");
-        }
-        let why = format!("{succeeded} of {total} tenants succeeded{exceptions}");
+        let counts = [
+            (left_out, "left out"),
+            (doubted, "wrongly taken for unchanged"),
+        ];
+        let told = counts.into_iter().filter(|(count, _)| *count > 0);
+        let mut whys = vec![format!("{succeeded} of {total} tenants succeeded")];
+        whys.extend(told.map(|(count, what)| format!("{count} {what}")));
+        let why = whys.join(", ");
         Next::Do(vec![What::Finished { outcome, why }])
     }
 }
