@@ -165,7 +165,7 @@ async fn conduct(
         wait_limit: None,
         audience: &mut hear,
     };
-    let ended = Box::pin(engine::roll_back(order, world)).await?;
+    let ended = engine::roll_back(order, world).await?;
     Ok(ending::ended(ui, &ended))
 }
 

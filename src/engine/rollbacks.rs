@@ -177,7 +177,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
         progress: &progress,
         frozen: &conductor.frozen,
     }));
-    let (ending, progress, frozen) = conductor.run(progress).await?;
+    let (ending, progress, frozen) = Box::pin(conductor.run(progress)).await?;
     Ok(Ended {
         id: None,
         ending,

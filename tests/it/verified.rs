@@ -4,6 +4,7 @@
 use escale::apply;
 use escale::engine::{self, Heard, Order, store};
 use escale::manifest::Live;
+use escale::record::Line;
 use escale::rollout::{Outcome, What};
 
 use crate::scene::{Scene, outcome, simulated};
@@ -24,13 +25,10 @@ async fn deceive(scene: &Scene) {
         .unwrap()
         .unwrap();
     let mut record = stored.value.clone();
-    let line = record
-        .inventory
-        .lines()
-        .find(|line| line.object.name == "platforms");
-    let mut line = line.unwrap().clone();
-    line.written = apply::written(&live, &line.written.unwrap().digest);
-    record.inventory.insert(line);
+    let is_meant = |line: &&Line| line.object.name == "platforms";
+    let mut deceived = record.inventory.lines().find(is_meant).unwrap().clone();
+    deceived.written = apply::written(&live, &deceived.written.unwrap().digest);
+    record.inventory.insert(deceived);
     store::swap_tenant(&cluster.writer(), &record, Some(&stored))
         .await
         .unwrap();

@@ -313,7 +313,7 @@ impl<'a> Theatre<'a> {
         let began = self.clock.now();
         let mut voice = Voice::new(self.ui, Some(began));
         let mut hear = |heard: Heard<'_>| voice.hear(&heard);
-        let ended = Box::pin(engine::roll_back(order, self.world(&mut hear))).await?;
+        let ended = engine::roll_back(order, self.world(&mut hear)).await?;
         expect(&ended, &[Outcome::Succeeded])?;
         self.ui.say(format!(
             "          back and held for 24h, in {}",
