@@ -25,6 +25,7 @@ use super::looks::{Looked, Looks};
 use super::reports::Report;
 use super::rollouts::Heard;
 use super::stop::{self, Stop};
+use super::words;
 use super::work::{self, Aim, Done, Job, Open, Place};
 use crate::record::{self, Hold, PackedBundle, Stored, TenantRecord};
 use crate::rollout::{Frozen, Next, Outcome, Phase, Progress, TenantProgress, Wait, What, Whom};
@@ -90,6 +91,7 @@ pub(super) struct Stage {
     pub(super) attention: Attention,
     pub(super) hooks: HookLine,
     pub(super) next_listen: Instant,
+    pub(super) words: words::Known,
     pub(super) heard: BTreeSet<String>,
     pub(super) idle_since: Instant,
 }
@@ -194,6 +196,7 @@ impl Conductor<'_> {
             attention: Attention::new(self.clock),
             hooks: HookLine::default(),
             next_listen: Instant::now(),
+            words: words::Known::default(),
             heard: BTreeSet::new(),
             idle_since: Instant::now(),
         }

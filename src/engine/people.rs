@@ -77,7 +77,7 @@ impl Conductor<'_> {
         // A hub that does not answer now is asked again in two seconds; the lease, not this,
         // decides when we have been away from it for too long.
         let began = Instant::now();
-        let words = store::words(&hub, &rollout.environment).await;
+        let words = stage.words.renew(&hub, &rollout.environment).await;
         stage.attention.lose(began.elapsed());
         let Ok(words) = words else {
             return Ok(());

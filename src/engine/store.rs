@@ -1,10 +1,10 @@
 //! Our records on one cluster: read, and changed by compare-and-swap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::cluster::{CallError, Item, Kind, Preconditions, Reader, Within, Writer};
+use crate::cluster::{CallError, Depth, Item, Kind, Preconditions, Reader, Within, Writer};
 use crate::error::UserError;
 use crate::manifest::{Digest, ObjectRef};
 use crate::record::{
@@ -226,13 +226,46 @@ pub async fn plan(hub: &Reader, rollout: &RolloutRecord) -> Result<Vec<PlanLine>
 /// Everything people said in an environment. A word that cannot be read is an error: it may be the
 /// one that stops us.
 pub async fn words(hub: &Reader, environment: &str) -> Result<Vec<Word>, Trouble> {
-    let selector = format!(
-        "{},escale.dev/environment={environment}",
-        record::selector("word")
-    );
-    let values = list(hub, &selector).await?;
-    let words: Result<Vec<Word>, UserError> = values.iter().map(record::decode_word).collect();
+    Ok(words_by_name(hub, environment)
+        .await?
+        .into_values()
+        .collect())
+}
+
+/// The same, by the names of their objects. A name is made from what a word says: under one name stands one word.
+pub async fn words_by_name(
+    hub: &Reader,
+    environment: &str,
+) -> Result<BTreeMap<String, Word>, Trouble> {
+    let values = list(hub, &words_of(environment)).await?;
+    let words: Result<BTreeMap<String, Word>, UserError> = values
+        .iter()
+        .map(|value| Ok((name_of(value), record::decode_word(value)?)))
+        .collect();
     Ok(words?)
+}
+
+/// Their names alone.
+pub async fn word_names(hub: &Reader, environment: &str) -> Result<BTreeSet<String>, CallError> {
+    let (kind, within) = (Kind::config_map(), Within::Namespace(NAMESPACE));
+    let selector = words_of(environment);
+    let pages = hub.list_pages(&kind, within, Some(&selector), Depth::Metadata);
+    let mut names = BTreeSet::new();
+    for page in pages.await? {
+        names.extend(page.read()?.iter().map(|item| item.name().to_owned()));
+    }
+    Ok(names)
+}
+
+/// One of them; `None` if it is gone.
+pub async fn word(hub: &Reader, name: &str) -> Result<Option<Word>, Trouble> {
+    let value = hub.config_map(NAMESPACE, name).await?;
+    Ok(value.as_ref().map(record::decode_word).transpose()?)
+}
+
+fn words_of(environment: &str) -> String {
+    let kind = record::selector("word");
+    format!("{kind},escale.dev/environment={environment}")
 }
 
 pub async fn say(hub: &Writer, word: &Word) -> Result<(), CallError> {

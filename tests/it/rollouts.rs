@@ -7,7 +7,7 @@ use escale::error::{Exit, exit_code};
 use escale::manifest::Digest;
 use escale::record::{Hold, Outcome, Scope, Verb, Word};
 use escale::rollout;
-use escale::sim::{Fault, RequestFaults};
+use escale::sim::{self, Fault, RequestFaults};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -487,5 +487,11 @@ fn a_word_pauses_a_rollout_within_seconds_and_another_lets_it_go_on() {
             "only the canary had started"
         );
         assert_eq!(outcome(&carried), Some(rollout::Outcome::Succeeded));
+        let requests = scene.sims["hub"].requests();
+        let is_word = |name: &String| name.starts_with("word.");
+        let reads = requests.iter().filter(|request| {
+            request.verb == sim::Verb::Get && request.name.as_ref().is_some_and(is_word)
+        });
+        assert_eq!(reads.count(), 2, "each word is read once");
     });
 }
