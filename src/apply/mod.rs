@@ -1,8 +1,9 @@
 //! Pure: wanted × record × live → steps; conflict policy; final inventory.
 //!
 //! [`plan_tenant`] decides what is written to one tenant and why; [`decide_prune`] what is deleted
-//! once the tenant is healthy; [`probe`] what a sample of the skipped is asked about; [`final_inventory`] what is remembered; [`check_brake`] whether a
-//! whole plan deletes too much. The engine carries steps out and decides nothing.
+//! once the tenant is healthy; [`final_inventory`] what is remembered; [`probe`] what the server is asked
+//! about a sample of the skipped; [`check_brake`] whether a whole plan deletes too much. The engine
+//! carries steps out and decides nothing.
 
 mod admit;
 mod autoscale;

@@ -34,31 +34,34 @@ async fn deceive(scene: &Scene) {
         .unwrap();
 }
 
-fn false_no_ops(told: &mut Vec<String>) -> impl FnMut(Heard<'_>) + Send {
-    |heard| {
+/// Carries an order out: how it ended, and what was told of objects that were wrongly skipped.
+async fn heard(scene: &Scene, order: &Order<'_>) -> (Option<Outcome>, Vec<String>) {
+    let mut told = Vec::new();
+    let mut hear = |heard: Heard<'_>| {
         if let Heard::Event { event, .. } = heard
             && let What::FalseNoOp { tenant, objects } = &event.what
         {
             told.push(format!("{tenant}: {}", objects.join(", ")));
         }
-    }
+    };
+    let carried = engine::roll_out(order, scene.world(&mut hear)).await;
+    (outcome(&carried.unwrap()), told)
+}
+
+/// Everybody runs the first release.
+async fn begin(scene: &Scene) {
+    scene.roll_out(&scene.release("aaaa", "1")).await;
+    scene.pass(5).await;
 }
 
 #[test]
 fn an_object_that_was_wrongly_skipped_raises_an_alarm_and_is_left_as_it_is() {
     simulated(|scene| async move {
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        scene.pass(5).await;
+        begin(&scene).await;
         deceive(&scene).await;
-        let mut told = Vec::new();
-        let mut hear = false_no_ops(&mut told);
         let release = scene.release("bbbb", "2");
-        let carried = engine::roll_out(&release.order("job 1"), scene.world(&mut hear)).await;
-        assert_eq!(
-            outcome(&carried.unwrap()),
-            Some(Outcome::SucceededWithExceptions)
-        );
-        drop(hear);
+        let (ended, told) = heard(&scene, &release.order("job 1")).await;
+        assert_eq!(ended, Some(Outcome::SucceededWithExceptions));
         assert_eq!(told, ["t0: ConfigMap/platforms (.data.names)"]);
         let object = scene.sims["east"]
             .object("configmaps", Some("t0"), "platforms")
@@ -70,8 +73,7 @@ fn an_object_that_was_wrongly_skipped_raises_an_alarm_and_is_left_as_it_is() {
 #[test]
 fn the_alarm_is_not_forgotten_when_the_process_is_killed() {
     simulated(|scene| async move {
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        scene.pass(5).await;
+        begin(&scene).await;
         deceive(&scene).await;
         let release = scene.release("bbbb", "2");
         killed_at(&scene, &release, |what| {
@@ -86,19 +88,15 @@ fn the_alarm_is_not_forgotten_when_the_process_is_killed() {
 #[test]
 fn nobody_is_asked_if_nobody_wants_it() {
     simulated(|scene| async move {
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        scene.pass(5).await;
+        begin(&scene).await;
         deceive(&scene).await;
-        let mut told = Vec::new();
-        let mut hear = false_no_ops(&mut told);
         let release = scene.release("bbbb", "2");
         let order = Order {
             verify_sample: 0,
             ..release.order("job 1")
         };
-        let carried = engine::roll_out(&order, scene.world(&mut hear)).await;
-        assert_eq!(outcome(&carried.unwrap()), Some(Outcome::Succeeded));
-        drop(hear);
+        let (ended, told) = heard(&scene, &order).await;
+        assert_eq!(ended, Some(Outcome::Succeeded));
         assert_eq!(told, Vec::<String>::new());
     });
 }
@@ -107,13 +105,8 @@ fn nobody_is_asked_if_nobody_wants_it() {
 #[test]
 fn who_edits_an_object_meanwhile_raises_no_alarm() {
     simulated(|scene| async move {
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        scene.pass(5).await;
-        let mut told = Vec::new();
-        let mut hear = false_no_ops(&mut told);
+        begin(&scene).await;
         let release = scene.release("bbbb", "2");
-        let order = release.order("job 1");
-        let rollout = engine::roll_out(&order, scene.world(&mut hear));
         let editing = async {
             for number in 0_u32.. {
                 scene.sims["east"]
@@ -124,11 +117,11 @@ fn who_edits_an_object_meanwhile_raises_no_alarm() {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         };
-        tokio::select! {
-            carried = rollout => drop(carried.unwrap()),
-            () = editing => {}
-        }
-        drop(hear);
+        let order = release.order("job 1");
+        let told = tokio::select! {
+            (_, told) = heard(&scene, &order) => told,
+            () = editing => panic!("numbers have no end"),
+        };
         assert_eq!(told, Vec::<String>::new());
     });
 }

@@ -1,6 +1,6 @@
 //! Tenants that leave, and clusters that are lost, on real API servers.
 
-use crate::binary::{Running, escale, rollout};
+use crate::binary::{Running, Told, escale, rollback, rollout};
 use crate::clusters::{controlplane, forget, kubectl};
 use crate::fleet::Fleet;
 use crate::records::open_claims;
@@ -9,7 +9,7 @@ use crate::sites::{SITES, Sites};
 /// A cluster that only this test has.
 const SPARE: &str = "spare";
 
-fn rollout_with(fleet: &Fleet, more: &[&str]) -> crate::binary::Told {
+fn rollout_with(fleet: &Fleet, more: &[&str]) -> Told {
     let command = ["rollout", "-e", fleet.environment()];
     escale(fleet.folder(), &[&command, more].concat())
 }
@@ -126,15 +126,7 @@ fn a_cluster_that_is_lost_comes_back_at_what_its_tenants_ran() {
     // One of them is put back and held, and so is behind.
     fleet.release("site", "1.1.0");
     rollout(&fleet).ends_with(0);
-    let back = [
-        "rollback",
-        "-e",
-        "burnt",
-        "burnt-2",
-        "--reason",
-        "documents do not open",
-    ];
-    escale(fleet.folder(), &back).ends_with(0);
+    rollback(fleet.folder(), &["-e", "burnt", "burnt-2"]).ends_with(0);
 
     spare.burns_down();
     let rebuild = ["--rebuild", SPARE, "--reason", "the hall burned down"];
@@ -145,21 +137,22 @@ fn a_cluster_that_is_lost_comes_back_at_what_its_tenants_ran() {
         "it ended before"
     );
     rollout_with(&fleet, &rebuild).ends_with(0);
-    let runs: Vec<String> = (0..3).map(|number| runs(&sites, number)).collect();
-    assert_eq!(runs, ["1.1.0", "1.1.0", "1.0.0"]);
+    assert_eq!(runs(&sites), ["1.1.0", "1.1.0", "1.0.0"]);
     assert_eq!(open_claims().len(), 0);
 
     fleet.release("site", "1.2.0");
     rollout(&fleet).ends_with(6).says("burnt-2");
-    let runs: Vec<String> = (0..3).map(|number| self::runs(&sites, number)).collect();
-    assert_eq!(runs, ["1.2.0", "1.2.0", "1.0.0"]);
+    assert_eq!(runs(&sites), ["1.2.0", "1.2.0", "1.0.0"]);
 }
 
-/// What a tenant's workload is to run.
-fn runs(sites: &Sites<'_>, number: usize) -> String {
-    let tenant = sites.tenant(number);
+/// What the tenants' workloads are to run, in their order.
+fn runs(sites: &Sites<'_>) -> Vec<String> {
     let path = "jsonpath={.spec.template.spec.containers[0].image}";
-    let get = ["-n", &tenant, "get", "deployment", "site", "-o", path];
-    let image = kubectl(sites.on[number], &get);
-    image.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned()
+    let of = |(number, cluster): (usize, &&str)| {
+        let tenant = sites.tenant(number);
+        let get = ["-n", &tenant, "get", "deployment", "site", "-o", path];
+        let image = kubectl(cluster, &get);
+        image.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned()
+    };
+    sites.on.iter().enumerate().map(of).collect()
 }
