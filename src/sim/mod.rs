@@ -128,7 +128,8 @@ impl SimCluster {
     pub fn objects_since(&self, resource: &str, version: u64) -> (Vec<Value>, u64) {
         let state = self.state(self.now());
         let now = state.store.revision();
-        let Some(kind) = state.kinds.find_resource(resource) else {
+        let kind = state.kinds.find_resource(resource);
+        let Some(kind) = kind.filter(|_| version < now) else {
             return (Vec::new(), now);
         };
         let served = state.kinds.of(kind);

@@ -28,41 +28,23 @@ pub struct Runs {
 impl Runs {
     /// Takes in what is there now, and says what is wrong, once each.
     pub fn sample(&mut self, sims: &BTreeMap<String, SimCluster>) -> Vec<String> {
-        if !self.is_any_news(sims) {
-            return Vec::new();
-        }
         let mut wrong = Vec::new();
-        let mut active: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for job in sims.values().flat_map(|sim| sim.objects("jobs.batch")) {
-            let tenant = text(&job["metadata"]["namespace"]);
-            let uid = text(&job["metadata"]["uid"]);
-            let key = text(&job["metadata"]["annotations"]["escale.dev/hook-key"]);
-            if has(&job, "Complete") {
-                wrong.extend(self.succeeds(&tenant, key, uid));
-            } else if !has(&job, "Failed") {
-                active
-                    .entry(tenant)
-                    .or_default()
-                    .push(text(&job["metadata"]["name"]));
-            }
-        }
-        let twice = active.into_iter().filter(|(_, jobs)| jobs.len() > 1);
-        wrong.extend(
-            twice.map(|(tenant, jobs)| format!("`{tenant}` has {} at once", jobs.join(" and "))),
-        );
-        wrong.retain(|line| self.told.insert(line.clone()));
-        wrong
-    }
-
-    fn is_any_news(&mut self, sims: &BTreeMap<String, SimCluster>) -> bool {
-        let mut is_any = false;
         for (cluster, sim) in sims {
             let read = self.read.entry(cluster.clone()).or_default();
             let (written, version) = sim.objects_since("jobs.batch", *read);
             *read = version;
-            is_any |= !written.is_empty();
+            for job in written.iter().filter(|job| has(job, "Complete")) {
+                let tenant = text(&job["metadata"]["namespace"]);
+                let uid = text(&job["metadata"]["uid"]);
+                let key = text(&job["metadata"]["annotations"]["escale.dev/hook-key"]);
+                wrong.extend(self.succeeds(&tenant, key, uid));
+            }
+            if written.iter().any(is_under_way) {
+                wrong.extend(at_once(sim));
+            }
         }
-        is_any
+        wrong.retain(|line| self.told.insert(line.clone()));
+        wrong
     }
 
     fn succeeds(&mut self, tenant: &str, key: String, uid: String) -> Option<String> {
@@ -81,6 +63,29 @@ impl Runs {
         let all = self.succeeded.get(tenant);
         all.is_some_and(|all| all.iter().any(|(key, _)| key.ends_with(&format!(":{tag}"))))
     }
+}
+
+/// The tenants of a cluster that have more than one run under way.
+fn at_once(sim: &SimCluster) -> Vec<String> {
+    let mut active: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for job in sim
+        .objects("jobs.batch")
+        .iter()
+        .filter(|job| is_under_way(job))
+    {
+        let jobs = active
+            .entry(text(&job["metadata"]["namespace"]))
+            .or_default();
+        jobs.push(text(&job["metadata"]["name"]));
+    }
+    let twice = active.into_iter().filter(|(_, jobs)| jobs.len() > 1);
+    let lines =
+        twice.map(|(tenant, jobs)| format!("`{tenant}` has {} at once", jobs.join(" and ")));
+    lines.collect()
+}
+
+fn is_under_way(job: &Value) -> bool {
+    !has(job, "Complete") && !has(job, "Failed")
 }
 
 fn has(job: &Value, kind: &str) -> bool {

@@ -413,6 +413,9 @@ impl Stage {
 
     /// Somebody who approves of everything, and looks every now and then.
     async fn keep_approving(&self) {
+        if !self.script.knobs.gates.approval {
+            std::future::pending().await;
+        }
         loop {
             tokio::time::sleep(Duration::from_secs(40)).await;
             let hub = self.scene.sims["hub"].objects("configmaps").into_iter();
@@ -422,7 +425,7 @@ impl Stage {
                     |wave: &WaveRecord| wave.name == "rest" && wave.state == WaveState::Waiting;
                 rollout.state.is_open() && rollout.waves.iter().any(waits)
             });
-            if let Some(rollout) = open.filter(|_| self.script.knobs.gates.approval) {
+            if let Some(rollout) = open {
                 self.rules().gates.approve(&rollout.id);
                 let scope = Scope::Wave {
                     rollout: rollout.id,
