@@ -414,7 +414,7 @@ impl Stage {
     /// Somebody who approves of everything, and looks every now and then.
     async fn keep_approving(&self) {
         if !self.script.knobs.gates.approval {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
         loop {
             tokio::time::sleep(Duration::from_secs(40)).await;
