@@ -20,4 +20,5 @@ mod seen;
 mod sites;
 #[path = "../conformance/mod.rs"]
 mod story;
+mod together;
 mod unwell;
