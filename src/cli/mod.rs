@@ -10,6 +10,7 @@ mod demo;
 mod diff;
 mod ending;
 pub mod events;
+mod fleet_table;
 mod freeze;
 mod git;
 mod go_on;

@@ -1,10 +1,8 @@
 //! `escale status` and `escale history`: the records, read.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use comfy_table::Table;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::at_gates::AtGates;
 use crate::cli::rollback::of_release;
@@ -13,16 +11,12 @@ use crate::cli::stage::StageArgs;
 use crate::cli::stalled::StalledArgs;
 use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
-use crate::cli::voice::counted;
-use crate::cli::{Common, metrics, tables};
-use crate::engine::{self, Latest, Reading, Records};
+use crate::cli::{Common, fleet_table, metrics, tables};
+use crate::engine::{self, Latest, LifeCycle, Reading, Records};
 use crate::error::Exit;
 use crate::fleet::config::API_VERSION;
-use crate::record::{RolloutRecord, TenantRecord};
+use crate::record::{HookRecord, RolloutRecord, TenantRecord};
 use crate::rollout::Conducted;
-
-/// Above this many tenants, only those that are not simply well are listed.
-const MANY: usize = 40;
 
 /// Show the fleet at a glance: what each tenant runs, what failed, what waits for what.
 #[derive(Debug, clap::Args)]
@@ -88,6 +82,7 @@ impl Status {
                 ui,
                 &reading,
                 known.unwrap_or(&AtGates::default()),
+                &LifeCycle::of(&source.fleet, &reading.records, reading.at),
                 self.output,
             )?
         };
@@ -108,18 +103,24 @@ impl Status {
     }
 }
 
-fn tell(ui: &Ui, reading: &Reading, gates: &AtGates, output: Output) -> anyhow::Result<Exit> {
+fn tell(
+    ui: &Ui,
+    reading: &Reading,
+    gates: &AtGates,
+    life: &LifeCycle,
+    output: Output,
+) -> anyhow::Result<Exit> {
     match output {
         Output::Text => {
             if let Ok(hub) = &reading.hub {
                 ui.data(&rollouts_text(&hub.latest, &hub.conducted));
                 ui.data(&gates.text());
             }
-            ui.data(&fleet_text(&reading.records, reading.at));
+            ui.data(&fleet_table::text(&reading.records, life, reading.at));
         }
         Output::Json => {
             let latest = reading.hub.as_ref().ok().map(|hub| &hub.latest);
-            ui.data(&fleet_json(&reading.records, latest, gates)?);
+            ui.data(&fleet_json(&reading.records, latest, gates, life)?);
         }
     }
     Ok(if reading.unread().is_empty() {
@@ -191,78 +192,11 @@ fn rollout_text(rollout: &RolloutRecord, conducted: &Conducted) -> String {
     )
 }
 
-fn fleet_text(records: &Records, now: jiff::Timestamp) -> String {
-    let all: Vec<&TenantRecord> = records.iter().map(|stored| &stored.value).collect();
-    let is_plain = |record: &TenantRecord| {
-        record.state.is_settled() && record.claim.is_none() && record.hold_at(now).is_none()
-    };
-    let listed = all
-        .iter()
-        .filter(|record| all.len() <= MANY || !is_plain(record));
-    let mut table = tables::plain(&[
-        "TENANT", "CLUSTER", "STATE", "RUNS", "RELEASE", "SINCE", "NOTE",
-    ]);
-    for record in listed {
-        add_row(&mut table, record, now);
-    }
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for record in &all {
-        *counts.entry(record.state.to_string()).or_default() += 1;
-    }
-    let counts: Vec<String> = counts
-        .iter()
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
-    let rows = if table.row_count() > 0 {
-        table.trim_fmt() + "\n"
-    } else {
-        String::new()
-    };
-    let total = counted(all.len(), "tenant");
-    if counts.is_empty() {
-        return format!("{rows}{total}\n");
-    }
-    format!("{rows}{total}: {}\n", counts.join(", "))
-}
-
-fn add_row(table: &mut Table, record: &TenantRecord, now: jiff::Timestamp) {
-    let claim = record.claim.as_ref().map(|claim| {
-        format!(
-            "{} by {} since {}",
-            claim.action,
-            claim.who,
-            claim.since.strftime("%H:%M:%S")
-        )
-    });
-    let hold = record.hold_at(now).map(|hold| {
-        let until = hold.expires.map_or_else(String::new, |expires| {
-            format!(" until {}", expires.strftime("%Y-%m-%d %H:%M"))
-        });
-        format!("held by {}{until}: {}", hold.owner, hold.reason)
-    });
-    let notes: Vec<String> = claim.into_iter().chain(hold).collect();
-    table.add_row([
-        record.tenant.clone(),
-        record.cluster.clone(),
-        record.state.to_string(),
-        record
-            .digest
-            .as_ref()
-            .map_or_else(|| "-".to_owned(), |digest| digest.short().to_owned()),
-        record
-            .release
-            .as_deref()
-            .map_or("-", |release| release.get(..8).unwrap_or(release))
-            .to_owned(),
-        record.since.strftime("%Y-%m-%d %H:%M").to_string(),
-        notes.join("; "),
-    ]);
-}
-
 fn fleet_json(
     records: &Records,
     latest: Option<&Latest>,
     gates: &AtGates,
+    life: &LifeCycle,
 ) -> anyhow::Result<String> {
     let tenants = records.iter().map(|stored| {
         let record = &stored.value;
@@ -276,7 +210,10 @@ fn fleet_json(
             "rollout": record.rollout,
             "since": record.since,
             "hold": record.hold,
-            "claim": record.claim.as_ref().map(|claim| json!({"holder": claim.holder, "action": claim.action, "deadline": claim.deadline})),
+            "claim": record.claim.as_ref().map(|claim| json!({"holder": claim.holder, "action": claim.action, "because": claim.because, "deadline": claim.deadline})),
+            "because": record.what_went_wrong(),
+            "hooks": record.hooks.iter().map(hook_json).collect::<serde_json::Map<_, _>>(),
+            "lifecycle": life.going.get(&record.tenant),
             "lastGood": record.last_good(),
             "previousGood": record.previous_good(),
         })
@@ -288,8 +225,19 @@ fn fleet_json(
         "queued": latest.map(|latest| &latest.queued),
         "gates": gates.json(),
         "tenants": tenants.collect::<Vec<_>>(),
+        "notDeployed": life.coming,
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")
+}
+
+fn hook_json((name, hook): (&String, &HookRecord)) -> (String, Value) {
+    let newest = hook.newest();
+    let json = json!({
+        "succeeded": hook.succeeded,
+        "irreversibleSince": hook.irreversible,
+        "newest": newest.map(|run| json!({"job": run.job.name, "key": run.key, "since": run.since, "end": run.end})),
+    });
+    (name.clone(), json)
 }
 
 fn history_text(record: &TenantRecord) -> String {
@@ -313,7 +261,7 @@ fn history_text(record: &TenantRecord) -> String {
                 of_release(entry.release.as_deref())
             ),
             entry.who.clone(),
-            entry.why.clone(),
+            entry.reason(),
         ]);
     }
     format!(

@@ -26,7 +26,7 @@ use super::reports::Report;
 use super::rollouts::Heard;
 use super::stop::{self, Stop};
 use super::words;
-use super::work::{self, Aim, Done, Job, Open, Place};
+use super::work::{self, Aim, Cause, Done, Job, Open, Place};
 use crate::record::{self, Hold, PackedBundle, Stored, TenantRecord};
 use crate::rollout::{Frozen, Next, Outcome, Phase, Progress, TenantProgress, Wait, What, Whom};
 
@@ -286,16 +286,20 @@ impl Conductor<'_> {
             frozen: &self.frozen,
         });
         match &event.what {
-            What::TenantStarted { tenant } => self.start(stage, tenant, Aim::Forward)?,
-            What::TenantHealthy { tenant } => self.start(stage, tenant, Aim::Close)?,
-            What::TenantGoesBack { tenant, .. } => self.start(stage, tenant, Aim::Back)?,
-            What::TenantBackHealthy { tenant } => self.start(stage, tenant, Aim::CloseBack)?,
-            What::TenantLeft { tenant, .. }
-            | What::TenantUnhealthyBefore { tenant, .. }
-            | What::TenantRollbackFailed { tenant, .. }
+            What::TenantStarted { tenant } => self.start(stage, tenant, Aim::Forward, None)?,
+            What::TenantHealthy { tenant } => self.start(stage, tenant, Aim::Close, None)?,
+            What::TenantGoesBack { tenant, why } => {
+                self.start(stage, tenant, Aim::Back, Some(why))?;
+            }
+            What::TenantBackHealthy { tenant } => {
+                self.start(stage, tenant, Aim::CloseBack, None)?;
+            }
+            What::TenantLeft { tenant, why }
+            | What::TenantUnhealthyBefore { tenant, why }
+            | What::TenantRollbackFailed { tenant, why }
                 if stage.open.contains_key(tenant) || self.is_left_claimed(tenant) =>
             {
-                self.start(stage, tenant, Aim::GiveUp)?;
+                self.start(stage, tenant, Aim::GiveUp, Some(why))?;
             }
             What::WaveBreached {
                 action: crate::fleet::config::OnBreach::Rollback,
@@ -316,7 +320,14 @@ impl Conductor<'_> {
         claim.is_some_and(|claim| claim.rollout.is_some() && claim.rollout == self.terms.rollout)
     }
 
-    fn start(&mut self, stage: &mut Stage, tenant: &str, aim: Aim) -> anyhow::Result<()> {
+    /// `wrong`: why it goes back, or is left as it is.
+    fn start(
+        &mut self,
+        stage: &mut Stage,
+        tenant: &str,
+        aim: Aim,
+        wrong: Option<&str>,
+    ) -> anyhow::Result<()> {
         let (wave, planned) = self
             .frozen
             .plan
@@ -335,6 +346,7 @@ impl Conductor<'_> {
                 ..self.terms.clone()
             },
             hooks: self.hook_desk(stage),
+            cause: wrong.map(|why| cause(&stage.progress, tenant, why)),
         };
         let open = stage.open.remove(tenant);
         let tenant = tenant.to_owned();
@@ -383,6 +395,19 @@ impl Conductor<'_> {
         stage.controls.stop().await;
         stage.probes.stop().await;
         Ok(())
+    }
+}
+
+/// Whoever did not fail itself goes back with others.
+fn cause(progress: &Progress, tenant: &str, why: &str) -> Cause {
+    let has_failed = progress.tenants[tenant].failure.is_some();
+    Cause {
+        outcome: if has_failed {
+            record::Outcome::Failed
+        } else {
+            record::Outcome::Interrupted
+        },
+        why: why.to_owned(),
     }
 }
 

@@ -272,6 +272,7 @@ impl Departure {
             clock: world.clock,
             terms,
             hooks: None,
+            cause: None,
         })
         .await
     }

@@ -203,7 +203,8 @@ fn tenant(
             return TenantProgress::new(Phase::TakenOver { by });
         }
         return if claim.action == record::Action::Rollback {
-            failed(Phase::Failed { at: claim.since }, &claim.why)
+            let why = claim.because.as_ref().unwrap_or(&claim.why);
+            failed(Phase::Failed { at: claim.since }, why)
         } else {
             TenantProgress::new(Phase::LeftOff)
         };
@@ -211,10 +212,8 @@ fn tenant(
     if record.rollout.as_ref() != Some(&rollout.id) {
         return TenantProgress::new(Phase::Pending);
     }
-    let why = record
-        .history
-        .first()
-        .map_or("", |entry| entry.why.as_str());
+    let last = record.last_move();
+    let why = last.map_or("", |entry| entry.because.as_ref().unwrap_or(&entry.why));
     match record.state {
         Outcome::Succeeded | Outcome::Unchanged
             if record.digest.as_ref() == Some(&planned.digest) =>

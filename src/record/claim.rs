@@ -32,6 +32,9 @@ pub struct Claim {
     /// Who asked for it, and why, for people.
     pub who: String,
     pub why: String,
+    /// What was wrong, if the tenant goes back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
     pub action: Action,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<String>,
@@ -70,6 +73,7 @@ pub struct Taking {
     pub holder: String,
     pub who: String,
     pub why: String,
+    pub because: Option<String>,
     pub action: Action,
     pub rollout: Option<String>,
     pub digest: Option<Digest>,
@@ -121,12 +125,21 @@ pub struct Closing {
     pub epoch: u64,
     pub holder: String,
     pub outcome: Outcome,
+    /// What was wrong, if it is left as it failed.
+    pub because: Option<String>,
     /// The bundle that the tenant was left at: the claim's, or the older one when it went back.
     pub digest: Option<Digest>,
     pub release: Option<String>,
     pub inventory: Inventory,
     pub at: Timestamp,
     pub good_from: Option<Timestamp>,
+}
+
+/// How that ended for which a claim was taken, when the tenant goes back instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turned {
+    pub outcome: Outcome,
+    pub at: Timestamp,
 }
 
 /// The claim that was to be closed or renewed is not there any more.
@@ -169,27 +182,65 @@ pub fn take_claim(record: &TenantRecord, taking: Taking, now: Timestamp) -> Resu
     Ok(Taken { record, took_over })
 }
 
-/// Moves the deadline of a claim that is ours, and says anew what it may write.
+/// Moves the deadline of a claim that is ours, and says anew where it moves the tenant and what it may write. If it goes
+/// back from now on, that is noted, once.
 pub fn renew_claim(
     record: &TenantRecord,
     mine: &Claim,
-    steps: Vec<Intent>,
-    deadline: Timestamp,
+    (steps, deadline): (Vec<Intent>, Timestamp),
+    turned: &Turned,
 ) -> Result<TenantRecord, ClaimLost> {
     let claim = own_claim(record, mine.epoch, &mine.holder)?;
     let mut renewed = record.clone();
     renewed.inventory = record
         .inventory
         .union(steps.iter().map(|intent| &intent.object));
+    if claim.action != mine.action {
+        let because = mine.because.clone();
+        let tried = (claim.digest.clone(), claim.release.clone());
+        let entry = entry(record, claim, turned.at, tried, (turned.outcome, because));
+        remember(&mut renewed, entry);
+    }
     renewed.claim = Some(Claim {
         digest: mine.digest.clone(),
         release: mine.release.clone(),
+        because: mine.because.clone(),
         action: mine.action,
         steps,
         deadline,
         ..claim.clone()
     });
     Ok(renewed)
+}
+
+/// What is noted of a claim: where it moved the tenant, how that ended, and what was wrong.
+fn entry(
+    record: &TenantRecord,
+    claim: &Claim,
+    at: Timestamp,
+    (to, release): (Option<Digest>, Option<String>),
+    (outcome, because): (Outcome, Option<String>),
+) -> Entry {
+    Entry {
+        at,
+        who: claim.who.clone(),
+        why: claim.why.clone(),
+        action: claim.action,
+        rollout: claim.rollout.clone(),
+        from: left_behind(record, claim),
+        to,
+        release,
+        outcome: Some(outcome),
+        because,
+    }
+}
+
+/// What a tenant runs that a claim moves somewhere: what the same rollout moved it to before, or what it ran then.
+fn left_behind(record: &TenantRecord, claim: &Claim) -> Option<Digest> {
+    let is_ours = |entry: &&Entry| claim.rollout.is_some() && entry.rollout == claim.rollout;
+    let before = record.last_move().filter(is_ours);
+    let tried = before.and_then(|entry| entry.to.clone());
+    tried.or_else(|| record.digest.clone())
 }
 
 /// Closes a claim with its outcome and the final inventory. To close it twice is the same as once: the first answer
@@ -201,17 +252,15 @@ pub fn close_claim(record: &TenantRecord, closing: Closing) -> Result<TenantReco
     let claim = own_claim(record, closing.epoch, &closing.holder)?.clone();
     debug_assert!(closing.outcome.ends_a_claim(), "{:?}", closing.outcome);
     let mut closed = record.clone();
-    let entry = Entry {
-        at: closing.at,
-        who: claim.who,
-        why: claim.why,
-        action: claim.action,
-        rollout: claim.rollout.clone(),
-        from: record.digest.clone(),
-        to: closing.digest.clone(),
-        release: closing.release.clone(),
-        outcome: Some(closing.outcome),
-    };
+    let left_at = (closing.digest.clone(), closing.release.clone());
+    let because = closing.because.or_else(|| claim.because.clone());
+    let entry = entry(
+        record,
+        &claim,
+        closing.at,
+        left_at,
+        (closing.outcome, because),
+    );
     closed.claim = None;
     closed.state = closing.outcome;
     closed.digest = closing.digest;
@@ -280,6 +329,7 @@ impl Taking {
             holder: self.holder,
             who: self.who,
             why: self.why,
+            because: self.because,
             action: self.action,
             rollout: self.rollout,
             digest: self.digest,
@@ -320,6 +370,7 @@ fn interrupt(record: &mut TenantRecord, claim: &Claim, who: &str, now: Timestamp
         to: claim.digest.clone(),
         release: claim.release.clone(),
         outcome: Some(Outcome::Interrupted),
+        because: None,
     };
     record.state = Outcome::Interrupted;
     record.digest = claim.digest.clone().or_else(|| record.digest.take());
@@ -362,6 +413,7 @@ fn hold_entry(record: &TenantRecord, action: Action, change: HoldChange) -> Entr
         to: record.digest.clone(),
         release: record.release.clone(),
         outcome: None,
+        because: None,
     }
 }
 

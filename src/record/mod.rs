@@ -29,7 +29,7 @@ pub use bundle::{
 };
 pub use claim::{
     CLAIM_MARGIN, Claim, ClaimLost, Closing, HoldChange, Intent, IntentAct, PassHold, Refused,
-    Soak, Taken, Taking, close_claim, hold, release_hold, renew_claim, take_claim,
+    Soak, Taken, Taking, Turned, close_claim, hold, release_hold, renew_claim, take_claim,
 };
 pub use cluster::{ClusterRecord, cluster_name, decode_cluster, encode_cluster};
 pub use hooks::{HookEnd, HookNote, HookRecord, HookRun, HookSuccess, Hooks, note_hook};

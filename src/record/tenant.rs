@@ -114,6 +114,9 @@ pub struct Entry {
     pub release: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// What was wrong, if it did not end well or went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
 }
 
 impl TenantRecord {
@@ -156,11 +159,23 @@ impl TenantRecord {
         match &self.claim {
             Some(claim) => claim.action == Action::Remove,
             None => self
-                .history
-                .iter()
-                .find(|entry| !matches!(entry.action, Action::Hold | Action::ReleaseHold))
+                .last_move()
                 .is_some_and(|entry| entry.action == Action::Remove),
         }
+    }
+
+    /// The last thing done to it; a hold does nothing to it.
+    pub fn last_move(&self) -> Option<&Entry> {
+        let is_hold = |entry: &&Entry| matches!(entry.action, Action::Hold | Action::ReleaseHold);
+        self.history.iter().find(|entry| !is_hold(entry))
+    }
+
+    /// What was wrong when its last claim ended, if anything was.
+    pub fn what_went_wrong(&self) -> Option<&str> {
+        let last = self.last_move().filter(|_| self.claim.is_none())?;
+        let is_interrupted = last.outcome == Some(Outcome::Interrupted);
+        let why = is_interrupted.then_some(&last.why);
+        last.because.as_ref().or(why).map(String::as_str)
     }
 
     /// The hold, if it still holds.
@@ -187,6 +202,16 @@ impl fmt::Display for Hold {
         match self.expires {
             Some(expires) => write!(f, " until {}", expires.strftime("%Y-%m-%d %H:%M UTC")),
             None => Ok(()),
+        }
+    }
+}
+
+impl Entry {
+    /// Why it was done, and what was wrong.
+    pub fn reason(&self) -> String {
+        match &self.because {
+            Some(because) => format!("{}: {because}", self.why),
+            None => self.why.clone(),
         }
     }
 }

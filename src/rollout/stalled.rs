@@ -255,7 +255,7 @@ impl Sight<'_> {
             about: self.about(record),
             what: what.to_owned(),
             since: record.since,
-            why: record.history.first().map(done),
+            why: record.last_move().map(done),
             next: vec![self.command("history", &record.tenant), next],
         })
     }
@@ -398,7 +398,7 @@ fn said(hold: &Hold) -> String {
 
 /// Who did what last, and why.
 fn done(entry: &record::Entry) -> String {
-    format!("{} by {}: {}", entry.action, entry.who, entry.why)
+    format!("{} by {}: {}", entry.action, entry.who, entry.reason())
 }
 
 fn short(commit: &str) -> &str {

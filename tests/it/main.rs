@@ -25,6 +25,7 @@ mod scene;
 mod silence;
 mod simulation;
 mod stalled;
+mod status;
 #[path = "../conformance/mod.rs"]
 mod story;
 mod strategies;

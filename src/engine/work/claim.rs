@@ -88,6 +88,7 @@ pub(super) async fn take_over(job: &Job) -> Result<Left, Halt> {
         let goal = goal_of(job, &left)?;
         let bundle = store::bundle(&reader, &goal.digest).await?;
         let taking = Taking {
+            because: left.because.clone(),
             steps: left.steps.clone(),
             pass_hold: PassHold::Yes,
             ..taking(job, &goal, bundle.objects(), &found.value)
@@ -151,6 +152,9 @@ pub(super) async fn turn(
     open.claim.action = goal.action;
     open.claim.digest = Some(goal.digest);
     open.claim.release = goal.release;
+    if let Some(cause) = &job.cause {
+        open.claim.because = Some(cause.why.clone());
+    }
     renew(job, open).await
 }
 
@@ -171,9 +175,14 @@ async fn renew(job: &Job, open: &mut Open) -> Result<(), Halt> {
 async fn swap_own(job: &Job, open: &Open) -> Result<Stored<TenantRecord>, Halt> {
     let deadline = job.clock.now() + CLAIM;
     let wanted = open.bundle.objects();
+    let cause = job.cause.as_ref();
+    let turned = record::Turned {
+        outcome: cause.map_or(Outcome::Interrupted, |cause| cause.outcome),
+        at: job.clock.now(),
+    };
     change(job, &open.stored, |record| {
         let steps = intents(wanted, &open.before, record);
-        record::renew_claim(record, &open.claim, steps, deadline)
+        record::renew_claim(record, &open.claim, (steps, deadline), &turned)
     })
     .await
 }
@@ -250,6 +259,7 @@ fn taking(job: &Job, goal: &Goal, wanted: &[ObjectRef], record: &TenantRecord) -
         holder: terms.holder.clone(),
         who: terms.who.clone(),
         why: terms.why.clone(),
+        because: job.cause.as_ref().map(|cause| cause.why.clone()),
         action: goal.action,
         rollout: terms.rollout.clone(),
         digest: Some(goal.digest.clone()),

@@ -38,7 +38,8 @@ pub(super) async fn close(
         }
         prune(job, open, &Ask::default()).await?;
     }
-    let stored = let_go(job, open, outcome(aim, job, open)).await?;
+    let because = job.cause.as_ref().map(|cause| cause.why.clone());
+    let stored = let_go(job, open, outcome(aim, job, open), because).await?;
     Ok(Reached::Closed(Box::new(stored)))
 }
 
@@ -66,12 +67,14 @@ pub(super) async fn let_go(
     job: &Job,
     open: &Open,
     outcome: Outcome,
+    because: Option<String>,
 ) -> Result<Stored<TenantRecord>, Halt> {
     let now = job.clock.now();
     let closing = Closing {
         epoch: open.claim.epoch,
         holder: open.claim.holder.clone(),
         outcome,
+        because,
         digest: open.claim.digest.clone(),
         release: open.claim.release.clone(),
         inventory: apply::final_inventory(&open.before, &open.done),

@@ -25,7 +25,7 @@ use crate::engine::soaks::Soaks;
 use crate::engine::store::{self, Trouble};
 use crate::health::Wanted;
 use crate::manifest::{Bundle, Digest, HookMoment, ObjectRef, Stage};
-use crate::record::{self, Action, Hold, Inventory, PackedBundle, Stored, TenantRecord};
+use crate::record::{self, Action, Hold, Inventory, Outcome, PackedBundle, Stored, TenantRecord};
 use crate::rollout::Planned;
 
 pub use hooks::{HookDesk, HookNews, HookTold};
@@ -64,6 +64,15 @@ pub struct Terms {
     pub sample: apply::Sample,
 }
 
+/// How the way forward ended, for whom goes back or is left as it is.
+#[derive(Clone)]
+pub struct Cause {
+    /// Failed; or interrupted, if it goes back with others.
+    pub outcome: Outcome,
+    /// What was wrong.
+    pub why: String,
+}
+
 /// One tenant to work on.
 pub struct Job {
     pub cluster: Cluster,
@@ -79,6 +88,8 @@ pub struct Job {
     pub terms: Terms,
     /// `None`: no hook runs, whatever the bundle says.
     pub hooks: Option<HookDesk>,
+    /// `None` as long as all is well.
+    pub cause: Option<Cause>,
 }
 
 /// A claim that is ours, and what was done under it.

@@ -66,7 +66,7 @@ pub async fn remove(job: Job) -> Removal {
     };
     if let Some(open) = open
         && let Err(Halt::Refused(also) | Halt::TakenOver(also) | Halt::Unreachable(also)) =
-            close::let_go(&job, &open, Outcome::Interrupted).await
+            close::let_go(&job, &open, Outcome::Interrupted, Some(why.clone())).await
     {
         return Removal::NotRemoved(format!("{why}; {also}"));
     }

@@ -128,6 +128,7 @@ fn closing_a_claim_notes_who_went_where_and_how_it_ended() {
             to: Some(digest("C")),
             release: Some("commit-C".to_owned()),
             outcome: Some(Outcome::Succeeded),
+            because: None,
         }]
     );
     assert_eq!(closed.last_good().unwrap().digest, digest("B"));
@@ -148,10 +149,83 @@ fn who_lost_a_claim_can_neither_close_nor_renew_it() {
         lost.to_string(),
         "the claim was taken over by `laptop` (epoch 4)"
     );
-    assert!(renew_claim(&taken, &claim, Vec::new(), at(120)).is_err());
+    assert!(renew_claim(&taken, &claim, (Vec::new(), at(120)), &failed(100)).is_err());
     let closed = close_claim(&mine, closing(&mine, Outcome::Failed)).unwrap();
-    let lost = renew_claim(&closed, &claim, Vec::new(), at(120)).unwrap_err();
+    let lost = renew_claim(&closed, &claim, (Vec::new(), at(120)), &failed(100)).unwrap_err();
     assert_eq!(lost.to_string(), "the claim is closed");
+}
+
+fn failed(minute: i64) -> Turned {
+    Turned {
+        outcome: Outcome::Failed,
+        at: at(minute),
+    }
+}
+
+#[test]
+fn a_claim_that_goes_back_notes_once_what_failed_and_what_it_came_back_from() {
+    let claimed = take_claim(&record(), taking("C"), at(20)).unwrap().record;
+    let back = Claim {
+        action: Action::Rollback,
+        digest: Some(digest("B")),
+        release: Some("commit-B".to_owned()),
+        because: Some("web crashes".to_owned()),
+        ..claimed.claim.clone().unwrap()
+    };
+    let turn = |record: &TenantRecord, minute| {
+        renew_claim(
+            record,
+            &back,
+            (Vec::new(), at(minute + 40)),
+            &failed(minute),
+        )
+        .unwrap()
+    };
+    let turned = turn(&claimed, 25);
+    assert_eq!(
+        turn(&turned, 26).history,
+        turned.history,
+        "the answer was lost"
+    );
+    let closed = close_claim(&turned, closing(&turned, Outcome::RolledBack)).unwrap();
+    let told = |entry: &Entry| {
+        let name = |digest: &Option<Digest>| digest.as_ref().map(ToString::to_string);
+        (
+            entry.action,
+            entry.outcome,
+            name(&entry.from),
+            name(&entry.to),
+            entry.reason(),
+        )
+    };
+    let name = |letter: &str| Some(digest(letter).to_string());
+    let why = "merge of !42: web crashes".to_owned();
+    assert_eq!(
+        closed.history.iter().map(told).collect::<Vec<_>>(),
+        [
+            (
+                Action::Rollback,
+                Some(Outcome::RolledBack),
+                name("C"),
+                name("B"),
+                why.clone()
+            ),
+            (
+                Action::Rollout,
+                Some(Outcome::Failed),
+                name("B"),
+                name("C"),
+                why
+            ),
+        ]
+    );
+    assert_eq!(closed.what_went_wrong(), Some("web crashes"));
+    assert_eq!(hold(&closed, held()).what_went_wrong(), Some("web crashes"));
+    let next = take_claim(&closed, taking("D"), at(90)).unwrap().record;
+    assert_eq!(next.what_went_wrong(), None, "it is being mended");
+    let next = close_claim(&next, closing(&next, Outcome::Succeeded)).unwrap();
+    assert_eq!(next.what_went_wrong(), None);
+    assert_eq!(next.history[0].from, Some(digest("B")));
 }
 
 #[test]
