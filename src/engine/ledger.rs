@@ -215,7 +215,6 @@ fn plan_lines(plan: &Plan, rebuild: Option<&Rebuild>) -> Vec<PlanLine> {
         back_to: planned.last_good.clone(),
         unhealthy_before: planned.unhealthy_before.clone(),
         counts_in: None,
-        outcome: None,
     });
     let excluded = plan.exceptions().map(|excluded: &Excluded| PlanLine {
         tenant: excluded.tenant.clone(),
@@ -233,7 +232,6 @@ fn plan_lines(plan: &Plan, rebuild: Option<&Rebuild>) -> Vec<PlanLine> {
             .iter()
             .find(|one| one.place.tenant == excluded.tenant)
             .map(|one| one.wave.clone()),
-        outcome: None,
     });
     planned.chain(excluded).collect()
 }

@@ -45,7 +45,10 @@ impl Records {
             })
             .collect();
         for (name, error) in &clusters.failed {
-            read.insert(name.clone(), Err(error.to_string()));
+            let text = error.to_string();
+            // Whoever tells it says which cluster it is.
+            let why = text.strip_prefix(&format!("cluster `{name}`: "));
+            read.insert(name.clone(), Err(why.unwrap_or(&text).to_owned()));
         }
         Self {
             environment: environment.to_owned(),

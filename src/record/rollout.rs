@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::Digest;
 
-use super::outcome::Outcome;
 use super::tenant::Hold;
 
 /// Tenants in one shard of a plan: some 150 KB of JSON, so that no object grows with the fleet.
@@ -140,9 +139,6 @@ pub struct PlanLine {
     /// The wave in which it counts as failed, though it was left out: it could not be rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts_in: Option<String>,
-    /// A copy for reports; the truth is in the tenant's record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
 }
 
 /// Each tenant is in exactly one wave, or excluded with a reason.

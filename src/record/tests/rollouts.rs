@@ -55,7 +55,6 @@ fn a_rollout_and_its_plan_read_back_and_no_shard_grows_with_the_fleet() {
             back_to: Some(digest("A")),
             unhealthy_before: None,
             counts_in: None,
-            outcome: None,
         })
         .collect();
     let mut shards = encode_plan(&rollout, &lines);

@@ -13,6 +13,7 @@ mod intents;
 mod life;
 mod machine;
 mod once;
+mod people;
 mod play;
 mod rest;
 mod rules;
