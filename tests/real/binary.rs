@@ -39,7 +39,7 @@ pub fn rollback(folder: &Path, what: &[&str]) -> Told {
 pub fn killed_rollout(fleet: &Fleet, word: &str, after: Duration) {
     let mut rollout = Running::rollout(fleet);
     rollout.wait_for(word);
-    assert!(rollout.is_killed_after(after), "it ended before");
+    assert!(rollout.killed_after(after), "it ended before");
 }
 
 /// A rollout in a process of its own.
@@ -76,7 +76,7 @@ impl Running {
     }
 
     /// Whether it was still running when it was killed without warning. What it says meanwhile must fit into a pipe.
-    pub fn is_killed_after(mut self, time: Duration) -> bool {
+    pub fn killed_after(mut self, time: Duration) -> bool {
         std::thread::sleep(time);
         self.child.kill().expect("a child can be killed");
         let status = self.child.wait().expect("it ends");

@@ -1,9 +1,10 @@
 //! People who edit objects while a rollout is under way.
 
 use crate::binary::{Running, rollout};
-use crate::clusters::{CLUSTERS, forget, kubectl};
+use crate::clusters::{CLUSTERS, kubectl};
 use crate::fleet::Fleet;
 use crate::sites::{SITES, Sites};
+use crate::turns::beside;
 
 /// The server is asked about everything that is skipped: who edits it at the same time is no mistake of ours.
 const ALL: [&str; 2] = ["--verify-sample", "100"];
@@ -64,7 +65,7 @@ fn replicas(sites: &Sites<'_>, number: usize) -> String {
 
 #[test]
 fn objects_that_are_edited_in_every_phase_stop_nobody_and_the_next_release_puts_them_right() {
-    forget();
+    let _turn = beside();
     let sites = sites("edited");
     let fleet = sites.begun();
     edit_all(&sites);
@@ -94,7 +95,7 @@ fn objects_that_are_edited_in_every_phase_stop_nobody_and_the_next_release_puts_
 
 #[test]
 fn edits_on_the_way_back_keep_nobody_from_getting_there() {
-    forget();
+    let _turn = beside();
     let sites = sites("edited-back");
     let fleet = sites.begun();
     let mut back = started(&fleet, "1.1.0-crash");
@@ -108,7 +109,7 @@ fn edits_on_the_way_back_keep_nobody_from_getting_there() {
 
 #[test]
 fn a_tenant_that_runs_an_image_set_by_hand_proves_nothing() {
-    forget();
+    let _turn = beside();
     let sites = sites("swapped");
     let fleet = sites.begun();
     let mut swapped = started(&fleet, "1.1.0");

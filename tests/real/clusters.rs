@@ -65,6 +65,14 @@ pub fn controlplane(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("the script prints UTF-8")
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what real clusters do is timed by the clock on the wall"
+)]
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 /// What is wrong with a cluster for as long as this is there.
 pub struct Trouble<'a> {
     cluster: &'a str,

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::clusters::{CLUSTERS, client};
 use crate::story::{Exchange, Scenario, Witness, differences, recorded, recording, scenarios};
+use crate::turns::alone;
 
 #[tokio::test]
 async fn real_clusters_answer_as_recorded() {
+    let _turn = alone();
     let mut problems = Vec::new();
     for scenario in scenarios() {
         let exchanges = told_to_a_real_cluster(&scenario).await;

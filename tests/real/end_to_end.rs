@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::Audit;
 use crate::binary::{escale, rollback, rollout};
-use crate::clusters::{CLUSTERS, HUB, clean, forget, kubectl};
+use crate::clusters::{CLUSTERS, HUB, clean, forget, kubectl, now};
 use crate::fleet::Fleet;
 use crate::seen::{different_tags, pods, tags};
+use crate::turns::alone;
 
 /// Namespaces of the canaries, one on each cluster.
 const CANARIES: [&str; 3] = [
@@ -20,6 +21,7 @@ const HELD: &str = "jp-vault-opale";
 
 #[test]
 fn the_life_of_a_fleet() {
+    let _turn = alone();
     clean();
     let fleet = Fleet::production();
     first_release_reaches_all(&fleet);
@@ -33,6 +35,7 @@ fn the_life_of_a_fleet() {
 
 #[test]
 fn the_way_back() {
+    let _turn = alone();
     forget();
     let fleet = Fleet::in_a_hurry();
     for tag in ["1.1.0", "1.2.1"] {
@@ -139,7 +142,7 @@ fn fixed_release_passes_the_quarantine(fleet: &Fleet, broken: &str) {
 
 fn typed_rollback_is_quick_and_kept(fleet: &Fleet) {
     let audit = Audit::from_now("medic-rbx");
-    let typed = jiff::Timestamp::now().as_microsecond();
+    let typed = now().as_microsecond();
     rollback(fleet.folder(), &["-e", "production", "vault-opale"]).ends_with(0);
     let last = audit.last_change_in(HELD).expect("a rollback writes");
     // Of a debug build, on a machine that runs four clusters.

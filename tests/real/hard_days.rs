@@ -12,11 +12,13 @@ use crate::clusters::{CLUSTERS, HUB, Trouble, forget, kubectl};
 use crate::fleet::Fleet;
 use crate::records::open_claims;
 use crate::seen::{different_tags, tags};
+use crate::turns::alone;
 
 const OPALE: &str = "jp-vault-opale";
 
 #[test]
 fn a_rollout_that_is_killed_in_mid_wave_is_finished_by_the_next_run() {
+    let _turn = alone();
     forget();
     let fleet = Fleet::in_a_hurry();
     fleet.release("web", "1.0.0");
@@ -38,6 +40,7 @@ fn a_rollout_that_is_killed_in_mid_wave_is_finished_by_the_next_run() {
 
 #[test]
 fn a_rollback_needs_neither_git_nor_hub() {
+    let _turn = alone();
     forget();
     let fleet = Fleet::in_a_hurry();
     for tag in ["1.0.0", "1.1.0"] {
@@ -76,6 +79,7 @@ fn a_rollback_needs_neither_git_nor_hub() {
 
 #[test]
 fn what_differs_on_the_clusters_is_told_and_nothing_else() {
+    let _turn = alone();
     forget();
     let fleet = Fleet::in_a_hurry();
     rollout(&fleet).ends_with(0);

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::binary::{killed_rollout, rollback, rollout};
-use crate::clusters::{forget, kubectl};
+use crate::clusters::kubectl;
 use crate::fleet::Fleet;
 use crate::records::open_claims;
 use crate::sites::{SITES, Sites};
+use crate::turns::beside;
 
 const TEMPLATE: &str = "templates/site/migrate.yaml.j2";
 /// Runs for every release; its pod behaves as the annotation says.
@@ -65,7 +66,7 @@ fn with_hook(fleet: &Fleet, tag: &str, behaviour: &str) {
 
 #[test]
 fn a_migration_runs_once_for_a_release_and_one_that_fails_keeps_everything_as_it_is() {
-    forget();
+    let _turn = beside();
     let sites = sites();
     let fleet = sites.begun();
     with_hook(&fleet, "1.1.0", "exit=0");
@@ -93,7 +94,7 @@ fn a_migration_runs_once_for_a_release_and_one_that_fails_keeps_everything_as_it
 
 #[test]
 fn whoever_goes_on_after_a_kill_waits_for_the_job_that_is_there() {
-    forget();
+    let _turn = beside();
     let sites = Sites {
         environment: "hooks-killed",
         on: &ON[..1],

@@ -13,6 +13,7 @@ use crate::clusters::{CLUSTERS, forget};
 use crate::fleet::Fleet;
 use crate::records::takeovers;
 use crate::sites::{SITES, Sites};
+use crate::turns::alone;
 
 /// Fleets side by side: whoever comes after a process that was killed waits for most of a minute, for its lease and
 /// its claims to run out. Each is killed twice.
@@ -27,6 +28,7 @@ const TRIES: usize = 5;
 /// `ESCALE_KILLS=SEED` kills at the same times again; what has happened by then depends on the machine.
 #[test]
 fn a_rollout_that_is_killed_at_any_time_is_finished_by_the_same_command() {
+    let _turn = alone();
     forget();
     let seed = std::env::var("ESCALE_KILLS").map_or_else(
         |_| RandomState::new().hash_one(0) % 10_000,
@@ -35,7 +37,7 @@ fn a_rollout_that_is_killed_at_any_time_is_finished_by_the_same_command() {
     println!("ESCALE_KILLS={seed}");
     thread::scope(|scope| {
         for number in 0..FLEETS {
-            scope.spawn(move || Victim::of(seed, number, &format!("kills{number}")).is_killed());
+            scope.spawn(move || Victim::of(seed, number, &format!("kills{number}")).dies());
         }
     });
     assert!(
@@ -74,14 +76,14 @@ impl<'a> Victim<'a> {
     }
 
     /// Half of them are killed in two releases, the others twice in one: who takes over dies as well.
-    fn is_killed(mut self) {
+    fn dies(mut self) {
         let mut releases = self.release_until_killed(0);
         if self.number.is_multiple_of(2) {
             self.finish();
             releases += self.release_until_killed(releases);
         } else {
             let heir = Running::rollout(&self.fleet);
-            if !heir.is_killed_after(LEASE + self.some_time()) {
+            if !heir.killed_after(LEASE + self.some_time()) {
                 releases += self.release_until_killed(releases);
             }
         }
@@ -94,7 +96,7 @@ impl<'a> Victim<'a> {
         for number in 0..TRIES {
             self.fleet
                 .release("site", &format!("2.0.{}", before + number));
-            if Running::rollout(&self.fleet).is_killed_after(self.some_time()) {
+            if Running::rollout(&self.fleet).killed_after(self.some_time()) {
                 return number + 1;
             }
         }

@@ -5,6 +5,7 @@ use crate::clusters::{controlplane, forget, kubectl};
 use crate::fleet::Fleet;
 use crate::records::open_claims;
 use crate::sites::{SITES, Sites};
+use crate::turns::{alone, beside};
 
 /// A cluster that only this test has.
 const SPARE: &str = "spare";
@@ -25,7 +26,7 @@ fn token(told: &str) -> String {
 
 #[test]
 fn a_client_that_leaves_goes_with_the_token_and_nobody_else_does() {
-    forget();
+    let _turn = beside();
     let sites = Sites {
         environment: "goers",
         on: &["metal-par", "medic-rbx", "medic-rbx"],
@@ -111,6 +112,7 @@ impl Drop for Spare {
 
 #[test]
 fn a_cluster_that_is_lost_comes_back_at_what_its_tenants_ran() {
+    let _turn = alone();
     forget();
     let spare = Spare::started();
     let sites = Sites {
@@ -133,7 +135,7 @@ fn a_cluster_that_is_lost_comes_back_at_what_its_tenants_ran() {
     let mut killed = Running::rollout_with(&fleet, &rebuild);
     killed.wait_for("burnt-1: ");
     assert!(
-        killed.is_killed_after(std::time::Duration::ZERO),
+        killed.killed_after(std::time::Duration::ZERO),
         "it ended before"
     );
     rollout_with(&fleet, &rebuild).ends_with(0);

@@ -21,4 +21,5 @@ mod sites;
 #[path = "../conformance/mod.rs"]
 mod story;
 mod together;
+mod turns;
 mod unwell;

@@ -9,11 +9,13 @@ use crate::binary::{Told, escale_with, rollback, rollout};
 use crate::clusters::{CLUSTERS, HUB, forget, kubeconfig, kubectl};
 use crate::fleet::Fleet;
 use crate::seen::{different_tags, tags};
+use crate::turns::alone;
 
 const OPALE: &str = "jp-vault-opale";
 
 #[test]
 fn a_way_that_leads_nowhere_or_elsewhere_is_told_and_nothing_is_written() {
+    let _turn = alone();
     forget();
     let fleet = Fleet::in_a_hurry();
     rollout(&fleet).ends_with(0);
@@ -63,6 +65,7 @@ fn a_way_that_leads_nowhere_or_elsewhere_is_told_and_nothing_is_written() {
 
 #[test]
 fn a_corrupt_record_or_bundle_is_told_and_its_tenant_left_alone() {
+    let _turn = alone();
     forget();
     let fleet = Fleet::in_a_hurry();
     for tag in ["1.0.0", "1.1.0"] {

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::audit::Audit;
 use crate::binary::{Running, rollback, rollout};
-use crate::clusters::{HUB, Trouble, forget};
+use crate::clusters::{HUB, Trouble, forget, now};
 use crate::fleet::Fleet;
 use crate::sites::{SITES, Sites};
+use crate::turns::alone;
 
 /// The cluster that stops, between one with the canary and one that hangs.
 const THREE: [&str; 3] = ["managed-ams", "metal-par", "medic-rbx"];
@@ -20,6 +21,7 @@ const HANGS: Duration = Duration::from_secs(35);
 
 #[test]
 fn a_cluster_that_stops_in_mid_wave_is_waited_for_or_deferred() {
+    let _turn = alone();
     forget();
     let patient = Sites {
         environment: "patient",
@@ -68,6 +70,7 @@ fn a_cluster_that_stops_in_mid_wave_is_waited_for_or_deferred() {
 
 #[test]
 fn a_rollout_goes_on_after_its_hub_was_off_and_a_rollback_does_not_wait_for_it() {
+    let _turn = alone();
     forget();
     let sites = Sites {
         environment: "hubless",
@@ -79,16 +82,12 @@ fn a_rollout_goes_on_after_its_hub_was_off_and_a_rollback_does_not_wait_for_it()
     // Its claim is open, and nobody closes it before the hub is back.
     going_on.wait_for("hubless-2: ");
     let off = Trouble::stopped(HUB);
-    let began = jiff::Timestamp::now();
+    let began = now();
     let bare = tempfile::tempdir().expect("a folder");
     let told = rollback(bare.path(), &["hubless-2"]).ends_with(0);
     told.says("back and healthy");
-    let rest = began + Duration::from_secs(60);
-    thread::sleep(
-        rest.duration_since(jiff::Timestamp::now())
-            .try_into()
-            .unwrap_or_default(),
-    );
+    let rest = began + Duration::from_mins(1);
+    thread::sleep(rest.duration_since(now()).try_into().unwrap_or_default());
     drop(off);
     let told = going_on.told().ends_with(6);
     told.says("hubless-2: not ours any more");
@@ -98,6 +97,7 @@ fn a_rollout_goes_on_after_its_hub_was_off_and_a_rollback_does_not_wait_for_it()
 
 #[test]
 fn an_api_server_that_turns_requests_away_is_only_slow() {
+    let _turn = alone();
     forget();
     let sites = Sites {
         environment: "crowded",
@@ -143,7 +143,7 @@ impl Watched {
     /// What has happened, each kind once.
     fn events(&self) -> BTreeSet<String> {
         let text = std::fs::read_to_string(self.file()).expect("an event log");
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line));
+        let lines = text.lines().map(serde_json::from_str::<Value>);
         lines
             .map(|line| {
                 line.expect("an event is JSON")["event"]

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::binary::escale;
 use crate::clusters::{CLUSTERS, clean, kubectl};
 use crate::fleet::Fleet;
+use crate::turns::alone;
 
 #[test]
 fn every_manifest_of_the_fleet_is_valid_on_a_real_server() {
+    let _turn = alone();
     clean();
     let fleet = Fleet::production();
     let rendered = fleet.folder().join("rendered");

@@ -1,9 +1,11 @@
 //! The deployer of the other tests is one a careful administrator would allow (`tests/controlplane/rbac.yaml`).
 
 use crate::clusters::{CLUSTERS, HUB, kubectl};
+use crate::turns::alone;
 
 #[test]
 fn the_deployer_may_do_what_escale_needs_and_no_more() {
+    let _turn = alone();
     for cluster in CLUSTERS {
         assert!(may(cluster, "patch", "deployments.apps", "some-tenant"));
         assert!(may(cluster, "update", "configmaps", "escale-system"));

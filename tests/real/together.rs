@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::audit::Audit;
 use crate::binary::{Running, escale, rollback, rollout};
-use crate::clusters::{CLUSTERS, forget};
+use crate::clusters::CLUSTERS;
 use crate::fleet::Fleet;
 use crate::sites::{SITES, Sites};
+use crate::turns::beside;
 
 /// Two tenants on each cluster.
 const ON: [&str; 6] = [
@@ -48,7 +49,7 @@ fn each_was_claimed(sites: &Sites<'_>, audits: &[Audit; 3], times: usize) {
 
 #[test]
 fn of_pipelines_of_one_merge_one_rolls_out_and_a_newer_release_waits_for_its_turn() {
-    forget();
+    let _turn = beside();
     let sites = sites("pair");
     let fleet = sites.begun();
     let audits = CLUSTERS.map(Audit::from_now);
@@ -77,7 +78,7 @@ fn of_pipelines_of_one_merge_one_rolls_out_and_a_newer_release_waits_for_its_tur
 
 #[test]
 fn a_rollback_that_is_typed_in_mid_wave_wins_its_tenants() {
-    forget();
+    let _turn = beside();
     let sites = sites("typed");
     let fleet = sites.begun_one_by_one();
     fleet.release("site", "1.1.0");
