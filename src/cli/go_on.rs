@@ -7,6 +7,8 @@ use crate::cli::rollout::OrderArgs;
 use crate::cli::source::Source;
 use crate::cli::ui::Ui;
 use crate::engine::{self, Behind, Latest};
+use crate::fleet::config::Lifecycle;
+use crate::fleet::{Fleet, Tenant};
 use crate::rollout::few_of;
 
 /// What there is to do.
@@ -43,8 +45,22 @@ pub fn look(common: &Common, order: &OrderArgs, ui: &Ui) -> anyhow::Result<GoOn>
         }
         let now = stage.clock.now();
         let behind = engine::behind(&stage.clusters, environment, &rollouts, now).await?;
-        Ok(catch_up(ui, behind.unwrap_or_default()))
+        Ok(catch_up(
+            ui,
+            of_the_fleet(behind.unwrap_or_default(), &source.fleet),
+        ))
     })
+}
+
+/// Whoever is leaving, or no file names any more, catches up with nothing.
+fn of_the_fleet(mut behind: Behind, fleet: &Fleet) -> Behind {
+    let stays = |tenant: &&Tenant| tenant.lifecycle == Lifecycle::Active;
+    let stay = fleet.tenants.iter().filter(stays);
+    let stay: BTreeSet<&str> = stay.map(|tenant| tenant.name.as_str()).collect();
+    for tenants in [&mut behind.tenants, &mut behind.away] {
+        tenants.retain(|tenant| stay.contains(tenant.as_str()));
+    }
+    behind
 }
 
 fn catch_up(ui: &Ui, behind: Behind) -> GoOn {
@@ -60,7 +76,7 @@ fn catch_up(ui: &Ui, behind: Behind) -> GoOn {
     }
     ui.say(format!(
         "no rollout is open; did not get release {} with the others: {}",
-        behind.release,
+        behind.release.get(..8).unwrap_or(&behind.release),
         some(&behind.tenants)
     ));
     GoOn::Behind(behind)

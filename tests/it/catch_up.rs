@@ -177,4 +177,18 @@ fn continue_says_who_is_behind_and_brings_them() {
     );
     assert!(told.contains(" with the others: t3\n"), "{told}");
     assert!(told.contains("1 of 1 tenants succeeded"), "{told}");
+
+    // Whoever no file names any more is left out of a release, and behind nobody.
+    std::fs::remove_file(
+        repository
+            .folder()
+            .join("environments/test/tenants/t5.yaml"),
+    )
+    .unwrap();
+    repository.commit("3");
+    let third = run(&["rollout", "--sim"]);
+    assert_eq!(third.0, Some(6), "{}", third.1);
+    let (code, told) = run(&["rollout", "--sim", "--continue"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("nobody in reach is behind"), "{told}");
 }
