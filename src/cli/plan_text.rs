@@ -119,40 +119,52 @@ pub fn coverage(coverage: &Coverage) -> Vec<String> {
         counted(shapes, "shape"),
         counted(tenants, "tenant"),
     )];
-    let added = coverage.shapes.iter().filter(|look| look.is_added);
-    lines.extend(added.filter_map(|look| {
-        let tenant = look.covered_by.as_ref()?;
-        let others = counted(look.tenants, "tenant");
-        Some(format!(
-            "added: {tenant} covers the shape of {others}: {}",
-            look.shape
-        ))
+    lines.extend(coverage.added.iter().map(|added| {
+        let others = counted(added.tenants, "tenant");
+        format!(
+            "added: {} shows what {others} have: {}",
+            added.tenant, added.covers
+        )
     }));
-    let uncovered = coverage
-        .shapes
-        .iter()
-        .filter(|look| look.covered_by.is_none());
-    let uncovered: Vec<&Look> = uncovered.collect();
-    lines.extend(uncovered.iter().take(FEW).map(|look| not_covered(look)));
-    if FEW < uncovered.len() {
-        lines.push(format!(
-            "not covered: {}",
-            counted(uncovered.len() - FEW, "more shape")
-        ));
+    let gaps = gaps(coverage);
+    lines.extend(gaps.iter().take(FEW).map(|gap| not_covered(gap)));
+    if FEW < gaps.len() {
+        let more = counted(gaps.len() - FEW, "more gap");
+        lines.push(format!("not covered: {more}"));
     }
     lines
 }
 
-fn not_covered(look: &Look) -> String {
-    let why = look.why_not.iter().map(|why| format!("; {why}"));
-    let more = match look.tenants - look.some.len() {
+/// Shapes of which the same is missing; those of which most tenants have it first.
+fn gaps(coverage: &Coverage) -> Vec<Vec<&Look>> {
+    let mut gaps: Vec<Vec<&Look>> = Vec::new();
+    for look in coverage.shapes.iter().filter(|look| look.missing.is_some()) {
+        match gaps.iter_mut().find(|gap| gap[0].missing == look.missing) {
+            Some(gap) => gap.push(look),
+            None => gaps.push(vec![look]),
+        }
+    }
+    let tenants = |gap: &Vec<&Look>| gap.iter().map(|look| look.tenants).sum::<usize>();
+    gaps.sort_by_key(|gap| std::cmp::Reverse(tenants(gap)));
+    gaps
+}
+
+fn not_covered(gap: &[&Look]) -> String {
+    /// Tenants that are named.
+    const FEW: usize = 3;
+    let why = gap.iter().filter_map(|look| look.why_not.as_ref());
+    let why = why.map(|why| format!("; {why}"));
+    let named = gap.iter().flat_map(|look| &look.some).take(FEW);
+    let named: Vec<&str> = named.map(String::as_str).collect();
+    let tenants: usize = gap.iter().map(|look| look.tenants).sum();
+    let more = match tenants - named.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     format!(
         "not covered: {}: {}{more}{}",
-        look.shape,
-        look.some.join(", "),
+        gap[0].missing.as_deref().unwrap_or_default(),
+        named.join(", "),
         why.collect::<String>()
     )
 }

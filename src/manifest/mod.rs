@@ -22,4 +22,4 @@ pub use marks::{
 };
 pub use object::{Manifest, NotAnObject, ObjectRef, Origin};
 pub use order::{Stage, is_cluster_scoped};
-pub use shape::{Own, Shape, Unlike};
+pub use shape::{ObjectShape, Own, Shape, Unlike};

@@ -18,6 +18,15 @@ use super::object::Manifest;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shape(Arc<BTreeMap<String, u64>>);
 
+/// One object of a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectShape<'s> {
+    // First: to compare numbers decides nearly always.
+    fingerprint: u64,
+    /// `Kind/name`.
+    pub name: &'s str,
+}
+
 /// How one shape differs from another, as `Kind/name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unlike {
@@ -99,6 +108,14 @@ impl Shape {
             (name, all)
         });
         Self(Arc::new(fingerprints.collect()))
+    }
+
+    pub fn objects(&self) -> impl Iterator<Item = ObjectShape<'_>> {
+        let objects = self.0.iter();
+        objects.map(|(name, fingerprint)| ObjectShape {
+            fingerprint: *fingerprint,
+            name,
+        })
     }
 
     pub fn unlike(&self, other: &Self) -> Unlike {

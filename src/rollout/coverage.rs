@@ -1,4 +1,7 @@
 //! Whether the canary of a plan shows what the release does to each of the shapes that tenants have.
+//!
+//! A shape is covered if each of its objects looks in some tenant of the canary as it does in the shape: what one has and what
+//! another has are rendered by the same branches of the templates, wherever they come together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +9,7 @@ use serde::Serialize;
 
 use super::few::few_of;
 use super::plan::{Planned, Wave};
-use crate::manifest::Shape;
+use crate::manifest::{ObjectShape, Shape};
 
 /// What the first wave of a plan stands for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -15,6 +18,8 @@ pub struct Coverage {
     pub wave: String,
     /// Those that most tenants have come first; empty if none is known.
     pub shapes: Vec<Look>,
+    /// Who is in the canary for what it covers alone.
+    pub added: Vec<Added>,
 }
 
 /// One shape.
@@ -27,12 +32,23 @@ pub struct Look {
     pub tenants: usize,
     /// The first of them.
     pub some: Vec<String>,
-    /// Who stands for it in the canary.
-    pub covered_by: Option<String>,
-    /// Whether that one is in the canary for this alone.
-    pub is_added: bool,
+    /// Who in the canary stands for it, together; nobody, if anything of it is not there.
+    pub covered_by: Vec<String>,
+    /// What of it nobody in the canary shows, for people; nothing, if it is covered.
+    pub missing: Option<String>,
     /// What keeps `cover: shapes` from covering it.
     pub why_not: Option<String>,
+}
+
+/// A tenant that is in the canary for what it covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Added {
+    pub tenant: String,
+    /// What nobody before it in the canary shows, for people.
+    pub covers: String,
+    /// So many tenants of the plan have anything of that.
+    pub tenants: usize,
 }
 
 /// Tenants and objects that are named.
@@ -54,11 +70,13 @@ impl Coverage {
     }
 
     fn covered(&self) -> impl Iterator<Item = &Look> {
-        self.shapes.iter().filter(|look| look.covered_by.is_some())
+        self.shapes
+            .iter()
+            .filter(|look| !look.covered_by.is_empty())
     }
 
     /// What the first of these waves covers; `added` were put into it for that, if it is to cover all.
-    pub(super) fn of(waves: &[Wave], added: Option<&BTreeSet<String>>) -> Self {
+    pub(super) fn of(waves: &[Wave], added: Option<Vec<Added>>) -> Self {
         let Some(canary) = waves.first() else {
             return Self::default();
         };
@@ -67,15 +85,11 @@ impl Coverage {
         let Some((most_common, _)) = groups.first() else {
             return Self::default();
         };
+        let shapes = canary.tenants.iter().filter_map(|one| one.shape.as_ref());
+        let shown: BTreeSet<ObjectShape> = shapes.flat_map(Shape::objects).collect();
         let looks = groups.iter().map(|(shape, tenants)| {
-            let is_in = |planned: &&&Planned| is_among(&canary.tenants, planned);
-            let stands = tenants
-                .iter()
-                .find(is_in)
-                .map(|one| one.place.tenant.clone());
-            let is_added = stands
-                .as_ref()
-                .is_some_and(|one| added.is_some_and(|added| added.contains(one)));
+            let covered_by = standing_for(shape, &canary.tenants);
+            let is_gap = covered_by.is_empty() && added.is_some();
             Look {
                 shape: words(shape, most_common, tenants),
                 tenants: tenants.len(),
@@ -84,36 +98,114 @@ impl Coverage {
                     .take(FEW)
                     .map(|one| one.place.tenant.clone())
                     .collect(),
-                why_not: (stands.is_none() && added.is_some())
-                    .then(|| obstacles(tenants, waves, &canary.tenants)),
-                covered_by: stands,
-                is_added,
+                missing: covered_by.is_empty().then(|| {
+                    let objects = shape.objects();
+                    let news = objects.filter(|object| !shown.contains(object));
+                    covers(&news.collect(), &shown)
+                }),
+                why_not: is_gap.then(|| obstacles(tenants, waves, &canary.tenants)),
+                covered_by,
             }
         });
         Self {
             wave: canary.name.clone(),
             shapes: looks.collect(),
+            added: added.unwrap_or_default(),
         }
     }
 }
 
-/// Those of the others who stand for the shapes that a canary does not have yet: for each the first by name whom nothing
-/// keeps from it.
-pub(super) fn missing(canary: &[Planned], others: &[Planned]) -> BTreeSet<String> {
-    let mut chosen: Vec<&Planned> = canary.iter().collect();
-    let mut added = BTreeSet::new();
+/// Those of a canary who have a shape, or together all of its objects.
+fn standing_for(shape: &Shape, canary: &[Planned]) -> Vec<String> {
+    let mut left: BTreeSet<ObjectShape> = shape.objects().collect();
+    let mut standing = Vec::new();
+    while !left.is_empty() {
+        let shown = |one: &Planned| {
+            let objects = one.shape.iter().flat_map(Shape::objects);
+            objects.filter(|object| left.contains(object)).count()
+        };
+        // Of as many the first.
+        let Some(most) = canary.iter().rev().max_by_key(|one| shown(one)) else {
+            return Vec::new();
+        };
+        let before = left.len();
+        for object in most.shape.iter().flat_map(Shape::objects) {
+            left.remove(&object);
+        }
+        if left.len() == before {
+            return Vec::new();
+        }
+        standing.push(most.place.tenant.clone());
+    }
+    standing
+}
+
+/// Those of the others who show what a canary does not show yet: first whoever shows most of it, of as many whose shape most
+/// tenants have, the first by name whom nothing keeps from it.
+pub(super) fn missing(canary: &[Planned], others: &[Planned]) -> Vec<Added> {
     let all: Vec<&Planned> = canary.iter().chain(others).collect();
-    for (shape, tenants) in by_shape(all.clone()) {
-        if chosen.iter().any(|one| one.shape.as_ref() == Some(shape)) {
-            continue;
-        }
-        let is_free = |one: &&&Planned| obstacle(one, &all, &chosen).is_none();
-        if let Some(one) = tenants.iter().find(is_free) {
-            added.insert(one.place.tenant.clone());
-            chosen.push(one);
-        }
+    let groups = by_shape(all.clone());
+    let mut chosen: Vec<&Planned> = canary.iter().collect();
+    let shapes = canary.iter().filter_map(|one| one.shape.as_ref());
+    let mut shown: BTreeSet<ObjectShape> = shapes.flat_map(Shape::objects).collect();
+    let mut added = Vec::new();
+    while let Some(one) = shows_most(&groups, &shown, (&all, &chosen)) {
+        let shape = one.shape.as_ref().expect("it is in a group");
+        let news: BTreeSet<ObjectShape> = shape.objects().collect();
+        let news: BTreeSet<ObjectShape> = news.difference(&shown).copied().collect();
+        added.push(Added {
+            tenant: one.place.tenant.clone(),
+            covers: covers(&news, &shown),
+            tenants: having(&news, &groups),
+        });
+        shown.extend(news);
+        chosen.push(one);
     }
     added
+}
+
+fn shows_most<'p>(
+    groups: &[(&'p Shape, Vec<&'p Planned>)],
+    shown: &BTreeSet<ObjectShape>,
+    (all, chosen): (&[&Planned], &[&Planned]),
+) -> Option<&'p Planned> {
+    let mut best: Option<(usize, &Planned)> = None;
+    for (shape, tenants) in groups {
+        let news = shape.objects().filter(|object| !shown.contains(object));
+        let news = news.count();
+        if best.map_or(0, |(most, _)| most) < news {
+            let is_free = |one: &&&Planned| obstacle(one, all, chosen).is_none();
+            let free = tenants.iter().find(is_free);
+            best = free.map(|one| (news, *one)).or(best);
+        }
+    }
+    best.map(|(_, one)| one)
+}
+
+/// `app-wiki`, or `other fields in web` where the canary shows one of the name.
+fn covers(news: &BTreeSet<ObjectShape>, shown: &BTreeSet<ObjectShape>) -> String {
+    let known: BTreeSet<&str> = shown.iter().map(|object| object.name).collect();
+    let is_known = |object: &&ObjectShape| known.contains(object.name);
+    let (other, new): (Vec<&ObjectShape>, _) = news.iter().partition(is_known);
+    let named = |objects: Vec<&ObjectShape>| {
+        let objects: BTreeSet<String> = objects.iter().map(|one| one.name.to_owned()).collect();
+        names_of(&Vec::from_iter(objects))
+    };
+    let parts = [("", named(new)), ("other fields in ", named(other))];
+    let parts = parts.into_iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<String> = parts.map(|(how, names)| format!("{how}{names}")).collect();
+    parts.join(", ")
+}
+
+fn names_of(objects: &[String]) -> String {
+    few_of(&names(objects), FEW)
+}
+
+/// How many tenants have any of these.
+fn having(objects: &BTreeSet<ObjectShape>, groups: &[(&Shape, Vec<&Planned>)]) -> usize {
+    let has_any = |shape: &Shape| shape.objects().any(|object| objects.contains(&object));
+    let having = groups.iter().filter(|(shape, _)| has_any(shape));
+    having.map(|(_, tenants)| tenants.len()).sum()
 }
 
 /// Tenants by shape, sorted by name: the shape that most have first, of as many that whose first tenant comes first.
@@ -131,12 +223,6 @@ fn by_shape(mut tenants: Vec<&Planned>) -> Vec<(&Shape, Vec<&Planned>)> {
         b.len().cmp(&a.len()).then(by_name)
     });
     groups
-}
-
-fn is_among(tenants: &[Planned], one: &Planned) -> bool {
-    tenants
-        .iter()
-        .any(|other| other.place.tenant == one.place.tenant)
 }
 
 /// What keeps a tenant from being a canary for its shape.
@@ -213,185 +299,4 @@ fn names(objects: &[String]) -> Vec<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::json;
-
-    use crate::fleet::config::StrategySpec;
-    use crate::manifest::{Bundle, Digest, Manifest, Own, Shape};
-    use crate::rollout::{Candidate, Place, Plan, Strategy, Wanted};
-
-    /// The shape of a bundle with a Deployment for each of these apps.
-    fn shape(apps: &str) -> Shape {
-        let all = ["web"].into_iter().chain(apps.split_whitespace());
-        let manifests = all.map(|app| {
-            let value =
-                json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": app}});
-            Manifest::from_value(value).expect("an object")
-        });
-        let bundle = Bundle::new(manifests.collect()).expect("each once");
-        Shape::of(&bundle, &Own::new(Vec::new()))
-    }
-
-    fn tenant(name: &str, ring: &str, apps: &str) -> Candidate {
-        let labels = [("ring", ring), ("class", "vault")];
-        let digest = |text: &str| Digest::of_object(&json!({ "x": text }));
-        Candidate {
-            place: Place {
-                tenant: name.to_owned(),
-                cluster: "east".to_owned(),
-                namespace: name.to_owned(),
-                provider: None,
-                group: None,
-                after: Vec::new(),
-                labels: labels
-                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                    .into(),
-            },
-            wanted: Wanted::Bundle(digest("new")),
-            current: Some(digest("old")),
-            is_settled: true,
-            last_good: Some(digest("old")),
-            shape: Some(shape(apps)),
-            kept_out: None,
-        }
-    }
-
-    fn plan(canary: &serde_json::Value, candidates: Vec<Candidate>) -> Plan {
-        let mut canary = canary.clone();
-        canary["name"] = "canary".into();
-        canary["role"] = "canary".into();
-        canary["select"] = json!({"ring": "canary"});
-        let spec = json!({"waves": [canary, {"name": "rest"}]});
-        let spec: StrategySpec = serde_json::from_value(spec).expect("a strategy");
-        let strategy = Strategy {
-            name: "normal".to_owned(),
-            spec,
-            chosen: None,
-            max_sample_gap: jiff::SignedDuration::from_secs(30),
-        };
-        Plan::new(&strategy, candidates)
-    }
-
-    fn canary(plan: &Plan) -> Vec<&str> {
-        let tenants = plan.waves[0].tenants.iter();
-        tenants
-            .map(|planned| planned.place.tenant.as_str())
-            .collect()
-    }
-
-    fn fleet() -> Vec<Candidate> {
-        vec![
-            tenant("a", "rest", "wiki"),
-            tenant("b", "rest", "wiki"),
-            tenant("c", "rest", "wiki office"),
-            tenant("m", "canary", ""),
-            tenant("z", "rest", ""),
-            tenant("y", "rest", ""),
-        ]
-    }
-
-    #[test]
-    fn a_canary_that_is_not_asked_to_cover_says_what_it_does_not() {
-        let plan = plan(&json!({}), fleet());
-        assert_eq!(canary(&plan), ["m"]);
-        assert_eq!(plan.coverage.counts(), (3, 1));
-        assert_eq!(plan.coverage.tenants(), (6, 3));
-        let shapes: Vec<_> = plan
-            .coverage
-            .shapes
-            .iter()
-            .map(|look| look.shape.as_str())
-            .collect();
-        assert_eq!(
-            shapes,
-            [
-                "vault as most",
-                "vault with wiki",
-                "vault with office, wiki"
-            ]
-        );
-        assert!(
-            plan.coverage
-                .shapes
-                .iter()
-                .all(|look| look.why_not.is_none())
-        );
-    }
-
-    #[test]
-    fn one_tenant_is_added_for_each_shape_after_those_that_are_selected() {
-        let whole = plan(&json!({"cover": "shapes"}), fleet());
-        assert_eq!(canary(&whole), ["m", "a", "c"]);
-        assert_eq!(whole.coverage.counts(), (3, 3));
-        let added: Vec<_> = whole
-            .coverage
-            .shapes
-            .iter()
-            .map(|look| look.is_added)
-            .collect();
-        assert_eq!(added, [false, true, true]);
-        let mut mixed = fleet();
-        mixed.reverse();
-        assert_eq!(
-            plan(&json!({"cover": "shapes"}), mixed),
-            whole,
-            "whatever comes first"
-        );
-        let small = plan(&json!({"cover": "shapes", "size": 1}), fleet());
-        assert_eq!(small, whole, "`size` is of those that are selected");
-    }
-
-    #[test]
-    fn a_canary_of_nobody_is_made_of_those_that_cover() {
-        let mut fleet = fleet();
-        fleet.retain(|one| one.place.tenant != "m");
-        let plan = plan(&json!({"cover": "shapes"}), fleet);
-        assert_eq!(canary(&plan), ["a", "c", "y"]);
-    }
-
-    #[test]
-    fn who_may_not_go_first_covers_nothing_and_it_is_said_why() {
-        let why = |change: fn(&mut BTreeMap<String, &mut Candidate>)| {
-            let mut fleet = fleet();
-            let mut by_name = fleet
-                .iter_mut()
-                .map(|one| (one.place.tenant.clone(), one))
-                .collect();
-            change(&mut by_name);
-            let plan = plan(&json!({"cover": "shapes"}), fleet);
-            assert_eq!(canary(&plan), ["m", "a"]);
-            assert_eq!(plan.coverage.counts(), (3, 2));
-            plan.coverage.shapes[2].why_not.clone().unwrap_or_default()
-        };
-        let is_new = why(|fleet| {
-            let one = fleet.get_mut("c").expect("there");
-            (one.current, one.last_good) = (None, None);
-        });
-        assert_eq!(is_new, "`c` is new, and has nothing to go back to");
-        let grouped = why(|fleet| {
-            for name in ["c", "m"] {
-                let one = fleet.get_mut(name).expect("there");
-                one.place.group = Some("carbone".to_owned());
-            }
-        });
-        assert_eq!(
-            grouped,
-            "`c` is of group `carbone`, of which `m` is in the canary"
-        );
-        let after = why(|fleet| {
-            fleet.get_mut("c").expect("there").place.after = vec!["z".to_owned()];
-        });
-        assert_eq!(after, "`c` comes after `z`, which is not in the canary");
-    }
-
-    #[test]
-    fn a_shape_that_is_left_out_altogether_is_no_shape_of_the_plan() {
-        let mut fleet = fleet();
-        fleet[2].kept_out = Some(crate::rollout::Exclusion::Held("by ana".to_owned()));
-        let plan = plan(&json!({"cover": "shapes"}), fleet);
-        assert_eq!(canary(&plan), ["m", "a"]);
-        assert_eq!(plan.coverage.counts(), (2, 2));
-    }
-}
+mod tests;

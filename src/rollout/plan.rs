@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::after;
-use super::coverage::{self, Coverage};
+use super::coverage::{self, Added, Coverage};
 use super::exclusion::{Excluded, Exclusion};
 use super::limits::Scope;
 use super::strategy::{Role, Strategy};
@@ -152,7 +152,7 @@ impl Plan {
             first.role = Role::Canary;
         }
         excluded.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-        let coverage = Coverage::of(&waves, added.as_ref());
+        let coverage = Coverage::of(&waves, added);
         Self {
             waves,
             excluded,
@@ -299,13 +299,13 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
 }
 
 /// Tenants that are in a canary for what they stand for alone; `None` if no canary is to cover anything.
-type Added = BTreeSet<String>;
+type AllAdded = Option<Vec<Added>>;
 
 fn partition(
     strategy: &Strategy,
     changing: Vec<Planned>,
     excluded: &mut Vec<Excluded>,
-) -> (Vec<Wave>, Option<Added>) {
+) -> (Vec<Wave>, AllAdded) {
     // First of all: whoever is in no wave makes no plan larger, and is in none if the plan is small.
     let is_selected = |planned: &Planned| {
         let mut rules = strategy.spec.waves.iter();
@@ -332,13 +332,13 @@ fn apart(
     strategy: &Strategy,
     changing: Vec<Planned>,
     excluded: &mut Vec<Excluded>,
-) -> (Vec<Wave>, Option<Added>) {
+) -> (Vec<Wave>, AllAdded) {
     let total = changing.len();
     let last = strategy.spec.waves.len().saturating_sub(1);
     let proves = changing.iter().any(|planned| !planned.is_new());
     let mut left = changing;
     let mut waves = Vec::new();
-    let mut added: Option<Added> = None;
+    let mut added: AllAdded = None;
     for (index, rule) in strategy.spec.waves.iter().enumerate() {
         let joins = |planned: &Planned| {
             // A release is proven on those that run something: who is new comes last, unless it was selected by label.
@@ -350,9 +350,13 @@ fn apart(
         left = rest;
         left.extend(too_many);
         if rule.cover == Some(Cover::Shapes) {
-            let names = coverage::missing(&taken, &left);
-            taken.extend(left.extract_if(.., |planned| names.contains(&planned.place.tenant)));
-            added.get_or_insert_default().extend(names);
+            let missing = coverage::missing(&taken, &left);
+            let is_missing = |planned: &mut Planned| {
+                let mut missing = missing.iter();
+                missing.any(|one| one.tenant == planned.place.tenant)
+            };
+            taken.extend(left.extract_if(.., is_missing));
+            added.get_or_insert_default().extend(missing);
         }
         waves.push(wave(rule, taken));
         left.sort_by(|a: &Planned, b| a.place.tenant.cmp(&b.place.tenant));

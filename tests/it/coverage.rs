@@ -82,7 +82,7 @@ fn a_plan_shows_what_its_canary_covers_in_text_markdown_and_json() {
     assert_eq!(
         lines,
         [
-            "added: t4 covers the shape of 2 tenants: with search",
+            "added: t4 shows what 2 tenants have: search",
             "the canary covers 2 of 2 shapes, 6 of 6 tenants",
         ],
         "{told}"
@@ -93,14 +93,18 @@ fn a_plan_shows_what_its_canary_covers_in_text_markdown_and_json() {
         "{markdown}"
     );
     assert!(
-        markdown.ends_with("- added: t4 covers the shape of 2 tenants: with search\n"),
+        markdown.ends_with("- added: t4 shows what 2 tenants have: search\n"),
         "{markdown}"
     );
     let json: serde_json::Value = serde_json::from_str(&said(&["-o", "json"])).unwrap();
     assert_eq!(json["coverage"]["wave"], "canary");
     assert_eq!(
         json["coverage"]["shapes"][1],
-        serde_json::json!({"shape": "with search", "tenants": 2, "some": ["t4", "t5"], "coveredBy": "t4", "isAdded": true, "whyNot": null})
+        serde_json::json!({"shape": "with search", "tenants": 2, "some": ["t4", "t5"], "coveredBy": ["t4"], "missing": null, "whyNot": null})
+    );
+    assert_eq!(
+        json["coverage"]["added"],
+        serde_json::json!([{"tenant": "t4", "covers": "search", "tenants": 2}])
     );
 
     repository.write("environments/test/strategy.yaml", STRATEGY);
@@ -109,7 +113,7 @@ fn a_plan_shows_what_its_canary_covers_in_text_markdown_and_json() {
     assert_eq!(
         lines,
         [
-            "not covered: with search: t4, t5",
+            "not covered: search: t4, t5",
             "the canary covers 1 of 2 shapes, 4 of 6 tenants"
         ],
         "{told}"
