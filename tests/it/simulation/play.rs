@@ -117,8 +117,17 @@ impl Stage {
 
     /// The first release, everywhere and good.
     async fn begin(&self) {
-        let carried = self.roll_out("begin", 0).await.expect("all is well");
-        assert_eq!(outcome(&carried), Some(Outcome::Succeeded));
+        match self.roll_out("begin", 0).await {
+            Ok(carried) if outcome(&carried) == Some(Outcome::Succeeded) => {}
+            Ok(carried) => {
+                let why = format!(
+                    "all is well, and the first release: {:?}",
+                    outcome(&carried)
+                );
+                self.breaks("I50", &why);
+            }
+            Err(error) => self.breaks("I50", &format!("all is well, and: {error:#}")),
+        }
         self.scene.pass(5).await;
         for sim in self.scene.sims.values() {
             self.is_as_usual(sim);
