@@ -113,3 +113,70 @@ fn hooks(record: &TenantRecord) -> Vec<String> {
     let barred = bar.map(|(hook, _)| format!("cannot go back: hook {hook} is irreversible"));
     running.chain(barred).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::manifest::Digest;
+    use crate::record::{Good, HookRecord, Inventory, Outcome};
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_795_600_800 + minute * 60).expect("a time")
+    }
+
+    fn record(hooks: BTreeMap<String, HookRecord>) -> TenantRecord {
+        let good = |text: &str, minute| Good {
+            digest: Digest::of_object(&json!({ "x": text })),
+            release: None,
+            at: at(minute),
+        };
+        TenantRecord {
+            environment: "production".to_owned(),
+            tenant: "vault-opale".to_owned(),
+            cluster: "medic-rbx".to_owned(),
+            namespace: "jp-vault-opale".to_owned(),
+            class: "vault".to_owned(),
+            state: Outcome::Succeeded,
+            digest: Some(good("new", 60).digest),
+            release: None,
+            rollout: None,
+            since: at(60),
+            good_from: None,
+            hold: None,
+            goods: vec![good("new", 60), good("old", 0)],
+            epoch: 2,
+            claim: None,
+            inventory: Inventory::default(),
+            hooks,
+            history: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_hook_that_runs_and_one_that_bars_the_way_back_are_noted() {
+        let running = HookRecord {
+            count: 1,
+            runs: serde_json::from_value(json!([{
+                "job": {"apiVersion": "batch/v1", "kind": "Job", "namespace": "jp-vault-opale", "name": "index-3"},
+                "key": "o1:00", "since": at(30),
+            }]))
+            .expect("a run"),
+            ..HookRecord::default()
+        };
+        let undone = HookRecord {
+            irreversible: Some(at(20)),
+            ..HookRecord::default()
+        };
+        let hooks = [("index", running), ("migrate", undone)];
+        let record = record(hooks.map(|(name, hook)| (name.to_owned(), hook)).into());
+        assert_eq!(
+            notes(&record, &LifeCycle::default(), at(61)),
+            [
+                "hook index runs since 10:30:00 (Job index-3)",
+                "cannot go back: hook migrate is irreversible"
+            ]
+        );
+    }
+}
