@@ -18,6 +18,9 @@ use super::tenant::{Action, Entry, Good, Hold, TenantRecord};
 /// Entries of history that a record keeps: some 15 KB, a month of two releases a day.
 pub const HISTORY: usize = 60;
 
+/// Letters of what was wrong that a record keeps: a refusal may be as long as what was refused.
+const LONG: usize = 400;
+
 /// A claim is taken over only this long after its deadline: clocks of two machines differ, and a
 /// write that was sent just before the deadline may land just after.
 pub const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(15);
@@ -204,7 +207,7 @@ pub fn renew_claim(
     renewed.claim = Some(Claim {
         digest: mine.digest.clone(),
         release: mine.release.clone(),
-        because: mine.because.clone(),
+        because: mine.because.as_deref().map(in_short),
         action: mine.action,
         steps,
         deadline,
@@ -231,8 +234,16 @@ fn entry(
         to,
         release,
         outcome: Some(outcome),
-        because,
+        because: because.as_deref().map(in_short),
     }
+}
+
+fn in_short(text: &str) -> String {
+    let end = text.floor_char_boundary(LONG);
+    if end == text.len() {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..end])
 }
 
 /// What a tenant runs that a claim moves somewhere: what the same rollout moved it to before, or what it ran then.
@@ -329,7 +340,7 @@ impl Taking {
             holder: self.holder,
             who: self.who,
             why: self.why,
-            because: self.because,
+            because: self.because.as_deref().map(in_short),
             action: self.action,
             rollout: self.rollout,
             digest: self.digest,

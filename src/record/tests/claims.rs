@@ -221,6 +221,16 @@ fn a_claim_that_goes_back_notes_once_what_failed_and_what_it_came_back_from() {
     );
     assert_eq!(closed.what_went_wrong(), Some("web crashes"));
     assert_eq!(hold(&closed, held()).what_went_wrong(), Some("web crashes"));
+    let lengthy = Closing {
+        because: Some("é".repeat(5_000)),
+        ..closing(&turned, Outcome::RollbackFailed)
+    };
+    let lengthy = close_claim(&turned, lengthy).unwrap();
+    assert_eq!(
+        lengthy.what_went_wrong().map(str::len),
+        Some(400 + "…".len())
+    );
+
     let next = take_claim(&closed, taking("D"), at(90)).unwrap().record;
     assert_eq!(next.what_went_wrong(), None, "it is being mended");
     let next = close_claim(&next, closing(&next, Outcome::Succeeded)).unwrap();
