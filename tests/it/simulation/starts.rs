@@ -41,15 +41,16 @@ impl Rules {
         if start.rollout.is_empty() {
             return;
         }
+        // Whoever was left in the middle is gone on with: that starts nobody. More than may be may be in flight then, with
+        // those that go back, which have limits of their own.
+        let seen = self.rollouts.get(start.rollout);
+        if seen.is_some_and(|seen| seen.in_flight.contains(start.tenant)) {
+            return;
+        }
         let (in_flight, may) = (start.in_flight(), self.script.knobs.concurrency);
         if in_flight > may {
             let why = format!("{in_flight} in flight, {may} may");
             self.breaks(start.now, "I01", &why);
-        }
-        // Whoever was left in the middle is gone on with: that starts nobody.
-        let seen = self.rollouts.get(start.rollout);
-        if seen.is_some_and(|seen| seen.in_flight.contains(start.tenant)) {
-            return;
         }
         self.is_within_failures(start);
         self.is_no_step_back(start);
