@@ -10,16 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Digest, ObjectRef};
 
+use super::history::{entry, hold_entry, in_short, remember};
 use super::inventory::Inventory;
 use super::keep::Keep;
 use super::outcome::Outcome;
 use super::tenant::{Action, Entry, Good, Hold, TenantRecord};
-
-/// Entries of history that a record keeps: some 15 KB, a month of two releases a day.
-pub const HISTORY: usize = 60;
-
-/// Letters of what was wrong that a record keeps: a refusal may be as long as what was refused.
-const LONG: usize = 400;
 
 /// A claim is taken over only this long after its deadline: clocks of two machines differ, and a
 /// write that was sent just before the deadline may land just after.
@@ -216,44 +211,6 @@ pub fn renew_claim(
     Ok(renewed)
 }
 
-/// What is noted of a claim: where it moved the tenant, how that ended, and what was wrong.
-fn entry(
-    record: &TenantRecord,
-    claim: &Claim,
-    at: Timestamp,
-    (to, release): (Option<Digest>, Option<String>),
-    (outcome, because): (Outcome, Option<String>),
-) -> Entry {
-    Entry {
-        at,
-        who: claim.who.clone(),
-        why: claim.why.clone(),
-        action: claim.action,
-        rollout: claim.rollout.clone(),
-        from: left_behind(record, claim),
-        to,
-        release,
-        outcome: Some(outcome),
-        because: because.as_deref().map(in_short),
-    }
-}
-
-fn in_short(text: &str) -> String {
-    let end = text.floor_char_boundary(LONG);
-    if end == text.len() {
-        return text.to_owned();
-    }
-    format!("{}…", &text[..end])
-}
-
-/// What a tenant runs that a claim moves somewhere: what the same rollout moved it to before, or what it ran then.
-fn left_behind(record: &TenantRecord, claim: &Claim) -> Option<Digest> {
-    let is_ours = |entry: &&Entry| claim.rollout.is_some() && entry.rollout == claim.rollout;
-    let before = record.last_move().filter(is_ours);
-    let tried = before.and_then(|entry| entry.to.clone());
-    tried.or_else(|| record.digest.clone())
-}
-
 /// Closes a claim with its outcome and the final inventory. To close it twice is the same as once: the first answer
 /// may have been lost.
 pub fn close_claim(record: &TenantRecord, closing: Closing) -> Result<TenantRecord, ClaimLost> {
@@ -411,26 +368,6 @@ fn fold_good(record: &mut TenantRecord, soak: Soak, now: Timestamp) {
         at: record.since,
     };
     record.goods.insert(0, good);
-}
-
-fn hold_entry(record: &TenantRecord, action: Action, change: HoldChange) -> Entry {
-    Entry {
-        at: change.at,
-        who: change.who,
-        why: change.why,
-        action,
-        rollout: None,
-        from: record.digest.clone(),
-        to: record.digest.clone(),
-        release: record.release.clone(),
-        outcome: None,
-        because: None,
-    }
-}
-
-fn remember(record: &mut TenantRecord, entry: Entry) {
-    record.history.insert(0, entry);
-    record.history.truncate(HISTORY);
 }
 
 impl fmt::Display for Refused {

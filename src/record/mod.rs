@@ -8,6 +8,7 @@ mod applyset;
 mod bundle;
 mod claim;
 mod cluster;
+mod history;
 mod hooks;
 mod inventory;
 mod keep;

@@ -42,7 +42,7 @@ pub struct TenantRecord {
     pub inventory: Inventory,
     /// What ran once and need not be run again.
     pub hooks: Hooks,
-    /// Newest first, at most [`HISTORY`](super::claim) entries.
+    /// Newest first, at most `HISTORY` entries.
     pub history: Vec<Entry>,
 }
 
