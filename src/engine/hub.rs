@@ -11,6 +11,7 @@ use super::conductor::{Conductor, Ending, Stage};
 use super::lease::Renewal;
 use super::stop;
 use super::store::Trouble;
+use crate::cluster::CallError;
 use crate::error::{Exit, UserError};
 use crate::rollout::Event;
 
@@ -28,6 +29,7 @@ impl Conductor<'_> {
         loop {
             match ledger.note(event).await {
                 Ok(()) => return Ok(()),
+                Err(Trouble::Call(CallError::Stale(_))) => return Err(taken_over()),
                 Err(trouble) if !trouble.is_of_the_cluster() => return Err(trouble.advise(hub)),
                 Err(trouble) if give_up <= Instant::now() || stop::is_asked(&self.stop) => {
                     return Err(leave_off(trouble, hub));
@@ -68,6 +70,13 @@ impl Stage {
         self.looks.stop().await;
         self.probes.stop().await;
     }
+}
+
+/// Nobody else writes to the record of a rollout than who conducts it.
+fn taken_over() -> UserError {
+    UserError::new("not ours to run any more: another process conducts the rollout now")
+        .hint("`escale status` shows it; run again when it has ended")
+        .exit(Exit::NotOurs)
 }
 
 fn leave_off(trouble: Trouble, hub: &str) -> UserError {

@@ -310,7 +310,7 @@ impl Stage {
                     self.rules().all_are_let_go(now, &ended);
                 }
             }
-            Err(error) if exit_code(&error) == Exit::NotFinished => {
+            Err(error) if matches!(exit_code(&error), Exit::NotFinished | Exit::NotOurs) => {
                 self.say(&format!("{name}: {error:#}"));
             }
             Err(error) if self.script.has_faults() => {
