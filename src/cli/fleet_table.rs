@@ -9,7 +9,7 @@ use crate::cli::tables;
 use crate::cli::voice::counted;
 use crate::engine::{LifeCycle, Records};
 use crate::record::TenantRecord;
-use crate::rollout::few_of;
+use crate::rollout::{few_of, short_commit};
 
 /// Above this many tenants, only those are listed of which there is something to say.
 const MANY: usize = 40;
@@ -69,7 +69,7 @@ fn add_row(table: &mut Table, record: &TenantRecord, notes: &[String]) {
         record
             .release
             .as_deref()
-            .map_or("-", |release| release.get(..8).unwrap_or(release))
+            .map_or("-", short_commit)
             .to_owned(),
         record.since.strftime("%Y-%m-%d %H:%M").to_string(),
         notes.join("; "),

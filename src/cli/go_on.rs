@@ -9,7 +9,7 @@ use crate::cli::ui::Ui;
 use crate::engine::{self, Behind, Latest};
 use crate::fleet::config::Lifecycle;
 use crate::fleet::{Fleet, Tenant};
-use crate::rollout::few_of;
+use crate::rollout::{few_of, short_commit};
 
 /// What there is to do.
 pub enum GoOn {
@@ -76,7 +76,7 @@ fn catch_up(ui: &Ui, behind: Behind) -> GoOn {
     }
     ui.say(format!(
         "no rollout is open; did not get release {} with the others: {}",
-        behind.release.get(..8).unwrap_or(&behind.release),
+        short_commit(&behind.release),
         some(&behind.tenants)
     ));
     GoOn::Behind(behind)

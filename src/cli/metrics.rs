@@ -17,7 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::engine::{HubReading, Reading};
 use crate::error::UserError;
 use crate::record::{Outcome, RolloutState, TenantRecord, WaveState};
-use crate::rollout::{Conducted, Needs};
+use crate::rollout::{Conducted, Needs, short_commit};
 
 /// So many releases are told apart; what fewer tenants run is `other`.
 const RELEASES: usize = 10;
@@ -311,8 +311,7 @@ fn seconds(now: Timestamp, since: Timestamp) -> i64 {
 }
 
 fn release(record: &TenantRecord) -> &str {
-    let release = record.release.as_deref().unwrap_or("none");
-    release.get(..8).unwrap_or(release)
+    record.release.as_deref().map_or("none", short_commit)
 }
 
 fn labels(labels: &[(&'static str, &str)]) -> Labels {

@@ -15,6 +15,7 @@ use crate::engine::{self, Destination, Heard, Return, RollbackOrder, World};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
 use crate::record::{Action, Stored, TenantRecord};
+use crate::rollout::short_commit;
 
 /// The same rollback typed again so soon is a slip, or two people at once.
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
@@ -188,6 +189,6 @@ fn announcement(back: &Return) -> String {
 /// ` (4f2a91c0)`.
 pub fn of_release(release: Option<&str>) -> String {
     release.map_or_else(String::new, |release| {
-        format!(" ({})", release.get(..8).unwrap_or(release))
+        format!(" ({})", short_commit(release))
     })
 }

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::few::few_of;
+use super::few::{few_of, short_commit};
 use crate::fleet::Strategies;
 
 /// So many releases are named.
 const FEW: usize = 3;
-/// Digits of a commit that people recognise.
-const SHORT: usize = 8;
 
 /// Which release an order would move tenants away from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +33,10 @@ impl Running {
             (None, _) => Self::Unknown("nothing that it would change runs yet".to_owned()),
             (Some(only), None) => Self::Release((*only).to_owned()),
             (Some(_), Some(_)) => {
-                let short: Vec<&str> = releases.iter().map(|release| short(release)).collect();
+                let short: Vec<&str> = releases
+                    .iter()
+                    .map(|release| short_commit(release))
+                    .collect();
                 let named = few_of(&short, FEW);
                 Self::Unknown(format!("several releases run: {named}"))
             }
@@ -52,7 +53,7 @@ impl Choice {
             why: format!("the default: {why}"),
         };
         let (since, changed) = match changed {
-            Ok((since, changed)) => (short(since), changed),
+            Ok((since, changed)) => (short_commit(since), changed),
             Err(why) => return default(why),
         };
         if let Some((name, spec)) = strategies.for_change(changed) {
@@ -68,10 +69,6 @@ impl Choice {
             None => default(format!("no file of the fleet changed since {since}")),
         }
     }
-}
-
-fn short(release: &str) -> &str {
-    release.get(..SHORT).unwrap_or(release)
 }
 
 #[cfg(test)]

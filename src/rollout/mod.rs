@@ -30,7 +30,7 @@ pub use control::{Control, ControlSample, Controls};
 pub use coverage::{Coverage, Look};
 pub use event::{Event, Failure, What};
 pub use exclusion::{Excluded, Exclusion};
-pub use few::few_of;
+pub use few::{few_of, short_commit};
 pub use gates::{Approval, Gates, end_of_freeze, missing_approval, name_of_freeze};
 pub use limits::Scope;
 pub use next::{Frozen, Next, Wait, Whom};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::few::short_commit;
 use crate::fleet::Fleet;
 use crate::manifest::Digest;
 use crate::record::{Hold, RosterLine};
@@ -69,7 +70,7 @@ pub fn wanted(target: &Target, rendered: Option<Result<&Digest, &str>>) -> Resul
         Target::Known(last) => last,
         Target::NotKnown(why) => return Err(why.clone()),
     };
-    let release = last.release.get(..8).unwrap_or(&last.release);
+    let release = short_commit(&last.release);
     match rendered {
         Some(Ok(digest)) if *digest == last.digest => Ok(digest.clone()),
         Some(Ok(digest)) => Err(format!(

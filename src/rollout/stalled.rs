@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::few::short_commit;
 use crate::record::{
     self, Action, Claim, Hold, RolloutRecord, RolloutState, TenantRecord, Verb, WaveState, Word,
 };
@@ -97,7 +98,7 @@ impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rollout { id } => write!(f, "rollout {id}"),
-            Self::Release { commit } => write!(f, "release {}", short(commit)),
+            Self::Release { commit } => write!(f, "release {}", short_commit(commit)),
             Self::Tenant { tenant, cluster } => write!(f, "{tenant} on {cluster}"),
         }
     }
@@ -186,7 +187,7 @@ impl Sight<'_> {
         );
         // A paused rollout makes way only for somebody who says which release is to go on.
         let (needs, next) = if hub.is_paused() {
-            let arguments = format!("--ref {}", short(&commit));
+            let arguments = format!("--ref {}", short_commit(&commit));
             (Needs::Person, self.command("rollout", &arguments))
         } else {
             (Needs::Continue, self.command("rollout", "--continue"))
@@ -399,8 +400,4 @@ fn said(hold: &Hold) -> String {
 /// Who did what last, and why.
 fn done(entry: &record::Entry) -> String {
     format!("{} by {}: {}", entry.action, entry.who, entry.reason())
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..8).unwrap_or(commit)
 }
