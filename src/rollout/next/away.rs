@@ -57,7 +57,7 @@ impl Look<'_> {
         (how, why)
     }
 
-    fn must_go_back(&self, wave: &Wave, progress: &TenantProgress) -> bool {
+    pub(super) fn must_go_back(&self, wave: &Wave, progress: &TenantProgress) -> bool {
         matches!(progress.phase, Phase::SettlingBack { .. })
             || self.reason_to_go_back(wave, progress).is_some()
     }
@@ -88,6 +88,7 @@ impl Look<'_> {
             Phase::Succeeded { .. } if self.must_be_seen(wave, progress) => {
                 earlier(absent, is_ill_too)
             }
+            Phase::Deferred { .. } if self.must_go_back(wave, progress) => absent,
             Phase::Pending
             | Phase::Succeeded { .. }
             | Phase::Writing { .. }

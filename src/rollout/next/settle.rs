@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Look, Next, Wait, Whom};
+use super::{Look, Next, Seen, Wait, Whom};
 use crate::rollout::event::What;
 use crate::rollout::few::{NAMED, few_of};
 use crate::rollout::plan::{Planned, Wave};
@@ -11,10 +11,7 @@ use crate::rollout::tenant::{Phase, TenantProgress};
 
 impl Look<'_> {
     pub(super) fn settle(&self) -> Next {
-        if self
-            .tenants()
-            .any(|(.., progress)| progress.phase.is_in_flight())
-        {
+        if self.tenants().any(|seen| self.is_unsettled(seen)) {
             return Next::Wait(Wait {
                 until: self.next_deadline(),
                 on: self
@@ -42,6 +39,13 @@ impl Look<'_> {
             }]),
             State::Running | State::Finished { .. } => self.forward(),
         }
+    }
+
+    /// In flight, or has to go back and waits for its cluster.
+    fn is_unsettled(&self, (wave, planned, progress): Seen<'_>) -> bool {
+        progress.phase.is_in_flight()
+            || self.must_go_back(wave, progress)
+                && self.waits_since(wave, planned, progress).is_some()
     }
 
     fn finish_rolled_back(&self, why: &str) -> What {

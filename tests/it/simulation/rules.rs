@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use escale::engine::Ended;
 use escale::manifest::Digest;
 use escale::record::decode_rollout;
-use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, What};
+use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, WaveState, What};
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
@@ -398,7 +398,37 @@ impl Rules {
                 );
             }
         }
+        if outcome == Outcome::RolledBack {
+            self.is_back(now, progress, frozen);
+        }
         self.rollouts.entry(rollout.to_owned()).or_default().stopped = Some("it is over");
+    }
+
+    /// Whoever is called back runs no release that was taken back (RB1).
+    fn is_back(&mut self, now: Timestamp, progress: &Progress, frozen: &Frozen) {
+        for (wave, planned) in frozen.plan.tenants() {
+            let tenant = &planned.place.tenant;
+            let is_breached = progress
+                .wave(&wave.name)
+                .is_some_and(|wave| wave.state == WaveState::Breached);
+            let is_left_out = matches!(
+                progress.tenants[tenant].phase,
+                Phase::Pending | Phase::TakenOver { .. } | Phase::UnhealthyBefore { .. }
+            );
+            let taken_back = self.tag_of(tenant, &planned.digest);
+            let good = planned.last_good.as_ref();
+            let is_same = good.and_then(|good| self.tag_of(tenant, good)) == taken_back;
+            let runs = self.truth.now(tenant);
+            let runs_it = runs.is_some_and(|runs| {
+                Some(&runs.tag) == taken_back.as_ref() && runs.since < now - MARGIN
+            });
+            let is_by_hand = self.truth.runs_what_was_set_by_hand(tenant);
+            if is_breached && runs_it && !is_left_out && !is_same && !is_by_hand {
+                let phase = &progress.tenants[tenant].phase;
+                let why = format!("all are back, and `{tenant}` runs {taken_back:?}: {phase:?}");
+                self.breaks(now, "RB1", &why);
+            }
+        }
     }
 
     /// A rollout that is over has no claim open, but where the cluster did not answer (I28).

@@ -113,6 +113,57 @@ fn whoever_was_written_to_and_is_away_is_not_back() {
     assert!(why.ends_with("not back: far-a, far-b"), "{why}");
 }
 
+/// The wave of the far tenants, which have succeeded, is taken back while their cluster is away for so long.
+fn taken_back_while_away(away: i64) -> (Script, Next) {
+    let mut script = script();
+    script.frozen.strategy.spec.limits.max_failures.all = Some(Limit::Count(0));
+    for wave in &mut script.frozen.plan.waves {
+        wave.on_breach = crate::fleet::config::OnBreach::Rollback;
+    }
+    script.until("tenantSucceeded far-a");
+    script.until("tenantSucceeded far-b");
+    let of_far = script.frozen.plan.waves[1].tenants.iter();
+    let mut names = of_far.map(|planned| planned.place.tenant.clone());
+    let tenant = names.rfind(|name| !name.starts_with("far")).unwrap();
+    script.lose("c1", away);
+    script.happen(What::ClusterUnreachable {
+        cluster: "c1".to_owned(),
+        why: "no answer".to_owned(),
+    });
+    script.happen(What::TenantFailed {
+        tenant,
+        how: Failure::DiedLater,
+        why: "dead".to_owned(),
+    });
+    let end = script.run();
+    (script, end)
+}
+
+#[test]
+fn whoever_has_to_go_back_and_is_away_is_waited_for() {
+    let (script, end) = taken_back_while_away(5 * MINUTES);
+    assert_eq!(outcome(&end), Some(Outcome::RolledBack));
+    for far in ["tenantRolledBack far-a", "tenantRolledBack far-b"] {
+        assert!(script.at(far).is_some(), "{far}");
+    }
+}
+
+#[test]
+fn whoever_has_to_go_back_and_stays_away_is_not_back() {
+    let (script, end) = taken_back_while_away(1_000 * MINUTES);
+    let Next::Finished { outcome, why } = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(why.ends_with("not back: far-a, far-b"), "{why}");
+    assert_eq!(
+        script.count("tenantGoesBack"),
+        3,
+        "nobody is written to who is away"
+    );
+    assert_eq!(script.count("tenantRollbackFailed"), 2);
+}
+
 #[test]
 fn a_cluster_that_comes_and_goes_is_not_tried_for_ever() {
     let mut script = script();
