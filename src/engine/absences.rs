@@ -7,8 +7,10 @@ use anyhow::Context as _;
 use tokio::task::JoinSet;
 
 use super::conductor::{Conductor, Stage};
+use super::store::{self, Found};
 use super::work::{Aim, Open};
-use crate::cluster::Cluster;
+use crate::cluster::{CallError, Cluster};
+use crate::record::{Stored, TenantRecord};
 use crate::rollout::What;
 
 /// How often a cluster that does not answer is asked again.
@@ -18,38 +20,57 @@ const AGAIN: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Probes {
     asked: BTreeSet<String>,
-    running: JoinSet<String>,
+    running: JoinSet<Answered>,
+}
+
+/// A cluster that answers again.
+pub struct Answered {
+    pub cluster: String,
+    /// Its tenants' records, if nobody could read them before.
+    pub records: Option<Vec<Found<Stored<TenantRecord>>>>,
 }
 
 impl Probes {
-    fn start(&mut self, cluster: Cluster) {
+    /// `is_unread`: it is no use before its records are read.
+    pub fn start(&mut self, cluster: Cluster, is_unread: bool) {
         if !self.asked.insert(cluster.name().to_owned()) {
             return;
         }
         self.running.spawn(async move {
             loop {
                 tokio::time::sleep(AGAIN).await;
-                if cluster.identity().await.is_ok() {
-                    break cluster.name().to_owned();
+                if let Ok(records) = ask(&cluster, is_unread).await {
+                    let cluster = cluster.name().to_owned();
+                    break Answered { cluster, records };
                 }
             }
         });
     }
 
     /// The next cluster that answers again; for ever, if none is asked.
-    pub async fn ended(&mut self) -> anyhow::Result<String> {
+    pub async fn ended(&mut self) -> anyhow::Result<Answered> {
         let Some(answered) = self.running.join_next().await else {
             return std::future::pending().await;
         };
-        let cluster = answered.context("a question to a cluster ended without a report")?;
-        self.asked.remove(&cluster);
-        Ok(cluster)
+        let answered = answered.context("a question to a cluster ended without a report")?;
+        self.asked.remove(&answered.cluster);
+        Ok(answered)
     }
 
     /// Ends the questions that are under way.
     pub async fn stop(&mut self) {
         self.running.shutdown().await;
     }
+}
+
+async fn ask(
+    cluster: &Cluster,
+    is_unread: bool,
+) -> Result<Option<Vec<Found<Stored<TenantRecord>>>>, CallError> {
+    if is_unread {
+        return store::tenants(&cluster.reader()).await.map(Some);
+    }
+    cluster.identity().await.map(|_| None)
 }
 
 impl Conductor<'_> {
@@ -63,7 +84,9 @@ impl Conductor<'_> {
         if stage.progress.absences.current(cluster).is_some() {
             return Ok(());
         }
-        stage.probes.start(self.clusters.get(cluster)?.clone());
+        let is_unread = self.unread.contains_key(cluster);
+        let asked = self.clusters.get(cluster)?.clone();
+        stage.probes.start(asked, is_unread);
         let cluster = cluster.to_owned();
         self.happen(stage, What::ClusterUnreachable { cluster, why })
             .await

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::planning::{self, Bundles, Circumstances, Records};
+use super::planning::{self, Bundles, Circumstances};
+use super::records::Records;
 use super::soaks::Soaks;
 use crate::fleet::config::Updates;
 use crate::fleet::{Fleet, Tenant};

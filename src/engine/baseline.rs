@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::observe::{self, Known, Seen, Watched};
-use super::planning::Records;
+use super::records::Records;
 use super::work;
 use crate::record::TenantRecord;
 use crate::rollout::{Health, Plan, Planned};

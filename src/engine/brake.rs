@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::departures;
-use super::planning::Records;
+use super::records::Records;
 use super::rollouts::Order;
 use super::survey::Survey;
 use crate::apply::{self, TenantDeletes};

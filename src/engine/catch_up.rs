@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::clusters::Clusters;
-use super::planning::Records;
+use super::records::Records;
 use super::store;
 use crate::error::UserError;
 use crate::record::{PlanLine, RolloutRecord, RolloutState, TenantRecord};

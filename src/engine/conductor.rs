@@ -47,6 +47,8 @@ pub struct Conductor<'a> {
     pub releases: BTreeMap<String, String>,
     /// The records that the plan was made from: hints for the first compare-and-swap.
     pub records: BTreeMap<String, Stored<TenantRecord>>,
+    /// Clusters whose records could not be read, and why.
+    pub unread: BTreeMap<String, String>,
     pub terms: work::Terms,
     /// Holds that tenants get with it.
     pub holds: BTreeMap<String, Hold>,
@@ -117,7 +119,7 @@ impl Conductor<'_> {
     pub async fn run(mut self, progress: Progress) -> anyhow::Result<(Ending, Progress, Frozen)> {
         let mut stage = self.stage(progress);
         self.skip_old_words(&mut stage).await;
-        self.rewatch(&mut stage);
+        self.rewatch_all(&mut stage);
         match self.conduct(&mut stage).await {
             Ok(ending) => self.end(stage, ending).await,
             Err(error) => {
@@ -128,6 +130,7 @@ impl Conductor<'_> {
     }
 
     async fn conduct(&mut self, stage: &mut Stage) -> anyhow::Result<Ending> {
+        self.lose_unread(stage).await?;
         loop {
             if stop::is_asked(&self.stop) {
                 self.finish_writes(stage).await?;
@@ -235,10 +238,7 @@ impl Conductor<'_> {
             news = stage.hooks.told() => self.take_in_hook(stage, news).await?,
             looked = stage.looks.ended() => self.take_in_look(stage, looked?).await?,
             seen = stage.controls.ended() => self.take_in_controls(stage, seen?).await?,
-            found = stage.probes.ended() => {
-                let cluster = found?;
-                self.happen(stage, What::ClusterAnswers { cluster }).await?;
-            }
+            found = stage.probes.ended() => self.take_in_cluster(stage, found?).await?,
             () = until(lease_due) => return Ok(self.renew_lease().await),
             Ok(()) = self.stop.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
@@ -372,14 +372,17 @@ impl Conductor<'_> {
     // --- Health ---
 
     /// After a resume: what succeeded before is watched again, by what its record says that it has.
-    fn rewatch(&self, stage: &mut Stage) {
+    fn rewatch_all(&self, stage: &mut Stage) {
         for (tenant, progress) in &stage.progress.tenants {
-            if let (Phase::Succeeded { .. }, Some(record)) =
-                (&progress.phase, self.records.get(tenant))
-            {
-                let wanted = work::written_of(&record.value);
-                stage.looks.watch_again(&self.frozen, tenant, wanted);
-            }
+            self.rewatch(&mut stage.looks, tenant, progress);
+        }
+    }
+
+    pub(super) fn rewatch(&self, looks: &mut Looks, tenant: &str, progress: &TenantProgress) {
+        if let (Phase::Succeeded { .. }, Some(record)) = (&progress.phase, self.records.get(tenant))
+        {
+            let wanted = work::written_of(&record.value);
+            looks.watch_again(&self.frozen, tenant, wanted);
         }
     }
 

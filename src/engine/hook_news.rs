@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, watch};
 
 use super::conductor::{Conductor, Stage};
-use super::planning::Records;
+use super::records::Records;
 use super::work::{HookDesk, HookNews, HookTold};
 use crate::error::{Exit, UserError};
 use crate::record::{Action, Good, TenantRecord};

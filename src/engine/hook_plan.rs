@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::planning::Records;
+use super::records::Records;
 use super::rollouts::Order;
 use crate::apply;
 use crate::manifest::Hook;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::departures;
-use super::planning::Records;
+use super::records::Records;
 use crate::fleet::config::Lifecycle;
 use crate::fleet::{Fleet, Tenant};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::planning::Records;
+use super::records::Records;
 use super::rollouts::Order;
 use crate::error::UserError;
 use crate::repo::Kinship;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::planning::Records;
+use super::records::Records;
 use super::store::{self, Trouble};
 use crate::cluster::Reader;
 use crate::fleet::{Fleet, Tenant};

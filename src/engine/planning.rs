@@ -6,170 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::approvals;
-use super::clusters::Clusters;
 use super::departures;
 use super::moves::{self, Places, Seen};
+use super::records::Records;
 use super::soaks::Soaks;
-use super::store::{self, Found};
-use crate::cluster::CallError;
-use crate::error::UserError;
 use crate::fleet::{Fleet, Tenant};
 use crate::manifest::Digest;
-use crate::record::{PackedBundle, Standing, Stored, TenantRecord};
-use crate::rollout::{Candidate, Excluded, Exclusion, Place, Wanted};
+use crate::record::{PackedBundle, Standing, TenantRecord};
+use crate::rollout::{Candidate, Exclusion, Place, Wanted};
 
 /// Rendered bundles by tenant, or the first mistake of a tenant that did not render.
 pub type Bundles = BTreeMap<String, Result<PackedBundle, String>>;
-
-/// What the clusters have on record.
-pub struct Records {
-    environment: String,
-    /// By cluster, then by namespace; a cluster that did not answer is an error.
-    clusters: BTreeMap<String, Result<BTreeMap<String, Recorded>, String>>,
-}
-
-/// A tenant's record, or why it cannot be read.
-pub type Recorded = Result<Stored<TenantRecord>, UserError>;
-
-impl Records {
-    /// One paged list per cluster.
-    pub async fn read(clusters: &Clusters, environment: &str) -> Self {
-        let answers = clusters
-            .ask(|cluster| async move { store::tenants(&cluster.reader()).await })
-            .await;
-        let mut read: BTreeMap<String, Result<BTreeMap<String, Recorded>, String>> = answers
-            .into_iter()
-            .map(|(name, answer)| {
-                let answer = by_namespace(&name, answer);
-                (name, answer)
-            })
-            .collect();
-        for (name, error) in &clusters.failed {
-            let text = error.to_string();
-            // Whoever tells it says which cluster it is.
-            let why = text.strip_prefix(&format!("cluster `{name}`: "));
-            read.insert(name.clone(), Err(why.unwrap_or(&text).to_owned()));
-        }
-        Self {
-            environment: environment.to_owned(),
-            clusters: read,
-        }
-    }
-
-    /// The record of a tenant; `Ok(None)` if it has none yet.
-    pub fn of(&self, cluster: &str, namespace: &str) -> Result<Option<&Recorded>, &str> {
-        match self.clusters.get(cluster) {
-            Some(Ok(records)) => Ok(records.get(namespace)),
-            Some(Err(why)) => Err(why),
-            None => Err("it is not connected"),
-        }
-    }
-
-    /// The record of a tenant, if there is one and it can be read: for those to whom it makes no difference why not.
-    pub fn readable(&self, cluster: &str, namespace: &str) -> Option<&Stored<TenantRecord>> {
-        self.of(cluster, namespace).ok()??.as_ref().ok()
-    }
-
-    /// Every readable record of this environment.
-    pub fn iter(&self) -> impl Iterator<Item = &Stored<TenantRecord>> {
-        let readable = self
-            .clusters
-            .values()
-            .flatten()
-            .flat_map(BTreeMap::values)
-            .flatten();
-        readable.filter(|stored| stored.value.environment == self.environment)
-    }
-
-    /// What [`iter`](Self::iter) goes over, by tenant; nothing is copied.
-    pub fn into_tenants(self) -> BTreeMap<String, Stored<TenantRecord>> {
-        let environment = self.environment;
-        let answered = self.clusters.into_values().flatten();
-        let readable = answered.flat_map(BTreeMap::into_values).flatten();
-        readable
-            .filter(|stored| stored.value.environment == environment)
-            .map(|stored| (stored.value.tenant.clone(), stored))
-            .collect()
-    }
-
-    /// Whether it is a cluster of the environment.
-    pub fn knows(&self, cluster: &str) -> bool {
-        self.clusters.contains_key(cluster)
-    }
-
-    /// Every cluster, and whether it answered.
-    pub fn clusters(&self) -> impl Iterator<Item = (&str, bool)> {
-        let clusters = self.clusters.iter();
-        clusters.map(|(name, answer)| (name.as_str(), answer.is_ok()))
-    }
-
-    /// Clusters that did not answer, and why.
-    pub fn unreachable(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.clusters.iter().filter_map(|(name, answer)| {
-            answer
-                .as_ref()
-                .err()
-                .map(|why| (name.as_str(), why.as_str()))
-        })
-    }
-
-    /// Records that cannot be read.
-    pub fn unreadable(&self) -> impl Iterator<Item = (&str, &str, &UserError)> {
-        self.clusters.iter().flat_map(|(cluster, answer)| {
-            answer
-                .iter()
-                .flat_map(BTreeMap::iter)
-                .filter_map(|(namespace, recorded)| {
-                    let error = recorded.as_ref().err()?;
-                    Some((cluster.as_str(), namespace.as_str(), error))
-                })
-        })
-    }
-
-    /// Records of tenants that no file names any more: nothing of them is pruned.
-    pub fn orphans(&self, fleet: &Fleet) -> Vec<Excluded> {
-        let known: BTreeSet<(&str, &str)> = fleet
-            .tenants
-            .iter()
-            .map(|tenant| (tenant.cluster.as_str(), tenant.namespace.as_str()))
-            .collect();
-        let orphans = self.iter().filter(|stored| {
-            !known.contains(&(
-                stored.value.cluster.as_str(),
-                stored.value.namespace.as_str(),
-            )) && !moves::is_told(&stored.value, fleet, self)
-        });
-        orphans
-            .map(|stored| Excluded {
-                tenant: stored.value.tenant.clone(),
-                cluster: stored.value.cluster.clone(),
-                reason: Exclusion::Orphaned,
-            })
-            .collect()
-    }
-}
-
-/// Records say on which cluster they are; a context that leads to others is as good as none.
-fn by_namespace(
-    cluster: &str,
-    answer: Result<Vec<Found<Stored<TenantRecord>>>, CallError>,
-) -> Result<BTreeMap<String, Recorded>, String> {
-    let found = answer.map_err(|error| error.to_string())?;
-    let named = found.iter().filter_map(|found| found.record.as_ref().ok());
-    if let Some(other) = named
-        .map(|stored| &stored.value)
-        .find(|record| record.cluster != cluster)
-    {
-        return Err(format!(
-            "its context answers as cluster `{}`: the record of `{}` is there",
-            other.cluster, other.tenant
-        ));
-    }
-    Ok(found
-        .into_iter()
-        .map(|found| (found.name, found.record))
-        .collect())
-}
 
 /// What a plan takes into account besides fleet, bundles and records.
 pub struct Circumstances<'a> {
@@ -222,7 +69,7 @@ fn candidate(
         .get(&tenant.name)
         .and_then(|bundle| bundle.as_ref().ok()?.shape());
     let (record, trouble) = on_record(tenant, records);
-    let environment = &records.environment;
+    let environment = records.environment();
     let others = record.and_then(|record| of_others(record, tenant, environment));
     let kept_out = trouble
         .or(others)

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::clock::Clock;
 use super::clusters::Clusters;
-use super::planning::Records;
+use super::records::Records;
 use super::store;
 use super::survey::{Latest, conducted, latest};
 use super::words;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::hook_news::note_bars;
 use super::ledger;
 use super::planning;
+use super::records::Records;
 use super::rollouts::Order;
 use super::survey::Survey;
 use crate::error::UserError;
@@ -15,8 +16,8 @@ use crate::record::{
     self, Outcome, PackedBundle, PlanLine, RolloutRecord, RolloutState, TenantRecord,
 };
 use crate::rollout::{
-    Failed, Failure, Frozen, Phase, Place, Planned, Progress, State, TenantProgress, Unrendered,
-    WaveProgress, WaveState,
+    Failed, Failure, Frozen, Phase, Place, Plan, Planned, Progress, State, TenantProgress,
+    Unrendered, WaveProgress, WaveState,
 };
 
 /// Reads plan and progress out of the records of an open rollout, and refuses what cannot be.
@@ -48,13 +49,8 @@ pub fn rebuild(
         };
     }
     for (wave, planned) in frozen.plan.tenants() {
-        let one = match record_of(survey, &planned.place) {
-            Ok(record) => {
-                let mut one = tenant(rollout, planned, record);
-                one.is_touched = one.phase != Phase::Pending;
-                excuse(&mut one, record, rollout);
-                one
-            }
+        let one = match record_of(&survey.records, &planned.place) {
+            Ok(record) => recorded(rollout, planned, record),
             Err(why) => TenantProgress {
                 // Nobody knows more before the record can be read.
                 is_touched: progress
@@ -69,9 +65,65 @@ pub fn rebuild(
     Ok((frozen, progress))
 }
 
+/// What is on record of a tenant.
+fn recorded(
+    rollout: &RolloutRecord,
+    planned: &Planned,
+    record: Option<&TenantRecord>,
+) -> TenantProgress {
+    let mut one = tenant(rollout, planned, record);
+    one.is_touched = one.phase != Phase::Pending;
+    excuse(&mut one, record, rollout);
+    one
+}
+
+/// The same of tenants whose cluster did not answer before, and does now. Returns who they are. Who has not
+/// begun begins only while others of its wave do; who was left in the middle goes on only with its bundle, `is_at_hand`.
+pub fn learn(
+    progress: &mut Progress,
+    (rollout, plan): (&RolloutRecord, &Plan),
+    records: &Records,
+    is_at_hand: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let mut learned = Vec::new();
+    for (wave, planned) in plan.tenants() {
+        let place = &planned.place;
+        let starts_nobody = progress.wave(&wave.name).is_some_and(starts_nobody);
+        let Some(one) = progress.tenants.get_mut(&place.tenant) else {
+            continue;
+        };
+        let Phase::Deferred { why } = &one.phase else {
+            continue;
+        };
+        let Ok(record) = record_of(records, place) else {
+            continue;
+        };
+        let mut found = recorded(rollout, planned, record);
+        let stays = match found.phase {
+            Phase::Pending => starts_nobody,
+            Phase::LeftOff => !is_at_hand(&place.tenant),
+            _ => false,
+        };
+        if stays {
+            found.phase = Phase::Deferred { why: why.clone() };
+        }
+        *one = found;
+        learned.push(place.tenant.clone());
+    }
+    note_bars(progress, plan, records);
+    learned
+}
+
+fn starts_nobody(wave: &WaveProgress) -> bool {
+    match wave.state {
+        WaveState::Pending | WaveState::Running | WaveState::Breached => false,
+        WaveState::Soaking { .. } | WaveState::Advanced | WaveState::Skipped => true,
+    }
+}
+
 /// A tenant's record, if it has one; why it cannot be read, which is no reason to stop the others.
-fn record_of<'a>(survey: &'a Survey, place: &Place) -> Result<Option<&'a TenantRecord>, String> {
-    match survey.records.of(&place.cluster, &place.namespace) {
+fn record_of<'a>(records: &'a Records, place: &Place) -> Result<Option<&'a TenantRecord>, String> {
+    match records.of(&place.cluster, &place.namespace) {
         Ok(Some(Ok(stored))) => Ok(Some(&stored.value)),
         Ok(Some(Err(error))) => Err(error.to_string()),
         Ok(None) => Ok(None),

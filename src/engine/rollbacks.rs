@@ -161,6 +161,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
             .iter()
             .map(|back| (back.stored.value.tenant.clone(), back.stored.clone()))
             .collect(),
+        unread: BTreeMap::new(),
         clusters: world.clusters,
         clock: world.clock,
         frozen: Frozen::new(plan, strategy),

@@ -267,6 +267,11 @@ async fn conduct(
         },
         releases,
         bundles,
+        unread: survey
+            .records
+            .unreachable()
+            .map(|(cluster, why)| (cluster.to_owned(), why.to_owned()))
+            .collect(),
         records: survey.records.into_tenants(),
         clusters: world.clusters.clone(),
         clock: world.clock,

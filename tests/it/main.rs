@@ -35,6 +35,7 @@ mod tenant_steps;
 mod tidy;
 mod traps;
 mod two_sites;
+mod unread;
 mod unrendered;
 mod unwell;
 mod verified;

@@ -1,0 +1,72 @@
+//! Clusters that did not answer when a rollout was gone on with: what they have on record is taken in once they do, and
+//! before anything is decided about their tenants.
+
+use super::absences::Answered;
+use super::conductor::{Conductor, Stage};
+use super::ledger::Ledger;
+use super::records::Records;
+use super::resume;
+use super::store::Found;
+use crate::record::{Stored, TenantRecord};
+use crate::rollout::What;
+
+impl Conductor<'_> {
+    /// Nothing is done on them before they answer. One to which there is no way at all is never asked.
+    pub(super) async fn lose_unread(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
+        for (cluster, why) in self.unread.clone() {
+            if self.is_planned(&cluster) && self.clusters.get(&cluster).is_ok() {
+                self.lose_cluster(stage, &cluster, why).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_planned(&self, cluster: &str) -> bool {
+        let mut planned = self.frozen.plan.tenants();
+        planned.any(|(_, planned)| planned.place.cluster == cluster)
+    }
+
+    pub(super) async fn take_in_cluster(
+        &mut self,
+        stage: &mut Stage,
+        answered: Answered,
+    ) -> anyhow::Result<()> {
+        let Answered { cluster, records } = answered;
+        if let Some(found) = records
+            && let Err(why) = self.take_in_records(stage, &cluster, found)
+        {
+            stage
+                .probes
+                .start(self.clusters.get(&cluster)?.clone(), true);
+            self.unread.insert(cluster, why);
+            return Ok(());
+        }
+        self.happen(stage, What::ClusterAnswers { cluster }).await
+    }
+
+    /// Why they say nothing, if that is so.
+    fn take_in_records(
+        &mut self,
+        stage: &mut Stage,
+        cluster: &str,
+        found: Vec<Found<Stored<TenantRecord>>>,
+    ) -> Result<(), String> {
+        let records = Records::of_one(&self.terms.environment, cluster, Ok(found));
+        if let Some((_, why)) = records.unreachable().next() {
+            return Err(why.to_owned());
+        }
+        self.unread.remove(cluster);
+        let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else {
+            return Ok(());
+        };
+        let of = (rollout, &self.frozen.plan);
+        let is_at_hand = |tenant: &str| self.bundles.contains_key(tenant);
+        let learned = resume::learn(&mut stage.progress, of, &records, is_at_hand);
+        self.records.extend(records.into_tenants());
+        for tenant in learned {
+            let progress = &stage.progress.tenants[&tenant];
+            self.rewatch(&mut stage.looks, &tenant, progress);
+        }
+        Ok(())
+    }
+}
