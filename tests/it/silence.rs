@@ -9,7 +9,7 @@ use escale::sim::{Behaviour, Fault, Rule};
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
-use crate::scene::{Release, Scene, outcome, simulated};
+use crate::scene::{Release, STRATEGY, Scene, in_virtual_time, outcome, simulated};
 
 const MINUTE: i64 = 60;
 
@@ -113,6 +113,32 @@ fn a_cluster_that_stays_away_is_deferred_and_gets_the_newest_release_when_it_is_
         for tenant in ["t1", "t3", "t5"] {
             assert_eq!(scene.record(tenant).await.claim, None);
         }
+    });
+}
+
+#[test]
+fn a_wave_that_is_taken_back_waits_for_a_cluster_that_is_known_to_be_away() {
+    let takes_back = STRATEGY.replace("onBreach: pause", "onBreach: rollback");
+    in_virtual_time(async move {
+        let scene = Scene::with(0, &takes_back);
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        // It dies after that is known.
+        scene.sims["east"].tell(Fault::Behaviour(Rule {
+            image: Some("web:2".to_owned()),
+            namespace: Some("t4".to_owned()),
+            behaviour: Behaviour::Crash {
+                healthy: Duration::from_secs(150),
+            },
+        }));
+        let release = scene.release("bbbb", "2");
+        let away = ("west", 8 * MINUTE);
+        let succeeds =
+            |what: &What| matches!(what, What::TenantSucceeded { tenant } if tenant == "t3");
+        let (carried, told) = roll_out(&scene, &release, away, succeeds).await;
+        assert_eq!(outcome(&carried.unwrap()), Some(Outcome::RolledBack));
+        let images = scene.images();
+        let of_wave = ["t1", "t2", "t3", "t4", "t5"].map(|name| images[name].as_str());
+        assert_eq!(of_wave, ["1"; 5], "{told:?}");
     });
 }
 

@@ -165,6 +165,10 @@ impl Script {
         for (_, act) in &mut acts {
             act.disturb_machine(&mut dice);
         }
+        let mut dice = Dice::of(seed.rotate_left(16));
+        if dice.percent(15) {
+            coincide(&mut dice, &mut releases, &mut acts);
+        }
         acts.sort_by_key(|(at, _)| *at);
         Self {
             seed,
@@ -274,6 +278,21 @@ spec:
 "
         )
     }
+}
+
+/// What is rare by itself comes together: the first release dies after a while, and before that a cluster goes away.
+fn coincide(dice: &mut Dice, releases: &mut [Quality], acts: &mut Vec<(Duration, Act)>) {
+    releases[1] = Quality::Dies(dice.one_of(&[100, 150, 250]));
+    let is_it = |act: &Act| matches!(act, Act::RollOut { release: 1, .. });
+    let times = acts.iter().filter(|(_, act)| is_it(act)).map(|(at, _)| *at);
+    let Some(began) = times.min() else {
+        return;
+    };
+    let outage = Act::Unreachable {
+        cluster: dice.one_of(&["east", "west", "west"]),
+        seconds: dice.one_of(&[200, 400, 900]),
+    };
+    acts.push((began + dice.within(120), outage));
 }
 
 impl Knobs {
