@@ -110,7 +110,7 @@ impl Conductor<'_> {
         let (_, planned) = self.frozen.plan.find(&tenant).context("it was started")?;
         let cluster = planned.place.cluster.clone();
         self.lose_cluster(stage, &cluster, why.clone()).await?;
-        // Its claim runs out by itself, and whoever comes next takes it over.
+        // Its claim is closed if the cluster answers again; else it runs out by itself, and whoever comes next takes it over.
         if aim == Aim::GiveUp {
             if let Some(open) = open {
                 stage.open.insert(tenant, *open);
@@ -118,6 +118,21 @@ impl Conductor<'_> {
             return Ok(());
         }
         self.set_aside(stage, tenant, open, why).await
+    }
+
+    /// Whoever was given up while the cluster did not answer still has a claim of ours there: it is closed now.
+    pub(super) fn give_up_again(&mut self, stage: &mut Stage, cluster: &str) -> anyhow::Result<()> {
+        let claimed: Vec<String> = stage.open.keys().cloned().collect();
+        for tenant in claimed {
+            let found = self.frozen.plan.find(&tenant);
+            let is_there = found.is_some_and(|(_, planned)| planned.place.cluster == cluster);
+            let phase = &stage.progress.tenants[&tenant].phase;
+            if let (true, Some(why)) = (is_there, phase.given_up()) {
+                let why = why.to_owned();
+                self.start(stage, &tenant, Aim::GiveUp, Some(&why))?;
+            }
+        }
+        Ok(())
     }
 
     /// It is done again when its cluster allows it.

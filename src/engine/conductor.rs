@@ -139,6 +139,12 @@ impl Conductor<'_> {
                     until: None,
                 });
             }
+            // A process that got no time to run for long may not have it any more.
+            if self.lease.as_ref().is_some_and(Lease::has_run_out)
+                && let Some(ending) = self.renew_lease().await
+            {
+                return Ok(ending);
+            }
             self.listen(stage).await?;
             if stage.attention.was_lost(self.clock) {
                 stage.look_again();
@@ -321,7 +327,7 @@ impl Conductor<'_> {
     }
 
     /// `wrong`: why it goes back, or is left as it is.
-    fn start(
+    pub(super) fn start(
         &mut self,
         stage: &mut Stage,
         tenant: &str,

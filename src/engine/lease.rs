@@ -113,6 +113,11 @@ impl Lease {
         self.renewed + RENEW
     }
 
+    /// Whether somebody else may have it by now.
+    pub fn has_run_out(&self) -> bool {
+        self.renewed.elapsed() >= LEASE
+    }
+
     /// Renews.
     pub async fn renew(&mut self) -> Renewal {
         let wanted = lease_object(
@@ -150,10 +155,10 @@ impl Lease {
 
     /// Nobody can tell now: it is asked again, as long as nobody else may have it.
     fn unanswered(&self) -> Renewal {
-        if self.renewed.elapsed() < LEASE {
-            Renewal::Kept
-        } else {
+        if self.has_run_out() {
             Renewal::RanOut
+        } else {
+            Renewal::Kept
         }
     }
 

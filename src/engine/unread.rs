@@ -41,6 +41,7 @@ impl Conductor<'_> {
             self.unread.insert(cluster, why);
             return Ok(());
         }
+        self.give_up_again(stage, &cluster)?;
         self.happen(stage, What::ClusterAnswers { cluster }).await
     }
 

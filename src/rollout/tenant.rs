@@ -170,6 +170,16 @@ impl Phase {
         )
     }
 
+    /// Why nothing more is done to it though it is not well, if that is so.
+    pub fn given_up(&self) -> Option<&str> {
+        match self {
+            Self::Left { why } | Self::RollbackFailed { why } | Self::UnhealthyBefore { why } => {
+                Some(why)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the tenant's health must be looked at.
     pub fn is_watched(&self) -> bool {
         matches!(

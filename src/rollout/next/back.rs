@@ -19,11 +19,16 @@ impl<'a> Look<'a> {
             .enumerate()
             .filter_map(|(at, (wave, planned, progress))| {
                 let why = self.reason_to_go_back(wave, progress)?;
+                let is_absent = self.absence(planned).is_some();
+                // What it was left with is on record there.
+                if is_absent && matches!(progress.phase, Phase::Deferred { .. }) {
+                    return None;
+                }
                 let decision = self.way_back(planned, progress, &why);
                 let writes = matches!(decision, What::TenantGoesBack { .. });
                 // Away from a bad release also where the cluster is unwell: whether that did any good is seen later.
                 let is_ill = self.illness(planned).is_some() && progress.interrupted.is_some();
-                let is_away = self.absence(planned).is_some() || is_ill;
+                let is_away = is_absent || is_ill;
                 (!writes || !is_away && slots::take(&mut slots, &mut [], at)).then_some(decision)
             })
             .collect()

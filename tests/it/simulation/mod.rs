@@ -7,6 +7,7 @@
 //! `ESCALE_SEEDS=4711 cargo test --release --test it simulation` replays one seed, `0..2000` a range.
 
 mod dice;
+mod ends;
 mod gates;
 mod hooks;
 mod intents;

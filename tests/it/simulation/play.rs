@@ -189,7 +189,9 @@ impl Stage {
             Act::Unreachable { cluster, seconds } => {
                 let from = self.scene.clock.now();
                 let until =
-                    Some(from + SignedDuration::from_secs(i64::try_from(seconds).expect("short")));
+                    from + SignedDuration::from_secs(i64::try_from(seconds).expect("short"));
+                self.rules().away.insert(cluster, until);
+                let until = Some(until);
                 self.scene.sims[cluster].tell(Fault::Unreachable { from, until });
             }
             Act::Storm { cluster, lost } => {

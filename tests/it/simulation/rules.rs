@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use escale::engine::Ended;
 use escale::manifest::Digest;
 use escale::record::decode_rollout;
-use escale::rollout::{Event, Frozen, Outcome, Phase, Progress, WaveState, What};
+use escale::rollout::{Event, Frozen, Phase, Progress, What};
 use escale::sim::SimCluster;
 use jiff::{SignedDuration, Timestamp};
 
@@ -47,6 +46,8 @@ pub struct Rules {
     pub(super) held: BTreeMap<String, (String, Timestamp)>,
     /// When they were let go last.
     let_go: BTreeMap<String, Timestamp>,
+    /// Until when a cluster does not answer.
+    pub(super) away: BTreeMap<&'static str, Timestamp>,
 }
 
 const PAUSED: &str = "it is paused";
@@ -78,6 +79,7 @@ impl Rules {
             gates: Heard::default(),
             held: BTreeMap::new(),
             let_go: BTreeMap::new(),
+            away: BTreeMap::new(),
         }
     }
 
@@ -110,7 +112,7 @@ impl Rules {
             .copied()
     }
 
-    fn tag_of(&self, tenant: &str, digest: &Digest) -> Option<String> {
+    pub(super) fn tag_of(&self, tenant: &str, digest: &Digest) -> Option<String> {
         self.release_of(tenant, digest)
             .map(|release| self.script.tag(release))
     }
@@ -355,96 +357,6 @@ impl Rules {
             What::Superseded { .. } => seen.stopped = Some("a newer release waits"),
             What::Resumed { .. } if !seen.rolls_back => seen.stopped = None,
             _ => {}
-        }
-    }
-
-    fn finishes(
-        &mut self,
-        now: Timestamp,
-        rollout: &str,
-        outcome: Outcome,
-        progress: &Progress,
-        frozen: &Frozen,
-    ) {
-        for (tenant, one) in &progress.tenants {
-            let is_settled = !one.phase.is_in_flight();
-            if !is_settled {
-                self.breaks(
-                    now,
-                    "I28",
-                    &format!("it is over, and `{tenant}` is {:?}", one.phase),
-                );
-            }
-            let succeeded = matches!(one.phase, Phase::Succeeded { .. });
-            if let (true, Some((_, planned))) = (succeeded, frozen.plan.find(tenant))
-                && outcome == Outcome::Succeeded
-                && let Some(tag) = self.tag_of(tenant, &planned.digest)
-                && self
-                    .truth
-                    .now(tenant)
-                    .is_some_and(|state| state.tag != tag && state.since < now - MARGIN)
-                && !self.truth.runs_what_was_set_by_hand(tenant)
-                && !self.held.contains_key(tenant)
-            {
-                let runs = self
-                    .truth
-                    .now(tenant)
-                    .map(|state| state.tag.clone())
-                    .unwrap_or_default();
-                self.breaks(
-                    now,
-                    "I19",
-                    &format!("all succeeded, and `{tenant}` runs {runs} instead of {tag}"),
-                );
-            }
-        }
-        if outcome == Outcome::RolledBack {
-            self.is_back(now, progress, frozen);
-        }
-        self.rollouts.entry(rollout.to_owned()).or_default().stopped = Some("it is over");
-    }
-
-    /// Whoever is called back runs no release that was taken back (RB1).
-    fn is_back(&mut self, now: Timestamp, progress: &Progress, frozen: &Frozen) {
-        for (wave, planned) in frozen.plan.tenants() {
-            let tenant = &planned.place.tenant;
-            let is_breached = progress
-                .wave(&wave.name)
-                .is_some_and(|wave| wave.state == WaveState::Breached);
-            let is_left_out = matches!(
-                progress.tenants[tenant].phase,
-                Phase::Pending | Phase::TakenOver { .. } | Phase::UnhealthyBefore { .. }
-            );
-            let taken_back = self.tag_of(tenant, &planned.digest);
-            let good = planned.last_good.as_ref();
-            let is_same = good.and_then(|good| self.tag_of(tenant, good)) == taken_back;
-            let runs = self.truth.now(tenant);
-            let runs_it = runs.is_some_and(|runs| {
-                Some(&runs.tag) == taken_back.as_ref() && runs.since < now - MARGIN
-            });
-            let is_by_hand = self.truth.runs_what_was_set_by_hand(tenant);
-            if is_breached && runs_it && !is_left_out && !is_same && !is_by_hand {
-                let phase = &progress.tenants[tenant].phase;
-                let why = format!("all are back, and `{tenant}` runs {taken_back:?}: {phase:?}");
-                self.breaks(now, "RB1", &why);
-            }
-        }
-    }
-
-    /// A rollout that is over has no claim open, but where the cluster did not answer (I28).
-    pub fn all_are_let_go(&mut self, now: Timestamp, ended: &Ended) {
-        for (_, planned) in ended.frozen.plan.tenants() {
-            let tenant = &planned.place.tenant;
-            let phase = &ended.progress.tenants[tenant].phase;
-            let is_out_of_reach = matches!(
-                phase,
-                Phase::Deferred { .. } | Phase::RollbackFailed { .. } | Phase::TakenOver { .. }
-            );
-            let claimed = intents::claimed_by(&self.sims[&planned.place.cluster], tenant);
-            if ended.id.is_some() && claimed == ended.id && !is_out_of_reach {
-                let why = format!("it is over, and still claims `{tenant}`, which is {phase:?}");
-                self.breaks(now, "I28", &why);
-            }
         }
     }
 
