@@ -11,7 +11,7 @@ use super::clusters::Clusters;
 use super::records::Records;
 use super::store;
 use crate::error::UserError;
-use crate::record::{PlanLine, RolloutRecord, RolloutState, TenantRecord};
+use crate::record::{PlanLine, RolloutRecord, TenantRecord};
 
 /// What is to be caught up with, and by whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub async fn behind(
         ..Behind::default()
     };
     let hub = clusters.hub()?;
-    for rollout in of_release.into_iter().filter(|rollout| is_proof(rollout)) {
+    for rollout in of_release.into_iter().filter(|rollout| rollout.is_proof()) {
         let lines = store::plan(&hub.reader(), rollout).await;
         for line in lines.map_err(|trouble| trouble.advise(hub.name()))? {
             seen.note(line, &mut behind);
@@ -75,18 +75,9 @@ pub async fn behind(
 
 /// The release of the newest rollout that ended well.
 fn proven(rollouts: &[RolloutRecord]) -> Option<&str> {
-    let proven = rollouts.iter().filter(|rollout| is_proof(rollout));
+    let proven = rollouts.iter().filter(|rollout| rollout.is_proof());
     let newest = proven.max_by_key(|rollout| rollout.created)?;
     newest.release.as_deref()
-}
-
-/// Whether a rollout ended well, so that its release is what should run.
-pub fn is_proof(rollout: &RolloutRecord) -> bool {
-    let has_ended_well = matches!(
-        rollout.state,
-        RolloutState::Succeeded | RolloutState::SucceededWithExceptions
-    );
-    has_ended_well && rollout.release.is_some()
 }
 
 /// What the clusters say now.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::catch_up::is_proof;
 use super::rollouts::Order;
 use super::store::{self, Trouble};
 use super::survey::{Survey, candidates};
@@ -80,7 +79,7 @@ struct Proof<'a> {
 impl<'a> Proof<'a> {
     async fn read(hub: &Reader, survey: &'a Survey) -> Result<Self, Trouble> {
         let rollouts = survey.rollouts.iter().map(|stored| &stored.value);
-        let whole = rollouts.filter(|rollout| rollout.whole && is_proof(rollout));
+        let whole = rollouts.filter(|rollout| rollout.whole && rollout.is_proof());
         let Some(rollout) = whole.max_by_key(|rollout| rollout.created) else {
             return Ok(Self::default());
         };

@@ -245,13 +245,15 @@ async fn conduct(
         });
     }
     let id = ledger.record().id.clone();
+    let environment = &order.fleet.environment.name;
+    let forgettable = sweep::forgettable(&survey, keep(order.fleet), world.clock.now());
     let conductor = Conductor {
         terms: Terms {
             holder: order.who.holder.clone(),
             who: order.who.name.clone(),
             why: order.who.why.clone(),
             action: Action::Rollout,
-            environment: order.fleet.environment.name.clone(),
+            environment: environment.clone(),
             rollout: Some(id.clone()),
             hold: None,
             keep: keep(order.fleet),
@@ -285,6 +287,9 @@ async fn conduct(
     let clusters = conductor.clusters.clone();
     let (ending, progress, frozen) = conductor.run(progress).await?;
     sweep_touched(&clusters, &frozen.plan, world.clock.now()).await;
+    if let Ok(hub) = clusters.hub() {
+        let _ = sweep::forget(&hub.writer(), environment, &forgettable).await;
+    }
     Ok(Carried::Ended(Box::new(Ended {
         id: Some(id),
         ending,
@@ -293,7 +298,7 @@ async fn conduct(
     })))
 }
 
-/// Old bundles cost space, nothing else: what cannot be swept now is swept by the next rollout.
+/// What is old costs space, nothing else: what cannot be swept now is swept by the next rollout.
 async fn sweep_touched(clusters: &Clusters, plan: &Plan, now: Timestamp) {
     let names: BTreeSet<&str> = plan
         .tenants()

@@ -237,7 +237,7 @@ pub async fn words_by_name(
     hub: &Reader,
     environment: &str,
 ) -> Result<BTreeMap<String, Word>, Trouble> {
-    let values = list(hub, &words_of(environment)).await?;
+    let values = list(hub, &words_selector(environment)).await?;
     let words: Result<BTreeMap<String, Word>, UserError> = values
         .iter()
         .map(|value| Ok((name_of(value), record::decode_word(value)?)))
@@ -248,7 +248,7 @@ pub async fn words_by_name(
 /// Their names alone.
 pub async fn word_names(hub: &Reader, environment: &str) -> Result<BTreeSet<String>, CallError> {
     let (kind, within) = (Kind::config_map(), Within::Namespace(NAMESPACE));
-    let selector = words_of(environment);
+    let selector = words_selector(environment);
     let pages = hub.list_pages(&kind, within, Some(&selector), Depth::Metadata);
     let mut names = BTreeSet::new();
     for page in pages.await? {
@@ -263,7 +263,8 @@ pub async fn word(hub: &Reader, name: &str) -> Result<Option<Word>, Trouble> {
     Ok(value.as_ref().map(record::decode_word).transpose()?)
 }
 
-fn words_of(environment: &str) -> String {
+/// Finds what people said in an environment.
+pub fn words_selector(environment: &str) -> String {
     let kind = record::selector("word");
     format!("{kind},escale.dev/environment={environment}")
 }

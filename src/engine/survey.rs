@@ -30,6 +30,8 @@ pub struct Survey {
     /// The commits that they belong to.
     pub quarantined_releases: Vec<String>,
     pub rollouts: Vec<Stored<RolloutRecord>>,
+    /// Everything that people said, by the names of its objects.
+    pub words: BTreeMap<String, record::Word>,
     /// What people said last on everything.
     pub last_words: Standing,
     /// Clusters that the hub has not noted yet.
@@ -70,7 +72,9 @@ pub async fn survey_of(
         .into_iter()
         .map(|found| found.record)
         .collect::<Result<Vec<_>, UserError>>()?;
-    let words = store::words(&reader, environment).await.map_err(advise)?;
+    let by_name = store::words_by_name(&reader, environment);
+    let by_name = by_name.await.map_err(advise)?;
+    let words: Vec<record::Word> = by_name.values().cloned().collect();
     let standing = record::standing(&words, now);
     let referenced: BTreeSet<&str> = records
         .iter()
@@ -106,6 +110,7 @@ pub async fn survey_of(
         quarantined_releases: standing.quarantines.iter().filter_map(release_of).collect(),
         rollouts,
         last_words: record::last_words(&words),
+        words: by_name,
         newcomers,
         instead,
     })

@@ -39,10 +39,15 @@ impl Default for Keep {
 }
 
 impl Keep {
+    /// What is younger stays, however much of it there is.
+    pub fn oldest(self, now: Timestamp) -> Timestamp {
+        let age = SignedDuration::from_hours(24 * i64::from(self.days));
+        now.saturating_sub(age).unwrap_or(Timestamp::MIN)
+    }
+
     /// The good bundles of a record that are kept, newest first.
     pub fn goods(self, record: &TenantRecord, now: Timestamp) -> Vec<Good> {
-        let age = SignedDuration::from_hours(24 * i64::from(self.days));
-        let oldest = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
+        let oldest = self.oldest(now);
         let goods = record.goods.iter().enumerate();
         goods
             .filter(|(index, good)| {

@@ -8,6 +8,7 @@ mod applyset;
 mod bundle;
 mod claim;
 mod cluster;
+mod forget;
 mod history;
 mod hooks;
 mod inventory;
@@ -33,6 +34,7 @@ pub use claim::{
     Soak, Taken, Taking, Turned, close_claim, hold, release_hold, renew_claim, take_claim,
 };
 pub use cluster::{ClusterRecord, cluster_name, decode_cluster, encode_cluster};
+pub use forget::{Forgettable, Memory};
 pub use hooks::{HookEnd, HookNote, HookRecord, HookRun, HookSuccess, Hooks, note_hook};
 pub use inventory::{Inventory, Line, Written};
 pub use keep::{Keep, StoredPart, bundles_to_keep, unreferenced_parts};
@@ -43,6 +45,7 @@ pub use rollout::{
 };
 pub use rollout_object::{
     decode_plan, decode_rollout, encode_plan, encode_rollout, plan_selector, rollout_name,
+    rollouts_selector,
 };
 pub use roster::{
     RosterChange, RosterChanges, RosterLine, RosterShard, RosterWrite, decode_roster,

@@ -149,6 +149,17 @@ pub enum Place {
     Excluded(String),
 }
 
+impl RolloutRecord {
+    /// Whether it ended well, so that its release is what should run.
+    pub fn is_proof(&self) -> bool {
+        let has_ended_well = matches!(
+            self.state,
+            RolloutState::Succeeded | RolloutState::SucceededWithExceptions
+        );
+        has_ended_well && self.release.is_some()
+    }
+}
+
 impl RolloutState {
     /// Whether there is nothing left to do for it.
     pub fn is_over(self) -> bool {

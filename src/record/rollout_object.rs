@@ -24,6 +24,11 @@ pub fn plan_selector(id: &str) -> String {
     format!("{RECORD_LABEL}={PLAN},{ID}={id}")
 }
 
+/// Finds the records of these rollouts, and the shards of their plans.
+pub fn rollouts_selector(ids: &[String]) -> String {
+    format!("{ID} in ({})", ids.join(","))
+}
+
 /// The `ConfigMap` of a rollout. To change a stored one, give its `resource_version`.
 pub fn encode_rollout(record: &RolloutRecord, resource_version: Option<&str>) -> Value {
     let mut value = Writer::new(ROLLOUT, &rollout_name(&record.id))

@@ -153,6 +153,20 @@ impl Standing {
         }
     }
 
+    /// Whether a word is among what stands.
+    pub fn has(&self, word: &Word) -> bool {
+        let lists = [
+            &self.freezes,
+            &self.quarantines,
+            &self.holds,
+            &self.pauses,
+            &self.aborts,
+            &self.approvals,
+            &self.rejections,
+        ];
+        lists.iter().any(|list| list.contains(word))
+    }
+
     fn lists(&mut self) -> [&mut Vec<Word>; 7] {
         [
             &mut self.freezes,
@@ -173,6 +187,18 @@ impl Scope {
             (Some(tenant), Some(other)) => tenant == other,
             (None, None) => self == other,
             (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// The rollout, if it is about one.
+    pub fn rollout(&self) -> Option<&str> {
+        match self {
+            Self::Rollout(rollout) | Self::Wave { rollout, .. } => Some(rollout),
+            Self::Environment
+            | Self::Cluster(_)
+            | Self::Tenant(_)
+            | Self::Bundle { .. }
+            | Self::Release(_) => None,
         }
     }
 

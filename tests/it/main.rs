@@ -8,6 +8,7 @@ mod conformance;
 mod coverage;
 mod diff;
 mod events;
+mod forgotten;
 mod formats;
 mod gates;
 mod golden;

@@ -62,7 +62,7 @@ pub struct Records {
 pub struct Keep {
     /// The newest good bundles, by number.
     pub releases: u32,
-    /// And those of so many days.
+    /// And those of so many days. The hub keeps rollouts and people's words as long, and the newest 50 rollouts in any case.
     pub days: u32,
 }
 

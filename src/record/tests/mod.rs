@@ -2,6 +2,7 @@
 
 mod bundles;
 mod claims;
+mod forget;
 mod hooks;
 mod rollouts;
 mod roster;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn rollout() -> RolloutRecord {
+pub(super) fn rollout() -> RolloutRecord {
     RolloutRecord {
         id: "2026-11-22-0142".to_owned(),
         environment: "production".to_owned(),
@@ -73,7 +73,7 @@ fn a_rollout_and_its_plan_read_back_and_no_shard_grows_with_the_fleet() {
     );
 }
 
-fn word(verb: Verb, scope: Scope, minute: i64) -> Word {
+pub(super) fn word(verb: Verb, scope: Scope, minute: i64) -> Word {
     Word {
         verb,
         environment: "production".to_owned(),
