@@ -141,7 +141,7 @@ impl Conductor<'_> {
             }
             // A process that got no time to run for long may not have it any more.
             if self.lease.as_ref().is_some_and(Lease::has_run_out)
-                && let Some(ending) = self.renew_lease().await
+                && let Some(ending) = self.renew_lease(stage).await
             {
                 return Ok(ending);
             }
@@ -245,7 +245,7 @@ impl Conductor<'_> {
             looked = stage.looks.ended() => self.take_in_look(stage, looked?).await?,
             seen = stage.controls.ended() => self.take_in_controls(stage, seen?).await?,
             found = stage.probes.ended() => self.take_in_cluster(stage, found?).await?,
-            () = until(lease_due) => return Ok(self.renew_lease().await),
+            () = until(lease_due) => return Ok(self.renew_lease(stage).await),
             Ok(()) = self.stop.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
         }

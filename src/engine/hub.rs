@@ -41,7 +41,14 @@ impl Conductor<'_> {
 
     /// Renews the lease; the ending, if it is lost. As long as nobody else can have taken it, and been seen to,
     /// nothing is decided.
-    pub(super) async fn renew_lease(&mut self) -> Option<Ending> {
+    pub(super) async fn renew_lease(&mut self, stage: &mut Stage) -> Option<Ending> {
+        let began = Instant::now();
+        let ending = self.renewed_lease().await;
+        stage.attention.lose(began.elapsed());
+        ending
+    }
+
+    async fn renewed_lease(&mut self) -> Option<Ending> {
         let give_up = self.patience();
         let lease = self.lease.as_mut()?;
         loop {

@@ -98,10 +98,11 @@ impl Look<'_> {
     ) -> Settled {
         let tenant = &self.strategy().spec.tenant;
         let deadline = tenant.progress_deadline;
-        // Who was away looks again: what was seen before the gap proves nothing (I11).
-        if let Some(since) = progress.healthy_since
+        // Who was away looks again: what was seen before the gap proves nothing (I11). Seen well once is not seen well
+        // for so long: a look at the end of that time decides.
+        if let (Some(since), Some(last)) = (progress.healthy_since, &progress.last_sample)
             && self.is_seen_healthy(progress)
-            && self.now.duration_since(since) >= tenant.min_healthy_time.to_signed()
+            && last.at.duration_since(since) >= tenant.min_healthy_time.to_signed()
         {
             return Settled::Healthy;
         }
