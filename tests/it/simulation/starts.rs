@@ -1,8 +1,10 @@
 //! What must hold whenever a rollout starts a tenant.
 
+use escale::record::{Scope, Verb, decode_word};
 use escale::rollout::{Frozen, Phase, Planned, Progress, Role, TenantProgress, Wave, WaveState};
 use jiff::Timestamp;
 
+use super::play::commit;
 use super::rules::{MARGIN, MAX_SAMPLE_GAP, Rules};
 
 /// A tenant is started.
@@ -83,7 +85,7 @@ impl Rules {
         }
     }
 
-    /// Nobody is moved to an older release than he runs (I20).
+    /// Nobody is moved to an older release than he runs (I20), unless that was taken back and could not be where he is.
     fn is_no_step_back(&mut self, start: Start<'_>) {
         let Start { tenant, frozen, .. } = start;
         let planned = frozen.plan.find(tenant).map(|(_, planned)| planned);
@@ -92,10 +94,18 @@ impl Rules {
         let runs = runs.and_then(|state| self.script.release_of(&state.tag));
         if let (Some(wanted), Some(runs)) = (wanted, runs)
             && wanted < runs
+            && !self.is_quarantined(runs)
         {
             let why = format!("`{tenant}` starts for release {wanted} and runs {runs}");
             self.breaks(start.now, "I20", &why);
         }
+    }
+
+    fn is_quarantined(&self, release: usize) -> bool {
+        let objects = self.sims["hub"].objects("configmaps");
+        let mut words = objects.iter().filter_map(|object| decode_word(object).ok());
+        let scope = Scope::Release(commit(release));
+        words.any(|word| word.verb == Verb::Quarantine && word.scope == scope)
     }
 
     /// Who leaves stays as it is (I42).
