@@ -13,6 +13,8 @@ pub struct TenantProgress {
     pub last_sample: Option<Sample>,
     /// Since when every sample was failed.
     pub failing_since: Option<Timestamp>,
+    /// For how long there was no sample where there should have been: nobody knows how it was then.
+    pub unseen: SignedDuration,
     /// Counts against the budgets; a failed tenant that went back still counts.
     pub failure: Option<Failed>,
     /// Something that the rollout wrote may be there.
@@ -196,6 +198,7 @@ impl TenantProgress {
             healthy_since: None,
             last_sample: None,
             failing_since: None,
+            unseen: SignedDuration::ZERO,
             failure: None,
             is_touched: false,
             interrupted: None,
@@ -219,6 +222,7 @@ impl TenantProgress {
             Health::Healthy => {}
             Health::Progressing | Health::Failed | Health::Unknown => self.healthy_since = None,
         }
+        self.unseen += gap.filter(|gap| *gap > max_gap).unwrap_or_default();
         let is_failed = sample.health == Health::Failed;
         self.failing_since = is_failed.then(|| self.failing_since.unwrap_or(sample.at));
         self.last_sample = Some(sample);
@@ -228,6 +232,7 @@ impl TenantProgress {
         self.healthy_since = None;
         self.last_sample = None;
         self.failing_since = None;
+        self.unseen = SignedDuration::ZERO;
         self.hook = None;
         if !phase.is_at_work() {
             self.interrupted = None;

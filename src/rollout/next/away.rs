@@ -131,7 +131,7 @@ impl Look<'_> {
         length.min(self.patience())
     }
 
-    fn patience(&self) -> SignedDuration {
+    pub(super) fn patience(&self) -> SignedDuration {
         self.strategy().spec.on_unreachable.deadline.to_signed()
     }
 

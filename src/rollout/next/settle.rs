@@ -125,7 +125,7 @@ impl Look<'_> {
                 let settled = progress
                     .healthy_since
                     .map(|since| since + tenant.min_healthy_time.to_signed());
-                Some(settled.unwrap_or_else(|| self.late_at(planned, written_at)))
+                Some(settled.unwrap_or_else(|| self.late_at(planned, progress, written_at)))
             }
             _ => None,
         };

@@ -53,16 +53,23 @@ impl Look<'_> {
             (
                 Failure::TimedOut,
                 Phase::Settling { written_at } | Phase::SettlingBack { written_at },
-            ) => Some(self.late_at(planned, *written_at)),
+            ) => Some(self.late_at(planned, progress, *written_at)),
             _ => progress.failing_since.max(self.recovered(planned)),
         }
     }
 
-    /// When a tenant is called late.
-    pub(super) fn late_at(&self, planned: &Planned, written_at: Timestamp) -> Timestamp {
+    /// When a tenant is called late. The time in which its cluster did not answer does not count: it is noticed late, and
+    /// began when the tenant was last seen.
+    pub(super) fn late_at(
+        &self,
+        planned: &Planned,
+        progress: &TenantProgress,
+        written_at: Timestamp,
+    ) -> Timestamp {
         let since = self.waiting_since(planned, written_at);
         let deadline = self.strategy().spec.tenant.progress_deadline.to_signed();
-        since + deadline + self.absent_since(planned, since)
+        let unseen = progress.unseen.min(self.patience());
+        since + deadline + self.absent_since(planned, since).max(unseen)
     }
 
     fn settled(&self, planned: &Planned, progress: &TenantProgress) -> Settled {
@@ -114,7 +121,7 @@ impl Look<'_> {
         let sample = sample.filter(|sample| self.is_fresh(sample));
         match sample {
             Some(sample)
-                if self.late_at(planned, written_at) <= self.now
+                if self.late_at(planned, progress, written_at) <= self.now
                     && progress.healthy_since.is_none() =>
             {
                 let why = format!("not healthy after {deadline}: {}", sample.headline);

@@ -164,6 +164,48 @@ fn whoever_has_to_go_back_and_stays_away_is_not_back() {
     assert_eq!(script.count("tenantRollbackFailed"), 2);
 }
 
+/// Its health cannot be seen now; what there is to do.
+fn unknown(script: &mut Script, tenant: &str) -> Vec<What> {
+    let sample = Sample {
+        at: script.now,
+        health: Health::Unknown,
+        serves: false,
+        headline: "forbidden".to_owned(),
+    };
+    let max_gap = script.frozen.strategy.max_sample_gap;
+    script.progress.observe(tenant, sample, max_gap);
+    match script.frozen.next(&script.progress, script.now) {
+        Next::Do(decisions) => decisions,
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_time_before_silence_is_noticed_does_not_count_either() {
+    let mut script = script();
+    script.until("tenantWritten far-a");
+    let deadline = script
+        .frozen
+        .strategy
+        .spec
+        .tenant
+        .progress_deadline
+        .to_signed();
+    let fails =
+        |what: &What| matches!(what, What::TenantFailed { tenant, .. } if tenant == "far-a");
+    script.now += seconds(1);
+    assert_eq!(unknown(&mut script, "far-a"), []);
+    // It answers again before anybody has noticed that it did not, and may not be asked yet.
+    script.now += deadline;
+    assert!(!unknown(&mut script, "far-a").iter().any(fails));
+    for _ in 0..deadline.as_secs() - 2 {
+        script.now += seconds(1);
+        assert!(!unknown(&mut script, "far-a").iter().any(fails));
+    }
+    script.now += seconds(2);
+    assert!(unknown(&mut script, "far-a").iter().any(fails));
+}
+
 #[test]
 fn a_cluster_that_comes_and_goes_is_not_tried_for_ever() {
     let mut script = script();
