@@ -32,7 +32,7 @@ pub struct Answered {
 
 impl Probes {
     /// `is_unread`: it is no use before its records are read.
-    pub fn start(&mut self, cluster: Cluster, is_unread: bool) {
+    fn start(&mut self, cluster: Cluster, is_unread: bool) {
         if !self.asked.insert(cluster.name().to_owned()) {
             return;
         }
@@ -84,12 +84,18 @@ impl Conductor<'_> {
         if stage.progress.absences.current(cluster).is_some() {
             return Ok(());
         }
-        let is_unread = self.unread.contains_key(cluster);
-        let asked = self.clusters.get(cluster)?.clone();
-        stage.probes.start(asked, is_unread);
+        self.probe(stage, cluster)?;
         let cluster = cluster.to_owned();
         self.happen(stage, What::ClusterUnreachable { cluster, why })
             .await
+    }
+
+    /// Asks a cluster until it answers.
+    pub(super) fn probe(&self, stage: &mut Stage, cluster: &str) -> anyhow::Result<()> {
+        let asked = self.clusters.get(cluster)?.clone();
+        let is_unread = self.unread.contains_key(cluster);
+        stage.probes.start(asked, is_unread);
+        Ok(())
     }
 
     pub(super) fn is_unwell(&self, stage: &Stage, tenant: &str) -> bool {
@@ -122,15 +128,17 @@ impl Conductor<'_> {
 
     /// Whoever was given up while the cluster did not answer still has a claim of ours there: it is closed now.
     pub(super) fn give_up_again(&mut self, stage: &mut Stage, cluster: &str) -> anyhow::Result<()> {
-        let claimed: Vec<String> = stage.open.keys().cloned().collect();
-        for tenant in claimed {
-            let found = self.frozen.plan.find(&tenant);
-            let is_there = found.is_some_and(|(_, planned)| planned.place.cluster == cluster);
-            let phase = &stage.progress.tenants[&tenant].phase;
-            if let (true, Some(why)) = (is_there, phase.given_up()) {
-                let why = why.to_owned();
-                self.start(stage, &tenant, Aim::GiveUp, Some(&why))?;
-            }
+        let is_there = |tenant: &&String| {
+            let found = self.frozen.plan.find(tenant);
+            found.is_some_and(|(_, planned)| planned.place.cluster == cluster)
+        };
+        let why = |tenant: &String| stage.progress.tenants[tenant].phase.given_up();
+        let claimed = stage.open.keys().filter(is_there);
+        let given_up: Vec<(String, String)> = claimed
+            .filter_map(|tenant| Some((tenant.clone(), why(tenant)?.to_owned())))
+            .collect();
+        for (tenant, why) in given_up {
+            self.start(stage, &tenant, Aim::GiveUp, Some(&why))?;
         }
         Ok(())
     }

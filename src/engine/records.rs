@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::clusters::Clusters;
 use super::moves;
 use super::store::{self, Found};
-use crate::cluster::CallError;
 use crate::error::UserError;
 use crate::fleet::Fleet;
 use crate::record::{Stored, TenantRecord};
@@ -30,8 +29,9 @@ impl Records {
         let mut read: BTreeMap<String, Result<BTreeMap<String, Recorded>, String>> = answers
             .into_iter()
             .map(|(name, answer)| {
-                let answer = by_namespace(&name, answer);
-                (name, answer)
+                let answer = answer.map_err(|error| error.to_string());
+                let records = answer.and_then(|found| by_namespace(&name, found));
+                (name, records)
             })
             .collect();
         for (name, error) in &clusters.failed {
@@ -46,17 +46,17 @@ impl Records {
         }
     }
 
-    /// Those of a single cluster.
+    /// Those of a single cluster, or why they say nothing.
     pub fn of_one(
         environment: &str,
         cluster: &str,
-        answer: Result<Vec<Found<Stored<TenantRecord>>>, CallError>,
-    ) -> Self {
-        let answer = by_namespace(cluster, answer);
-        Self {
+        found: Vec<Found<Stored<TenantRecord>>>,
+    ) -> Result<Self, String> {
+        let records = by_namespace(cluster, found)?;
+        Ok(Self {
             environment: environment.to_owned(),
-            clusters: BTreeMap::from([(cluster.to_owned(), answer)]),
-        }
+            clusters: BTreeMap::from([(cluster.to_owned(), Ok(records))]),
+        })
     }
 
     /// Records of any other are none of ours.
@@ -160,9 +160,8 @@ impl Records {
 /// Records say on which cluster they are; a context that leads to others is as good as none.
 fn by_namespace(
     cluster: &str,
-    answer: Result<Vec<Found<Stored<TenantRecord>>>, CallError>,
+    found: Vec<Found<Stored<TenantRecord>>>,
 ) -> Result<BTreeMap<String, Recorded>, String> {
-    let found = answer.map_err(|error| error.to_string())?;
     let named = found.iter().filter_map(|found| found.record.as_ref().ok());
     if let Some(other) = named
         .map(|stored| &stored.value)

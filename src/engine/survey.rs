@@ -72,10 +72,9 @@ pub async fn survey_of(
         .into_iter()
         .map(|found| found.record)
         .collect::<Result<Vec<_>, UserError>>()?;
-    let by_name = store::words_by_name(&reader, environment);
-    let by_name = by_name.await.map_err(advise)?;
-    let words: Vec<record::Word> = by_name.values().cloned().collect();
-    let standing = record::standing(&words, now);
+    let words = store::words_by_name(&reader, environment);
+    let words = words.await.map_err(advise)?;
+    let standing = record::standing(words.values(), now);
     let referenced: BTreeSet<&str> = records
         .iter()
         .filter_map(|stored| stored.value.rollout.as_deref())
@@ -107,25 +106,17 @@ pub async fn survey_of(
         records,
         soaks,
         quarantined,
-        quarantined_releases: standing.quarantines.iter().filter_map(release_of).collect(),
+        quarantined_releases: standing
+            .quarantines
+            .iter()
+            .filter_map(|word| word.scope.release().map(str::to_owned))
+            .collect(),
         rollouts,
-        last_words: record::last_words(&words),
-        words: by_name,
+        last_words: record::last_words(words.values()),
+        words,
         newcomers,
         instead,
     })
-}
-
-fn release_of(word: &record::Word) -> Option<String> {
-    match &word.scope {
-        record::Scope::Release(release) => Some(release.clone()),
-        record::Scope::Environment
-        | record::Scope::Cluster(_)
-        | record::Scope::Tenant(_)
-        | record::Scope::Rollout(_)
-        | record::Scope::Wave { .. }
-        | record::Scope::Bundle { .. } => None,
-    }
 }
 
 /// The rollout that is open, else the newest that has begun; and those that wait for their turn.

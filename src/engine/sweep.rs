@@ -44,6 +44,7 @@ pub fn forgettable(survey: &Survey, keep: Keep, now: Timestamp) -> Forgettable {
     let memory = Memory {
         rollouts: survey.rollouts.iter().map(|stored| &stored.value).collect(),
         words: &survey.words,
+        last_words: &survey.last_words,
         tenants: records.iter().map(|stored| &stored.value).collect(),
         keep,
     };

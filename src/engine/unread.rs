@@ -6,8 +6,6 @@ use super::conductor::{Conductor, Stage};
 use super::ledger::Ledger;
 use super::records::Records;
 use super::resume;
-use super::store::Found;
-use crate::record::{Stored, TenantRecord};
 use crate::rollout::What;
 
 impl Conductor<'_> {
@@ -32,33 +30,21 @@ impl Conductor<'_> {
         answered: Answered,
     ) -> anyhow::Result<()> {
         let Answered { cluster, records } = answered;
-        if let Some(found) = records
-            && let Err(why) = self.take_in_records(stage, &cluster, found)
-        {
-            stage
-                .probes
-                .start(self.clusters.get(&cluster)?.clone(), true);
-            self.unread.insert(cluster, why);
-            return Ok(());
+        if let Some(found) = records {
+            // Whatever else answers there is asked again until it is the cluster itself.
+            let Ok(records) = Records::of_one(&self.terms.environment, &cluster, found) else {
+                return self.probe(stage, &cluster);
+            };
+            self.take_in_records(stage, &cluster, records);
         }
         self.give_up_again(stage, &cluster)?;
         self.happen(stage, What::ClusterAnswers { cluster }).await
     }
 
-    /// Why they say nothing, if that is so.
-    fn take_in_records(
-        &mut self,
-        stage: &mut Stage,
-        cluster: &str,
-        found: Vec<Found<Stored<TenantRecord>>>,
-    ) -> Result<(), String> {
-        let records = Records::of_one(&self.terms.environment, cluster, Ok(found));
-        if let Some((_, why)) = records.unreachable().next() {
-            return Err(why.to_owned());
-        }
+    fn take_in_records(&mut self, stage: &mut Stage, cluster: &str, records: Records) {
         self.unread.remove(cluster);
         let Some(rollout) = self.ledger.as_ref().map(Ledger::record) else {
-            return Ok(());
+            return;
         };
         let of = (rollout, &self.frozen.plan);
         let is_at_hand = |tenant: &str| self.bundles.contains_key(tenant);
@@ -68,6 +54,5 @@ impl Conductor<'_> {
             let progress = &stage.progress.tenants[&tenant];
             self.rewatch(&mut stage.looks, &tenant, progress);
         }
-        Ok(())
     }
 }

@@ -42,12 +42,9 @@ impl Known {
 pub fn about<'a>(words: &'a [Word], rollout: &RolloutRecord) -> Vec<&'a Word> {
     let mut about: Vec<&Word> = words
         .iter()
-        .filter(|word| match &word.scope {
-            Scope::Rollout(id) | Scope::Wave { rollout: id, .. } => *id == rollout.id,
-            Scope::Environment => word.at >= rollout.created,
-            Scope::Cluster(_) | Scope::Tenant(_) | Scope::Bundle { .. } | Scope::Release(_) => {
-                false
-            }
+        .filter(|word| match word.scope.rollout() {
+            Some(id) => id == rollout.id,
+            None => word.scope == Scope::Environment && word.at >= rollout.created,
         })
         .collect();
     about.sort_by_key(|word| word.at);

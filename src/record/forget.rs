@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::keep::Keep;
 use super::rollout::RolloutRecord;
 use super::tenant::TenantRecord;
-use super::word::{Scope, Standing, Word, last_words};
+use super::word::{Standing, Word};
 
 /// So many of the newest rollouts always stay: edits of a tenant's place are looked up in the newest twenty.
 const NEWEST: usize = 50;
@@ -20,6 +20,8 @@ pub struct Memory<'a> {
     /// Oldest first.
     pub rollouts: Vec<&'a RolloutRecord>,
     pub words: &'a BTreeMap<String, Word>,
+    /// What they come to.
+    pub last_words: &'a Standing,
     /// Of all tenants: one that is missing may need anything.
     pub tenants: Vec<&'a TenantRecord>,
     pub keep: Keep,
@@ -37,17 +39,15 @@ pub struct Forgettable {
 impl Memory<'_> {
     pub fn forgettable(&self, now: Timestamp) -> Forgettable {
         let oldest = self.keep.oldest(now);
-        let said: Vec<Word> = self.words.values().cloned().collect();
-        let last = last_words(&said);
         Forgettable {
-            rollouts: self.rollouts_before(oldest, &last),
-            words: self.words_before(oldest, &last),
+            rollouts: self.rollouts_before(oldest),
+            words: self.words_before(oldest),
         }
     }
 
-    fn rollouts_before(&self, oldest: Timestamp, last: &Standing) -> Vec<String> {
+    fn rollouts_before(&self, oldest: Timestamp) -> Vec<String> {
         let stay = self.in_use();
-        let releases = self.releases_in_use(last);
+        let releases = self.releases_in_use();
         let may_go = |rollout: &&&RolloutRecord| {
             let is_of_use = rollout
                 .release
@@ -73,37 +73,32 @@ impl Memory<'_> {
     }
 
     /// The release that everybody should run, whoever has not got it yet; and those that nobody should.
-    fn releases_in_use<'s>(&'s self, last: &'s Standing) -> BTreeSet<&'s str> {
+    fn releases_in_use(&self) -> BTreeSet<&str> {
         let proofs = self.rollouts.iter().filter(|rollout| rollout.is_proof());
         let whole = proofs.clone().rfind(|rollout| rollout.whole);
         let proven = proofs.clone().next_back().into_iter().chain(whole);
         let proven = proven.filter_map(|rollout| rollout.release.as_deref());
-        let bad = last
-            .quarantines
-            .iter()
-            .filter_map(|word| match &word.scope {
-                Scope::Release(release) => Some(release.as_str()),
-                _ => None,
-            });
+        let bad = self.last_words.quarantines.iter();
+        let bad = bad.filter_map(|word| word.scope.release());
         proven.chain(bad).collect()
     }
 
     /// In the order in which they were said: what takes another word back goes after it.
-    fn words_before(&self, oldest: Timestamp, last: &Standing) -> Vec<String> {
+    fn words_before(&self, oldest: Timestamp) -> Vec<String> {
         let open: BTreeSet<&str> = self
             .rollouts
             .iter()
             .filter(|rollout| !rollout.state.is_over())
             .map(|rollout| rollout.id.as_str())
             .collect();
-        let may_go = |(_, word): &(&String, &Word)| {
-            let stands = match word.scope.rollout() {
-                Some(rollout) => open.contains(rollout),
-                // What has expired is silent; until it goes, so is what it replaced.
-                None => last.has(word) && word.expires.is_none_or(|expires| oldest <= expires),
-            };
-            word.at < oldest && !stands
+        let stands = |word: &Word| match word.scope.rollout() {
+            Some(rollout) => open.contains(rollout),
+            // What has expired is silent; until it goes, so is what it replaced.
+            None => {
+                word.expires.is_none_or(|expires| oldest <= expires) && self.last_words.has(word)
+            }
         };
+        let may_go = |(_, word): &(&String, &Word)| word.at < oldest && !stands(word);
         let mut words: Vec<(&String, &Word)> = self.words.iter().filter(may_go).collect();
         words.sort_by_key(|(name, word)| (word.at, word.verb, *name));
         let names = words.into_iter().map(|(name, _)| name.clone());

@@ -104,8 +104,8 @@ pub fn decode_word(value: &Value) -> Result<Word, UserError> {
 }
 
 /// Folds words into what stands at `now`: the last word on a scope wins, expired ones are silent.
-pub fn standing(words: &[Word], now: Timestamp) -> Standing {
-    let mut standing = fold(words.iter().filter(|word| word.at <= now));
+pub fn standing<'a>(words: impl IntoIterator<Item = &'a Word>, now: Timestamp) -> Standing {
+    let mut standing = fold(words.into_iter().filter(|word| word.at <= now));
     for list in standing.lists() {
         list.retain(|word| word.expires.is_none_or(|expires| now < expires));
     }
@@ -114,8 +114,8 @@ pub fn standing(words: &[Word], now: Timestamp) -> Standing {
 
 /// Folds words into the last one on each scope, whatever the clocks of those who said them, and also those that
 /// expire some time: who asks later still knows until when.
-pub fn last_words(words: &[Word]) -> Standing {
-    fold(words.iter())
+pub fn last_words<'a>(words: impl IntoIterator<Item = &'a Word>) -> Standing {
+    fold(words.into_iter())
 }
 
 fn fold<'a>(words: impl Iterator<Item = &'a Word>) -> Standing {
@@ -187,6 +187,19 @@ impl Scope {
             (Some(tenant), Some(other)) => tenant == other,
             (None, None) => self == other,
             (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// The commit, if it is about one.
+    pub fn release(&self) -> Option<&str> {
+        match self {
+            Self::Release(release) => Some(release),
+            Self::Environment
+            | Self::Cluster(_)
+            | Self::Tenant(_)
+            | Self::Rollout(_)
+            | Self::Wave { .. }
+            | Self::Bundle { .. } => None,
         }
     }
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use escale::engine::store;
-use escale::record::{
-    Place, PlanLine, RolloutRecord, RolloutState, Scope, Verb, Word, decode_rollout,
-};
+use escale::record::{PlanLine, RolloutRecord, RolloutState, Scope, Verb, Word, decode_rollout};
 use escale::rollout::Outcome;
 use jiff::SignedDuration;
 
@@ -49,19 +47,9 @@ async fn remember(scene: &Scene, days: i64) -> anyhow::Result<()> {
         "created": at, "by": "Ada", "why": "a test", "state": RolloutState::Failed, "since": at,
         "waves": [], "shards": 1,
     }))?;
-    let line = PlanLine {
-        tenant: "t0".to_owned(),
-        cluster: "east".to_owned(),
-        namespace: "t0".to_owned(),
-        place: Place::Excluded("unchanged".to_owned()),
-        digest: None,
-        release: None,
-        hold: None,
-        from: None,
-        back_to: None,
-        unhealthy_before: None,
-        counts_in: None,
-    };
+    let line: PlanLine = serde_json::from_value(serde_json::json!({
+        "tenant": "t0", "cluster": "east", "namespace": "t0", "excluded": "unchanged",
+    }))?;
     let created = store::create_rollout(&hub, &rollout, &[line]).await;
     created.map_err(|trouble| trouble.advise("hub"))?;
     let pause = Word {

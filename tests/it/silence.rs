@@ -51,7 +51,7 @@ fn healthy(name: &'static str) -> impl Fn(&What) -> bool {
     move |what| matches!(what, What::TenantHealthy { tenant } if tenant == name)
 }
 
-fn written(name: &'static str) -> impl Fn(&What) -> bool {
+pub fn written(name: &'static str) -> impl Fn(&What) -> bool {
     move |what| matches!(what, What::TenantWritten { tenant, .. } if tenant == name)
 }
 

@@ -6,6 +6,7 @@ use escale::sim::Fault;
 use jiff::SignedDuration;
 
 use crate::scene::{Release, Scene, left_out, outcome, simulated};
+use crate::silence::written;
 use crate::succession::killed_at;
 
 const MINUTE: i64 = 60;
@@ -36,10 +37,6 @@ async fn two_releases(scene: &Scene) -> Release {
     scene.roll_out(&scene.release("aaaa", "1")).await;
     scene.pass(5).await;
     scene.release("bbbb", "2")
-}
-
-fn written(name: &'static str) -> impl Fn(&What) -> bool + Send + Sync {
-    move |what| matches!(what, What::TenantWritten { tenant, .. } if tenant == name)
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn forgettable(
     let memory = Memory {
         rollouts: rollouts.iter().collect(),
         words: &named(words),
+        last_words: &last_words(words),
         tenants: tenants.iter().collect(),
         keep: Keep::default(),
     };
