@@ -142,7 +142,7 @@ impl Plan {
             let order = Order { strategy, ..order };
             if let Some(rebuild) = &order.rebuild {
                 engine::allow_rebuild(rebuild, &survey)?;
-            } else if let Some(ahead) = engine::ahead_of(&order, &survey.records).ok().flatten() {
+            } else if let Some(ahead) = engine::ahead_of(&order, &survey).ok().flatten() {
                 ui.say(format!(
                     "note: {}; a rollout refuses it without --older",
                     ending::newer(&ahead)

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::records::Records;
 use super::rollouts::Order;
+use super::survey::Survey;
 use crate::error::UserError;
 use crate::repo::Kinship;
 
@@ -30,8 +30,8 @@ pub enum AheadAt {
 
 /// The release that runs and is newer than the one that is ordered, if one is. What cannot be compared is an error:
 /// it may be newer.
-pub fn ahead_of(order: &Order<'_>, records: &Records) -> Result<Option<Ahead>, UserError> {
-    for (release, tenants) in running(order, records) {
+pub fn ahead_of(order: &Order<'_>, survey: &Survey) -> Result<Option<Ahead>, UserError> {
+    for (release, tenants) in running(order, survey) {
         if is_older(order, &release)? {
             let at = AheadAt::Tenants(tenants);
             return Ok(Some(Ahead { release, at }));
@@ -60,8 +60,9 @@ pub fn is_older(order: &Order<'_>, other: &str) -> Result<bool, UserError> {
     }
 }
 
-/// The releases that the ordered tenants run, and how many run each.
-fn running(order: &Order<'_>, records: &Records) -> BTreeMap<String, usize> {
+/// The releases that the ordered tenants run, and how many run each; that to which somebody was moved and left in the
+/// middle among them, unless it was taken back.
+fn running(order: &Order<'_>, survey: &Survey) -> BTreeMap<String, usize> {
     let tenants = order.fleet.tenants.iter();
     let ordered: BTreeSet<(&str, &str)> = tenants
         .filter(|tenant| {
@@ -71,11 +72,20 @@ fn running(order: &Order<'_>, records: &Records) -> BTreeMap<String, usize> {
         .map(|tenant| (tenant.cluster.as_str(), tenant.namespace.as_str()))
         .collect();
     let mut running = BTreeMap::new();
-    for stored in records.iter() {
+    for stored in survey.records.iter() {
         let record = &stored.value;
-        let is_ordered = ordered.contains(&(record.cluster.as_str(), record.namespace.as_str()));
-        if let (true, Some(release)) = (is_ordered, &record.release) {
-            *running.entry(release.clone()).or_default() += 1;
+        if !ordered.contains(&(record.cluster.as_str(), record.namespace.as_str())) {
+            continue;
+        }
+        let is_taken_back =
+            |release: &str| survey.quarantined_releases.iter().any(|one| one == release);
+        let moved_to = record.running().release.filter(|one| !is_taken_back(one));
+        let releases: BTreeSet<&str> = moved_to
+            .into_iter()
+            .chain(record.release.as_deref())
+            .collect();
+        for release in releases {
+            *running.entry(release.to_owned()).or_default() += 1;
         }
     }
     running

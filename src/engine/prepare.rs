@@ -176,7 +176,7 @@ async fn begin(
     let stays_queued = if plan.is_empty() && leaving.is_empty() {
         Some(Prepared::Nothing(plan.clone()))
     } else {
-        lineage::ahead_of(order, &survey.records)?.map(Prepared::Ahead)
+        lineage::ahead_of(order, &survey)?.map(Prepared::Ahead)
     };
     if let Some(prepared) = stays_queued {
         queue::leave(hub, waiting, "nothing to do", now).await;

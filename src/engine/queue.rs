@@ -126,22 +126,26 @@ impl Queue {
         ours.value.superseded_by.clone()
     }
 
-    /// Notes that a release waits.
+    /// Notes that a release waits. Of two processes of one release that do so in the same second, one notes it for both;
+    /// a rollout that begins in that second has another name.
     async fn join(
         &mut self,
         hub: &Writer,
         order: &Order<'_>,
         now: Timestamp,
     ) -> Result<(), UserError> {
+        let begun = ledger::rollout(prepare::opening(order, now), &order.strategy.name);
         let record = RolloutRecord {
+            id: format!("{}-waits", begun.id),
             state: RolloutState::Planned,
             reason: Some("waits for its turn".to_owned()),
-            ..ledger::rollout(prepare::opening(order, now), &order.strategy.name)
+            ..begun
         };
         self.place = Some(record.id.clone());
-        let stored = store::create_rollout(hub, &record, &[]).await;
-        stored.map_err(|trouble| trouble.advise("the hub"))?;
-        Ok(())
+        match store::create_rollout(hub, &record, &[]).await {
+            Ok(_) | Err(Trouble::Call(CallError::Exists(_))) => Ok(()),
+            Err(trouble) => Err(trouble.advise("the hub")),
+        }
     }
 
     /// A rollout that waits for a person, or is told to by the strategy, makes way.

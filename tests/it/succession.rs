@@ -6,6 +6,8 @@ use std::time::Duration;
 use escale::engine::{self, AheadAt, Carried, Ending, Heard, Order, Stop, World, store};
 use escale::record::{self, RolloutState, Scope, Verb};
 use escale::rollout::{Outcome, What};
+use escale::sim::Fault;
+use jiff::SignedDuration;
 
 use crate::gates::say;
 use crate::scene::{Release, Scene, outcome, simulated};
@@ -83,6 +85,49 @@ fn a_pipeline_of_an_older_commit_that_is_run_again_changes_nothing() {
         let carried = engine::roll_out(&on_purpose, scene.world(&mut deaf)).await;
         assert_eq!(outcome(&carried.unwrap()), Some(Outcome::Succeeded));
         assert_eq!(scene.images()["t3"], "1");
+    });
+}
+
+#[test]
+fn an_older_commit_does_not_go_over_a_newer_one_that_was_left_in_the_middle() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let (old, new) = (scene.release("bbbb", "2"), scene.release("cccc", "3"));
+        let is_written = |what: &What| matches!(what, What::TenantWritten { .. });
+        killed_at(&scene, &new, is_written).await;
+        let from = scene.clock.now();
+        scene.sims["east"].tell(Fault::Unreachable {
+            from,
+            until: Some(from + SignedDuration::from_mins(30)),
+        });
+        say(&scene, Verb::Abort, Scope::Environment, None).await;
+        assert_eq!(outcome(&scene.roll_out(&new).await), Some(Outcome::Aborted));
+        scene.pass(30).await;
+        let refused = scene.roll_out(&old).await;
+        assert_eq!(ahead(&refused), Some(("cccc", &AheadAt::Tenants(1))));
+        assert_eq!(
+            outcome(&scene.roll_out(&new).await),
+            Some(Outcome::Succeeded)
+        );
+    });
+}
+
+#[test]
+fn two_jobs_of_one_release_come_to_wait_in_the_same_second() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let (second, third) = (scene.release("bbbb", "2"), scene.release("cccc", "3"));
+        let (first, one, other) = tokio::join!(
+            scene.roll_out(&second),
+            after(10, &scene, &third, "job 2"),
+            after(10, &scene, &third, "job 3"),
+        );
+        assert_eq!(outcome(&first), Some(Outcome::Succeeded));
+        let ended = [&one, &other].map(outcome);
+        assert!(ended.contains(&Some(Outcome::Succeeded)), "{ended:?}");
+        assert!(scene.images().values().all(|image| image == "3"));
     });
 }
 

@@ -60,12 +60,11 @@ impl<'a> Look<'a> {
         if self.of_wave(wave).any(|(_, one)| is_open(&one.phase)) {
             return Next::Wait(self.wait_for_tenants(wave));
         }
-        Next::Do(vec![if self.has_evidence(wave) {
-            What::SoakStarted {
-                wave: wave.name.clone(),
-            }
-        } else {
-            self.without_evidence(wave)
+        if !self.has_evidence(wave) {
+            return self.without_evidence(wave);
+        }
+        Next::Do(vec![What::SoakStarted {
+            wave: wave.name.clone(),
         }])
     }
 
@@ -76,25 +75,33 @@ impl<'a> Look<'a> {
     }
 
     /// Nothing in the wave succeeded, or nothing that did is ours any more. A canary that proves nothing is no canary
-    /// (I13): a person decides.
-    fn without_evidence(&self, wave: &Wave) -> What {
+    /// (I13): a person decides. Another wave is skipped, once whoever goes back is there: after the last one comes the end.
+    fn without_evidence(&self, wave: &Wave) -> Next {
         let is_excused = self
             .progress
             .wave(&wave.name)
             .is_some_and(|wave| wave.is_excused);
         let name = wave.name.clone();
         if wave.role == Role::Canary && !is_excused {
-            return What::WaveBreached {
+            return Next::Do(vec![What::WaveBreached {
                 wave: name,
                 action: OnBreach::Pause,
                 why: "no tenant of the canary succeeded and is still ours: it proves nothing"
                     .to_owned(),
-            };
+            }]);
         }
-        What::WaveSkipped {
+        if self.is_anybody_in_flight() {
+            return Next::Wait(self.wait_for_tenants(wave));
+        }
+        Next::Do(vec![What::WaveSkipped {
             wave: name,
             why: "none of its tenants succeeded".to_owned(),
-        }
+        }])
+    }
+
+    fn is_anybody_in_flight(&self) -> bool {
+        let mut tenants = self.tenants();
+        tenants.any(|(.., progress)| progress.phase.is_in_flight())
     }
 
     fn starts(&self, wave: &Wave) -> Vec<What> {
@@ -201,7 +208,7 @@ impl<'a> Look<'a> {
 
     fn soak(&self, wave: &Wave, since: Timestamp) -> Next {
         if !self.has_evidence(wave) {
-            return Next::Do(vec![self.without_evidence(wave)]);
+            return self.without_evidence(wave);
         }
         // Whoever goes back is waited for, however long ago the soak was over.
         let mut on = self.in_flight_words();
@@ -241,7 +248,15 @@ impl<'a> Look<'a> {
         })
     }
 
+    /// Nothing is over while somebody is in flight.
     fn finish(&self) -> Next {
+        if self.is_anybody_in_flight() {
+            return Next::Wait(Wait {
+                until: self.next_deadline(),
+                on: self.in_flight_words(),
+                whom: Whom::Tenants,
+            });
+        }
         let count = |test: fn(&Phase) -> bool| {
             self.tenants()
                 .filter(|(.., progress)| test(&progress.phase))

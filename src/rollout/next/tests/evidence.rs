@@ -56,3 +56,19 @@ fn a_canary_that_dies_late_does_what_its_own_wave_says() {
     }
     assert_eq!(outcome(&script.run()), Some(Outcome::RolledBack));
 }
+
+#[test]
+fn a_wave_is_not_over_while_the_last_of_those_who_proved_it_goes_back() {
+    let mut fleet = fleet();
+    fleet.truncate(4);
+    let mut script = Script::new(fleet).tenant("tenant-1", Behaviour::DiesAt(100));
+    script.until("soakStarted early");
+    script.happen(taken_over("tenant-0"));
+    assert_eq!(
+        outcome(&script.run()),
+        Some(Outcome::SucceededWithExceptions)
+    );
+    let back = script.at("tenantRolledBack tenant-1");
+    let skipped = script.at("waveSkipped early");
+    assert!(back.is_some() && back <= skipped, "{:#?}", script.trace);
+}
