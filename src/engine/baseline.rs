@@ -10,23 +10,31 @@ use super::observe::{self, Known, Seen, Watched};
 use super::records::Records;
 use super::work;
 use crate::record::TenantRecord;
-use crate::rollout::{Health, Plan, Planned};
+use crate::rollout::{Health, Plan};
 
 /// What is wrong with tenants of a plan now, by tenant. Holds readers only. Of a cluster that cannot be looked at nothing
 /// is known, and so nothing excused.
-pub async fn unhealthy(
+pub async fn unhealthy_of(
     clusters: &Clusters,
     plan: &Plan,
     records: &Records,
     clock: Clock,
 ) -> BTreeMap<String, String> {
+    let places = plan.tenants().map(|(_, planned)| &planned.place);
+    let known = places.filter_map(|place| records.readable(&place.cluster, &place.namespace));
+    unhealthy(clusters, known.map(|stored| &stored.value), clock).await
+}
+
+/// What is wrong now with whoever these records are of, by tenant.
+pub async fn unhealthy<'a>(
+    clusters: &Clusters,
+    records: impl IntoIterator<Item = &'a TenantRecord>,
+    clock: Clock,
+) -> BTreeMap<String, String> {
     let mut watched: BTreeMap<&str, Vec<Watched>> = BTreeMap::new();
-    for (_, planned) in plan.tenants() {
-        let place = &planned.place;
-        if let Some(stored) = records.readable(&place.cluster, &place.namespace) {
-            let there = watched.entry(&place.cluster).or_default();
-            there.push(watch(planned, &stored.value));
-        }
+    for record in records {
+        let there = watched.entry(&record.cluster).or_default();
+        there.push(watch(record));
     }
     let looks = watched.iter().map(|(name, watched)| async {
         let reader = clusters.get(name).ok()?.reader();
@@ -48,10 +56,10 @@ pub(super) fn is_unhealthy(seen: &Seen) -> bool {
     }
 }
 
-fn watch(planned: &Planned, record: &TenantRecord) -> Watched {
+fn watch(record: &TenantRecord) -> Watched {
     Watched {
-        tenant: planned.place.tenant.clone(),
-        namespace: planned.place.namespace.clone(),
+        tenant: record.tenant.clone(),
+        namespace: record.namespace.clone(),
         wanted: work::wanted_of(record).into(),
         goes_back: false,
         was_alone: false,

@@ -193,7 +193,7 @@ async fn begin(
         queue::leave(hub, waiting, "nothing to roll out", now).await;
         return Ok(Prepared::Nothing(plan));
     }
-    let unhealthy = baseline::unhealthy(&world.clusters, &plan, &survey.records, world.clock);
+    let unhealthy = baseline::unhealthy_of(&world.clusters, &plan, &survey.records, world.clock);
     plan.note_unhealthy(unhealthy.await);
     ensure_namespaces(&world.clusters, &plan).await?;
     identity::note(hub, &survey.newcomers, now)

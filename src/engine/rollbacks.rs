@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
+use super::baseline;
 use super::conductor::Conductor;
 use super::hook_news::refuse_barred;
 use super::rollouts::{Beginning, Ended, Heard, Who, World};
@@ -26,6 +27,8 @@ use crate::rollout::{Coverage, Frozen, Place, Plan, Planned, Progress, Role, Str
 
 /// Somebody waits for the answer: a cluster that is away for this long has failed it.
 const PATIENCE: Duration = Duration::from_minutes(1);
+/// What nobody knows by then is not known.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Where to go back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +125,9 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
             refuse_barred(&back.stored.value, &back.to)?;
         }
     }
-    let bundles = unless_stopped(&world.stop, load(&order, &world)).await??;
+    let reads = async { tokio::join!(load(&order, &world), unhealthy(&order, &world)) };
+    let (bundles, unhealthy) = unless_stopped(&world.stop, reads).await?;
+    let bundles = bundles?;
     let now = world.clock.now();
     let plan = plan(&order);
     let strategy = strategy(order.tenant);
@@ -146,7 +151,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
                 digest: None,
             }),
             keep: order.keep,
-            soaks: Arc::new(Soaks::default()),
+            soaks: Arc::new(Soaks::without_hub(unhealthy)),
             sample: Sample::none(),
         },
         bundles,
@@ -185,6 +190,15 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
         progress,
         frozen,
     })
+}
+
+/// Who is not healthy now: what they run is no bundle to go back to later, however long ago it was written. Nobody waits
+/// for that.
+async fn unhealthy(order: &RollbackOrder, world: &World<'_>) -> Vec<String> {
+    let records = order.returns.iter().map(|back| &back.stored.value);
+    let seen = baseline::unhealthy(&world.clusters, records, world.clock);
+    let seen = tokio::time::timeout(LOOK, seen).await;
+    seen.unwrap_or_default().into_keys().collect()
 }
 
 /// Reads every bundle before anything is written: half a rollback is none.

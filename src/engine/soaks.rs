@@ -1,6 +1,6 @@
 //! Whether the wave in which a tenant got what it runs has soaked: only then is that bundle good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -13,9 +13,19 @@ use crate::record::{Place, RolloutRecord, Soak, TenantRecord, WaveState};
 pub struct Soaks {
     /// By rollout, then by tenant: whether its wave passed.
     known: BTreeMap<String, BTreeMap<String, bool>>,
+    /// Who is seen unhealthy now: whatever the clock says, nobody can tell that its soak passed.
+    unhealthy: BTreeSet<String>,
 }
 
 impl Soaks {
+    /// What is known without the hub: who is unhealthy now.
+    pub fn without_hub(unhealthy: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            known: BTreeMap::new(),
+            unhealthy: unhealthy.into_iter().collect(),
+        }
+    }
+
     /// Reads the plans of these rollouts.
     pub async fn read(
         hub: &Reader,
@@ -40,6 +50,7 @@ impl Soaks {
         match rollout.and_then(|tenants| tenants.get(&record.tenant)) {
             Some(true) => Soak::Passed,
             Some(false) => Soak::NotPassed,
+            None if self.unhealthy.contains(&record.tenant) => Soak::NotPassed,
             // A typed rollback, or a rollout that the hub does not remember.
             None => Soak::ByClock,
         }

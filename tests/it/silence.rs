@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::scene::{Release, STRATEGY, Scene, in_virtual_time, outcome, simulated};
+use crate::succession::killed_at;
 
 const MINUTE: i64 = 60;
 
@@ -160,6 +161,31 @@ fn what_died_unseen_while_it_soaked_is_not_good_however_long_that_took() {
         let (carried, _) = roll_out(&scene, &release, ("east", 3 * MINUTE), succeeds).await;
         assert_eq!(outcome(&carried.unwrap()), Some(Outcome::RolledBack));
         scene.roll_out(&scene.release("cccc", "3")).await;
+        let goods = scene.record("t0").await.goods;
+        let goods: Vec<_> = goods.into_iter().map(|good| Some(good.digest)).collect();
+        assert_eq!(goods, [good]);
+    });
+}
+
+#[test]
+fn what_died_while_nobody_watched_is_not_good_for_who_puts_it_back_by_hand_either() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        let good = scene.record("t0").await.digest;
+        scene.pass(5).await;
+        scene.sims["east"].tell(Fault::Behaviour(Rule {
+            image: Some("web:2".to_owned()),
+            namespace: None,
+            behaviour: Behaviour::Crash {
+                healthy: Duration::from_secs(10),
+            },
+        }));
+        let release = scene.release("bbbb", "2");
+        let soaks = |what: &What| matches!(what, What::SoakStarted { .. });
+        killed_at(&scene, &release, soaks).await;
+        scene.pass(10).await;
+        scene.roll_back("t0").await.unwrap();
+        assert_eq!(scene.images()["t0"], "1");
         let goods = scene.record("t0").await.goods;
         let goods: Vec<_> = goods.into_iter().map(|good| Some(good.digest)).collect();
         assert_eq!(goods, [good]);
