@@ -136,6 +136,17 @@ impl TenantSteps {
             .collect()
     }
 
+    /// What stays as it is.
+    pub fn skipped(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Skip { object, .. } => Some(object),
+            Step::Apply(_)
+            | Step::DryRun(_)
+            | Step::NeedsRecreate { .. }
+            | Step::Blocked { .. } => None,
+        })
+    }
+
     /// Whether there is nothing to write and nothing to delete.
     pub fn is_unchanged(&self) -> bool {
         let all_skipped = self

@@ -4,7 +4,7 @@ use escale::engine::{self, Heard};
 use escale::rollout::{Outcome, What};
 use tokio::sync::Notify;
 
-use crate::scene::{Scene, outcome, simulated};
+use crate::scene::{EXTRA, Release, Scene, outcome, simulated};
 use crate::succession::killed_at;
 
 #[test]
@@ -91,35 +91,50 @@ fn set_image(scene: &Scene, tenant: &str, tag: &str) {
     edited.expect("it is there");
 }
 
+/// Rolls a release out while somebody sets another image in its canary; it goes back, and this is why.
+async fn set_by_hand_meanwhile(scene: &Scene, release: &Release) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut hear = |heard: Heard<'_>| {
+        let Heard::Event { event, .. } = heard else {
+            return;
+        };
+        match &event.what {
+            What::TenantWritten { tenant, .. } if tenant == "t0" => {
+                set_image(scene, "t0", "mine");
+            }
+            What::TenantFailed { tenant, why, .. } => told.push(format!("{tenant}: {why}")),
+            _ => {}
+        }
+    };
+    let order = release.order("job 1");
+    let carried = engine::roll_out(&order, scene.world(&mut hear)).await;
+    assert_eq!(outcome(&carried.unwrap()), Some(Outcome::RolledBack));
+    assert_eq!(scene.images()["t0"], "1");
+    told
+}
+
+const NOT_OURS: &str =
+    "t0: Deployment/web: its pod template is not as we wrote it: `kubectl-edit` changed it since";
+
 #[test]
 fn what_somebody_sets_by_hand_meanwhile_is_no_proof_of_the_release() {
     simulated(|scene| async move {
         scene.roll_out(&scene.release("aaaa", "1")).await;
         scene.pass(5).await;
-        let mut told = Vec::new();
-        let mut hear = |heard: Heard<'_>| {
-            let Heard::Event { event, .. } = heard else {
-                return;
-            };
-            match &event.what {
-                What::TenantWritten { tenant, .. } if tenant == "t0" => {
-                    set_image(&scene, "t0", "mine");
-                }
-                What::TenantFailed { tenant, why, .. } => told.push(format!("{tenant}: {why}")),
-                _ => {}
-            }
-        };
         let release = scene.release("bbbb", "2");
-        let order = release.order("job 1");
-        let carried = engine::roll_out(&order, scene.world(&mut hear)).await;
-        assert_eq!(outcome(&carried.unwrap()), Some(Outcome::RolledBack));
-        assert_eq!(
-            told,
-            [
-                "t0: Deployment/web: its pod template is not as we wrote it: `kubectl-edit` changed it since"
-            ]
-        );
-        assert_eq!(scene.images()["t0"], "1");
+        assert_eq!(set_by_hand_meanwhile(&scene, &release).await, [NOT_OURS]);
+    });
+}
+
+#[test]
+fn nor_is_it_in_a_workload_that_the_release_leaves_as_it_is() {
+    simulated(|mut scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        let template = scene.files.get_mut("templates/site/all.yaml.j2").unwrap();
+        *template = format!("{template}---{EXTRA}");
+        let release = scene.release("bbbb", "1");
+        assert_eq!(set_by_hand_meanwhile(&scene, &release).await, [NOT_OURS]);
     });
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{Halt, Job, Open, claim, owner};
+use super::{Halt, Job, Open, Standing, claim, owner};
 use crate::apply::{self, ApplyStep, LiveObjects, Step};
 use crate::cluster::{Apply, CallError, FENCE_MANAGER, HAND_OVER_MANAGER, Writer};
 use crate::manifest::{Live, ObjectRef};
@@ -29,10 +29,12 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
     let mut writes = 0;
     let mut troubles = Vec::new();
     let mut is_away = true;
+    let mut standing = Vec::new();
     for (object, outcome) in objects.iter().zip(outcomes) {
         let done = match outcome {
-            Ok(done) => {
+            Ok((done, left)) => {
                 writes += usize::from(matches!(done, apply::Done::Applied(_)));
+                standing.extend(left.as_ref().and_then(Standing::of));
                 done
             }
             Err(error) => {
@@ -47,6 +49,7 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
         };
         open.done.push((object.clone(), done));
     }
+    open.standing.extend(standing);
     if !troubles.is_empty() {
         let halt = if is_away {
             Halt::Unreachable
@@ -68,23 +71,29 @@ struct Carrier<'a> {
 
 enum Again {
     With(Box<ApplyStep>),
-    NoNeed,
+    /// It stands as it is wanted: our own write may have landed unheard.
+    NoNeed(Option<Box<Live>>),
     Cannot,
 }
 
+/// How it ended; and the object, if it was read and left as it is.
+type Carried = (apply::Done, Option<Live>);
+
 impl Carrier<'_> {
-    async fn carry(&self, step: Step) -> Result<apply::Done, CallError> {
+    async fn carry(&self, step: Step) -> Result<Carried, CallError> {
         match step {
-            Step::Skip { .. } => Ok(apply::Done::Skipped),
+            Step::Skip { .. } => Ok((apply::Done::Skipped, None)),
             Step::Apply(step) => self.apply_step(step).await,
             Step::DryRun(step) => self.suspect(step).await,
             // Refused before the first write of the tenant.
-            Step::NeedsRecreate { .. } | Step::Blocked { .. } => Ok(apply::Done::NotApplied),
+            Step::NeedsRecreate { .. } | Step::Blocked { .. } => {
+                Ok((apply::Done::NotApplied, None))
+            }
         }
     }
 
     /// The local test could not tell: the server says whether anything would change.
-    async fn suspect(&self, step: ApplyStep) -> Result<apply::Done, CallError> {
+    async fn suspect(&self, step: ApplyStep) -> Result<Carried, CallError> {
         let Some(live) = self.writer.get(&step.object).await? else {
             return self.apply_step(step).await;
         };
@@ -94,12 +103,14 @@ impl Carrier<'_> {
             ..Apply::default()
         };
         match self.writer.dry_run(&step.manifest, &options).await {
-            Ok(answer) if !apply::dry_run_changes(&live, &answer) => Ok(apply::Done::Skipped),
+            Ok(answer) if !apply::dry_run_changes(&live, &answer) => {
+                Ok((apply::Done::Skipped, Some(live)))
+            }
             _ => self.apply_step(step).await,
         }
     }
 
-    async fn apply_step(&self, mut step: ApplyStep) -> Result<apply::Done, CallError> {
+    async fn apply_step(&self, mut step: ApplyStep) -> Result<Carried, CallError> {
         let mut last = None;
         for _ in 0..TRIES {
             self.hand_over(&mut step).await?;
@@ -111,13 +122,18 @@ impl Carrier<'_> {
                 ..Apply::default()
             };
             let error = match self.writer.apply(&step.manifest, &options).await {
-                Ok(live) => return Ok(apply::Done::Applied(apply::written(&live, &step.digest))),
+                Ok(live) => {
+                    let written = apply::written(&live, &step.digest);
+                    return Ok((apply::Done::Applied(written), None));
+                }
                 Err(error @ (CallError::Conflicts(_) | CallError::Stale(_))) => error,
                 Err(error) => return Err(error),
             };
             match self.again(&step, &error).await? {
                 Again::With(next) => step = *next,
-                Again::NoNeed => return Ok(apply::Done::Skipped),
+                Again::NoNeed(live) => {
+                    return Ok((apply::Done::Skipped, live.map(|live| *live)));
+                }
                 Again::Cannot => return Err(error),
             }
             last = Some(error);
@@ -136,10 +152,10 @@ impl Carrier<'_> {
             return Ok(apply::settle_step(step, live, &reported)
                 .map_or(Again::Cannot, |step| Again::With(Box::new(step))));
         }
-        Ok(self.decide_again(step, live.as_ref()))
+        Ok(self.decide_again(step, live))
     }
 
-    fn decide_again(&self, step: &ApplyStep, live: Option<&Live>) -> Again {
+    fn decide_again(&self, step: &ApplyStep, live: Option<Live>) -> Again {
         let owner = owner(self.job);
         let bundle = self.open.bundle.unpack();
         let wanted = apply::Wanted {
@@ -150,9 +166,10 @@ impl Carrier<'_> {
         let Some(manifest) = bundle.find(&step.object) else {
             return Again::Cannot;
         };
-        match apply::plan_object(&wanted, manifest, Some(&self.open.stored.value), live) {
+        let record = Some(&self.open.stored.value);
+        match apply::plan_object(&wanted, manifest, record, live.as_ref()) {
             Step::Apply(step) | Step::DryRun(step) => Again::With(Box::new(step)),
-            Step::Skip { .. } => Again::NoNeed,
+            Step::Skip { .. } => Again::NoNeed(live.map(Box::new)),
             Step::NeedsRecreate { .. } | Step::Blocked { .. } => Again::Cannot,
         }
     }

@@ -1,5 +1,6 @@
 //! Taking the claim of a tenant, keeping it, turning it round.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -148,6 +149,7 @@ pub(super) async fn turn(
 ) -> Result<(), Halt> {
     open.before = crate::apply::final_inventory(&open.before, &open.done);
     open.done.clear();
+    open.standing.clear();
     open.bundle = bundle;
     open.claim.action = goal.action;
     open.claim.digest = Some(goal.digest);
@@ -248,6 +250,7 @@ fn opened(
         bundle,
         before,
         done: Vec::new(),
+        standing: BTreeMap::new(),
         fenced: vanished.into_iter().map(|intent| intent.object).collect(),
         is_taken_over,
     }
@@ -321,7 +324,7 @@ fn first_record(job: &Job, now: Timestamp) -> TenantRecord {
         epoch: 0,
         claim: None,
         inventory: Inventory::default(),
-        hooks: std::collections::BTreeMap::new(),
+        hooks: BTreeMap::new(),
         history: Vec::new(),
     }
 }

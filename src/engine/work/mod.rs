@@ -14,6 +14,7 @@ mod prune;
 mod remove;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -24,7 +25,7 @@ use crate::engine::clock::Clock;
 use crate::engine::soaks::Soaks;
 use crate::engine::store::{self, Trouble};
 use crate::health::Wanted;
-use crate::manifest::{Bundle, Digest, HookMoment, ObjectRef, Stage};
+use crate::manifest::{Bundle, Digest, HookMoment, Live, ObjectRef, Stage};
 use crate::record::{self, Action, Hold, Inventory, Outcome, PackedBundle, Stored, TenantRecord};
 use crate::rollout::Planned;
 
@@ -101,10 +102,28 @@ pub struct Open {
     /// What was there before this claim's first write.
     before: Inventory,
     done: Vec<(ObjectRef, apply::Done)>,
+    /// What was left as it is, because it stands as wanted: whoever changes it later is noticed by this.
+    standing: BTreeMap<ObjectRef, Standing>,
     /// Objects that carry the stamp against a vanished holder's late writes.
     fenced: Vec<ObjectRef>,
     /// Whether there is such a holder.
     is_taken_over: bool,
+}
+
+/// A pod template that stands as wanted, and was not written for that.
+struct Standing {
+    generation: Option<i64>,
+    template: String,
+}
+
+impl Standing {
+    fn of(live: &Live) -> Option<(ObjectRef, Self)> {
+        let standing = Self {
+            generation: live.generation(),
+            template: live.owned_template()?,
+        };
+        Some((live.object().clone(), standing))
+    }
 }
 
 /// How a piece of work ended. A claim that is still ours stays open until it is closed.
@@ -359,6 +378,8 @@ async fn steps(job: &Job, open: &mut Open) -> Result<TenantSteps, Halt> {
     carry::fence(job, open, &live).await?;
     let steps = decide(job, open, &bundle, &live)?;
     refuse_what_cannot_be(&steps)?;
+    let skipped = steps.skipped().filter_map(|object| live.get(object));
+    open.standing.extend(skipped.filter_map(Standing::of));
     Ok(steps)
 }
 
@@ -417,7 +438,14 @@ fn wanted_after(open: &Open) -> Vec<Wanted> {
                     written_at: Some(written.written_at),
                     ..Wanted::unwritten(object.clone())
                 },
-                None => Wanted::unwritten(object.clone()),
+                None => match open.standing.get(object) {
+                    Some(standing) => Wanted {
+                        generation: standing.generation,
+                        template: Some(standing.template.clone()),
+                        ..Wanted::unwritten(object.clone())
+                    },
+                    None => Wanted::unwritten(object.clone()),
+                },
             }
         })
         .collect()

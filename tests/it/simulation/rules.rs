@@ -50,7 +50,7 @@ pub struct Rules {
     pub(super) away: BTreeMap<&'static str, Timestamp>,
 }
 
-const PAUSED: &str = "it is paused";
+pub(super) const PAUSED: &str = "it is paused";
 
 /// What happened in one rollout so far, over all processes that conducted it.
 #[derive(Default)]

@@ -4,8 +4,9 @@ use escale::record::{Scope, Verb, decode_word};
 use escale::rollout::{Frozen, Phase, Planned, Progress, Role, TenantProgress, Wave, WaveState};
 use jiff::Timestamp;
 
+use super::intents;
 use super::play::commit;
-use super::rules::{MARGIN, MAX_SAMPLE_GAP, Rules};
+use super::rules::{MARGIN, MAX_SAMPLE_GAP, PAUSED, Rules};
 
 /// A tenant is started.
 #[derive(Clone, Copy)]
@@ -58,7 +59,9 @@ impl Rules {
         self.is_no_step_back(start);
         self.does_not_leave(start);
         let stopped = self.rollouts.get(start.rollout);
-        if let Some(why) = stopped.and_then(|seen| seen.stopped) {
+        let stopped = stopped.and_then(|seen| seen.stopped);
+        // A pause lets whoever was begun come to its end, also once its cluster is back.
+        if let Some(why) = stopped.filter(|why| *why != PAUSED || !self.is_begun(start)) {
             let why = format!("`{}` starts though {why}", start.tenant);
             self.breaks(start.now, "I06", &why);
         }
@@ -66,6 +69,15 @@ impl Rules {
             self.passes_gates(start, (wave, planned));
             self.comes_in_turn(start, wave);
         }
+    }
+
+    /// Whether its claim of this rollout is still open.
+    fn is_begun(&self, start: Start<'_>) -> bool {
+        let planned = start.frozen.plan.find(start.tenant);
+        planned.is_some_and(|(_, planned)| {
+            let sim = &self.sims[&planned.place.cluster];
+            intents::claimed_by(sim, start.tenant).as_deref() == Some(start.rollout)
+        })
     }
 
     /// Not after the brake (I06), and with `mode: strict` not when more might fail than may (I05).
