@@ -182,7 +182,10 @@ impl Rules {
             let canary = &planned.place.tenant;
             let phase = &start.progress.tenants[canary].phase;
             let trouble = self.truth.longest_trouble(canary, since, start.now);
-            if matches!(phase, Phase::Succeeded { .. }) && trouble >= MAX_SAMPLE_GAP + MARGIN {
+            // It may have been seen alive again just now.
+            let is_dead = self.truth.now(canary).is_none_or(|state| !state.is_healthy);
+            let is_counted = matches!(phase, Phase::Succeeded { .. }) && is_dead;
+            if is_counted && trouble >= MAX_SAMPLE_GAP + MARGIN {
                 let tenant = start.tenant;
                 let why = format!("`{tenant}` starts, canary `{canary}` is dead since {trouble:#}");
                 self.breaks(start.now, "I12", &why);
