@@ -108,7 +108,8 @@ async fn set_by_hand_meanwhile(scene: &Scene, release: &Release) -> Vec<String> 
     };
     let order = release.order("job 1");
     let carried = engine::roll_out(&order, scene.world(&mut hear)).await;
-    assert_eq!(outcome(&carried.unwrap()), Some(Outcome::RolledBack));
+    let carried = carried.expect("the clusters answer");
+    assert_eq!(outcome(&carried), Some(Outcome::RolledBack));
     assert_eq!(scene.images()["t0"], "1");
     told
 }
