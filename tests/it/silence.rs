@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use escale::engine::{self, Carried, Heard, Stop, World};
 use escale::error::{Exit, exit_code};
+use escale::manifest::Digest;
 use escale::rollout::{Outcome, What};
 use escale::sim::{Behaviour, Fault, Rule};
 use jiff::SignedDuration;
@@ -143,52 +144,51 @@ fn a_wave_that_is_taken_back_waits_for_a_cluster_that_is_known_to_be_away() {
     });
 }
 
+/// Version 1 is good, and version 2 will die on the east after 10 seconds. Returns what is good.
+async fn well_at_first(scene: &Scene) -> Digest {
+    scene.roll_out(&scene.release("aaaa", "1")).await;
+    let good = scene.record("t0").await.digest;
+    scene.pass(5).await;
+    scene.sims["east"].tell(Fault::Behaviour(Rule {
+        image: Some("web:2".to_owned()),
+        namespace: None,
+        behaviour: Behaviour::Crash {
+            healthy: Duration::from_secs(10),
+        },
+    }));
+    good.expect("it runs something")
+}
+
+async fn goods(scene: &Scene) -> Vec<Digest> {
+    let goods = scene.record("t0").await.goods.into_iter();
+    goods.map(|good| good.digest).collect()
+}
+
 #[test]
 fn what_died_unseen_while_it_soaked_is_not_good_however_long_that_took() {
     simulated(|scene| async move {
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        let good = scene.record("t0").await.digest;
-        scene.pass(5).await;
-        scene.sims["east"].tell(Fault::Behaviour(Rule {
-            image: Some("web:2".to_owned()),
-            namespace: None,
-            behaviour: Behaviour::Crash {
-                healthy: Duration::from_secs(10),
-            },
-        }));
+        let good = well_at_first(&scene).await;
         let release = scene.release("bbbb", "2");
         let succeeds = |what: &What| matches!(what, What::TenantSucceeded { .. });
         let (carried, _) = roll_out(&scene, &release, ("east", 3 * MINUTE), succeeds).await;
         assert_eq!(outcome(&carried.unwrap()), Some(Outcome::RolledBack));
         scene.roll_out(&scene.release("cccc", "3")).await;
-        let goods = scene.record("t0").await.goods;
-        let goods: Vec<_> = goods.into_iter().map(|good| Some(good.digest)).collect();
-        assert_eq!(goods, [good]);
+        assert_eq!(goods(&scene).await, [good]);
     });
 }
 
 #[test]
 fn what_died_while_nobody_watched_is_not_good_for_who_puts_it_back_by_hand_either() {
     simulated(|scene| async move {
-        scene.roll_out(&scene.release("aaaa", "1")).await;
-        let good = scene.record("t0").await.digest;
-        scene.pass(5).await;
-        scene.sims["east"].tell(Fault::Behaviour(Rule {
-            image: Some("web:2".to_owned()),
-            namespace: None,
-            behaviour: Behaviour::Crash {
-                healthy: Duration::from_secs(10),
-            },
-        }));
+        let good = well_at_first(&scene).await;
         let release = scene.release("bbbb", "2");
         let soaks = |what: &What| matches!(what, What::SoakStarted { .. });
         killed_at(&scene, &release, soaks).await;
         scene.pass(10).await;
-        scene.roll_back("t0").await.unwrap();
+        let back = scene.roll_back("t0").await;
+        assert!(back.is_ok());
         assert_eq!(scene.images()["t0"], "1");
-        let goods = scene.record("t0").await.goods;
-        let goods: Vec<_> = goods.into_iter().map(|good| Some(good.digest)).collect();
-        assert_eq!(goods, [good]);
+        assert_eq!(goods(&scene).await, [good]);
     });
 }
 
