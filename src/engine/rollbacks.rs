@@ -196,6 +196,8 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
 /// for that.
 async fn unhealthy(order: &RollbackOrder, world: &World<'_>) -> Vec<String> {
     let records = order.returns.iter().map(|back| &back.stored.value);
+    // Of others no clock would say that they were good.
+    let records = records.filter(|record| record.good_from.is_some());
     let seen = baseline::unhealthy(&world.clusters, records, world.clock);
     let seen = tokio::time::timeout(LOOK, seen).await;
     seen.unwrap_or_default().into_keys().collect()

@@ -42,6 +42,17 @@ impl Wanted {
         }
     }
 
+    /// An object that was read and left as it is, because its pod template stands as wanted: whoever changes it later is
+    /// noticed. `None` if we own nothing of a template.
+    pub fn standing(live: &Live) -> Option<Self> {
+        let template = live.owned_template()?;
+        Some(Self {
+            generation: live.generation(),
+            template: Some(template),
+            ..Self::unwritten(live.object().clone())
+        })
+    }
+
     /// Whether something of the specification was changed since our write. Replicas count too, so that this alone says
     /// little.
     pub fn is_older_than(&self, live: &Live) -> bool {

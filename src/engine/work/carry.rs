@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{Halt, Job, Open, Standing, claim, owner};
+use super::{Halt, Job, Open, claim, owner};
 use crate::apply::{self, ApplyStep, LiveObjects, Step};
 use crate::cluster::{Apply, CallError, FENCE_MANAGER, HAND_OVER_MANAGER, Writer};
+use crate::health::Wanted;
 use crate::manifest::{Live, ObjectRef};
 
 /// An object that changes under our hands this often is somebody else's battlefield.
@@ -34,7 +35,7 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
         let done = match outcome {
             Ok((done, left)) => {
                 writes += usize::from(matches!(done, apply::Done::Applied(_)));
-                standing.extend(left.as_ref().and_then(Standing::of));
+                standing.extend(left);
                 done
             }
             Err(error) => {
@@ -49,7 +50,7 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
         };
         open.done.push((object.clone(), done));
     }
-    open.standing.extend(standing);
+    open.leave(standing);
     if !troubles.is_empty() {
         let halt = if is_away {
             Halt::Unreachable
@@ -72,12 +73,12 @@ struct Carrier<'a> {
 enum Again {
     With(Box<ApplyStep>),
     /// It stands as it is wanted: our own write may have landed unheard.
-    NoNeed(Option<Box<Live>>),
+    NoNeed(Option<Box<Wanted>>),
     Cannot,
 }
 
-/// How it ended; and the object, if it was read and left as it is.
-type Carried = (apply::Done, Option<Live>);
+/// How it ended; and what stands as it is wanted, if it was read and left as it is.
+type Carried = (apply::Done, Option<Wanted>);
 
 impl Carrier<'_> {
     async fn carry(&self, step: Step) -> Result<Carried, CallError> {
@@ -104,7 +105,7 @@ impl Carrier<'_> {
         };
         match self.writer.dry_run(&step.manifest, &options).await {
             Ok(answer) if !apply::dry_run_changes(&live, &answer) => {
-                Ok((apply::Done::Skipped, Some(live)))
+                Ok((apply::Done::Skipped, Wanted::standing(&live)))
             }
             _ => self.apply_step(step).await,
         }
@@ -131,8 +132,8 @@ impl Carrier<'_> {
             };
             match self.again(&step, &error).await? {
                 Again::With(next) => step = *next,
-                Again::NoNeed(live) => {
-                    return Ok((apply::Done::Skipped, live.map(|live| *live)));
+                Again::NoNeed(standing) => {
+                    return Ok((apply::Done::Skipped, standing.map(|one| *one)));
                 }
                 Again::Cannot => return Err(error),
             }
@@ -152,10 +153,10 @@ impl Carrier<'_> {
             return Ok(apply::settle_step(step, live, &reported)
                 .map_or(Again::Cannot, |step| Again::With(Box::new(step))));
         }
-        Ok(self.decide_again(step, live))
+        Ok(self.decide_again(step, live.as_ref()))
     }
 
-    fn decide_again(&self, step: &ApplyStep, live: Option<Live>) -> Again {
+    fn decide_again(&self, step: &ApplyStep, live: Option<&Live>) -> Again {
         let owner = owner(self.job);
         let bundle = self.open.bundle.unpack();
         let wanted = apply::Wanted {
@@ -166,10 +167,9 @@ impl Carrier<'_> {
         let Some(manifest) = bundle.find(&step.object) else {
             return Again::Cannot;
         };
-        let record = Some(&self.open.stored.value);
-        match apply::plan_object(&wanted, manifest, record, live.as_ref()) {
+        match apply::plan_object(&wanted, manifest, Some(&self.open.stored.value), live) {
             Step::Apply(step) | Step::DryRun(step) => Again::With(Box::new(step)),
-            Step::Skip { .. } => Again::NoNeed(live.map(Box::new)),
+            Step::Skip { .. } => Again::NoNeed(live.and_then(Wanted::standing).map(Box::new)),
             Step::NeedsRecreate { .. } | Step::Blocked { .. } => Again::Cannot,
         }
     }

@@ -25,7 +25,7 @@ use crate::engine::clock::Clock;
 use crate::engine::soaks::Soaks;
 use crate::engine::store::{self, Trouble};
 use crate::health::Wanted;
-use crate::manifest::{Bundle, Digest, HookMoment, Live, ObjectRef, Stage};
+use crate::manifest::{Bundle, Digest, HookMoment, ObjectRef, Stage};
 use crate::record::{self, Action, Hold, Inventory, Outcome, PackedBundle, Stored, TenantRecord};
 use crate::rollout::Planned;
 
@@ -103,26 +103,20 @@ pub struct Open {
     before: Inventory,
     done: Vec<(ObjectRef, apply::Done)>,
     /// What was left as it is, because it stands as wanted: whoever changes it later is noticed by this.
-    standing: BTreeMap<ObjectRef, Standing>,
+    standing: BTreeMap<ObjectRef, Wanted>,
     /// Objects that carry the stamp against a vanished holder's late writes.
     fenced: Vec<ObjectRef>,
     /// Whether there is such a holder.
     is_taken_over: bool,
 }
 
-/// A pod template that stands as wanted, and was not written for that.
-struct Standing {
-    generation: Option<i64>,
-    template: String,
-}
-
-impl Standing {
-    fn of(live: &Live) -> Option<(ObjectRef, Self)> {
-        let standing = Self {
-            generation: live.generation(),
-            template: live.owned_template()?,
-        };
-        Some((live.object().clone(), standing))
+impl Open {
+    /// Remembers objects that are left as they are.
+    fn leave(&mut self, objects: impl IntoIterator<Item = Wanted>) {
+        let named = objects
+            .into_iter()
+            .map(|wanted| (wanted.object.clone(), wanted));
+        self.standing.extend(named);
     }
 }
 
@@ -379,7 +373,7 @@ async fn steps(job: &Job, open: &mut Open) -> Result<TenantSteps, Halt> {
     let steps = decide(job, open, &bundle, &live)?;
     refuse_what_cannot_be(&steps)?;
     let skipped = steps.skipped().filter_map(|object| live.get(object));
-    open.standing.extend(skipped.filter_map(Standing::of));
+    open.leave(skipped.filter_map(Wanted::standing));
     Ok(steps)
 }
 
@@ -430,23 +424,17 @@ fn wanted_after(open: &Open) -> Vec<Wanted> {
                 apply::Done::Applied(written) => written.as_ref(),
                 _ => None,
             });
-            match written {
-                Some(written) => Wanted {
+            if let Some(written) = written {
+                return Wanted {
                     generation: written.generation,
                     template: written.template_hash.clone(),
                     uid: Some(written.uid.clone()),
                     written_at: Some(written.written_at),
                     ..Wanted::unwritten(object.clone())
-                },
-                None => match open.standing.get(object) {
-                    Some(standing) => Wanted {
-                        generation: standing.generation,
-                        template: Some(standing.template.clone()),
-                        ..Wanted::unwritten(object.clone())
-                    },
-                    None => Wanted::unwritten(object.clone()),
-                },
+                };
             }
+            let standing = open.standing.get(object).cloned();
+            standing.unwrap_or_else(|| Wanted::unwritten(object.clone()))
         })
         .collect()
 }

@@ -251,11 +251,7 @@ impl<'a> Look<'a> {
     /// Nothing is over while somebody is in flight.
     fn finish(&self) -> Next {
         if self.is_anybody_in_flight() {
-            return Next::Wait(Wait {
-                until: self.next_deadline(),
-                on: self.in_flight_words(),
-                whom: Whom::Tenants,
-            });
+            return Next::Wait(self.wait_to_settle());
         }
         let count = |test: fn(&Phase) -> bool| {
             self.tenants()

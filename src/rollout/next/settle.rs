@@ -12,15 +12,7 @@ use crate::rollout::tenant::{Phase, TenantProgress};
 impl Look<'_> {
     pub(super) fn settle(&self) -> Next {
         if self.tenants().any(|seen| self.is_unsettled(seen)) {
-            return Next::Wait(Wait {
-                until: self.next_deadline(),
-                on: self
-                    .in_flight_words()
-                    .into_iter()
-                    .chain(self.away_words())
-                    .collect(),
-                whom: Whom::Tenants,
-            });
+            return Next::Wait(self.wait_to_settle());
         }
         match &self.progress.state {
             State::Paused { by, why, failed } => Next::Wait(Wait {
@@ -38,6 +30,15 @@ impl Look<'_> {
                 why: format!("superseded by release {by}"),
             }]),
             State::Running | State::Finished { .. } => self.forward(),
+        }
+    }
+
+    pub(super) fn wait_to_settle(&self) -> Wait {
+        let on = self.in_flight_words().into_iter();
+        Wait {
+            until: self.next_deadline(),
+            on: on.chain(self.away_words()).collect(),
+            whom: Whom::Tenants,
         }
     }
 
