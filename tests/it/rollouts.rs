@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use escale::engine::{self, Carried, Ending, Stop, World, holds, store};
+use escale::engine::{self, Carried, Ending, Heard, Stop, World, holds, store};
 use escale::error::{Exit, exit_code};
 use escale::manifest::Digest;
 use escale::record::{Hold, Outcome, Scope, Verb, Word};
@@ -159,7 +159,7 @@ fn who_is_told_to_stop_before_the_first_write_stops_at_once() {
         });
         let began = tokio::time::Instant::now();
         let (sender, stop) = tokio::sync::watch::channel(Stop::GoOn);
-        let mut deaf = |_: engine::Heard<'_>| {};
+        let mut deaf = |_: Heard<'_>| {};
         let world = World {
             stop,
             ..scene.world(&mut deaf)
@@ -448,6 +448,47 @@ fn a_held_tenant_is_left_alone_until_it_is_let_go() {
             .unwrap();
         scene.roll_out(&next).await;
         assert_eq!(scene.images()["t1"], "2");
+    });
+}
+
+/// Seed 81074: whoever typed the hold was told that it holds.
+#[test]
+fn a_typed_rollback_passes_the_hold_that_it_saw_and_none_that_came_since() {
+    simulated(|scene| async move {
+        scene.roll_out(&scene.release("aaaa", "1")).await;
+        scene.pass(5).await;
+        scene.roll_out(&scene.release("bbbb", "2")).await;
+        scene.pass(5).await;
+        let west = scene.clusters.get("west").unwrap();
+        let hold = Hold {
+            reason: "the client presents it".to_owned(),
+            owner: "bob".to_owned(),
+            since: scene.clock.now(),
+            expires: None,
+            digest: None::<Digest>,
+        };
+        let order = scene.rollback_order("t3", "ana").await.unwrap();
+        holds::hold(west, "t3", &hold).await.unwrap();
+        let mut deaf = |_: Heard<'_>| {};
+        let ended = engine::roll_back(order, scene.world(&mut deaf)).await;
+        let ended = ended.unwrap();
+        let phase = format!("{:?}", ended.progress.tenants["t3"].phase);
+        assert!(
+            phase.contains("held since a moment ago: the client presents it (bob)"),
+            "{phase}"
+        );
+        assert!(!matches!(
+            ended.ending,
+            Ending::Finished {
+                outcome: rollout::Outcome::Succeeded,
+                ..
+            }
+        ));
+        assert_eq!(scene.images()["t3"], "2");
+        assert_eq!(scene.record("t3").await.hold, Some(hold));
+
+        scene.roll_back("t3").await.unwrap();
+        assert_eq!(scene.images()["t3"], "1");
     });
 }
 

@@ -207,7 +207,11 @@ impl Scene {
         engine::roll_back(order, self.world(audience)).await
     }
 
-    async fn rollback_order(&self, tenant: &str, holder: &str) -> anyhow::Result<RollbackOrder> {
+    pub async fn rollback_order(
+        &self,
+        tenant: &str,
+        holder: &str,
+    ) -> anyhow::Result<RollbackOrder> {
         let records = Records::read(&self.clusters, "test").await;
         let stored = records
             .iter()

@@ -40,6 +40,7 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<
         let record = found
             .as_ref()
             .map_or_else(|| first_record(job, now), |stored| stored.value.clone());
+        refuse_hold_of_meanwhile(job, &record, now)?;
         let held = job
             .terms
             .hold
@@ -68,6 +69,23 @@ pub(super) async fn take(job: &Job, goal: Goal, bundle: PackedBundle) -> Result<
         }
     }
     Err(contested())
+}
+
+/// Who names a tenant passes the hold that he saw. One that was said since is news to him.
+fn refuse_hold_of_meanwhile(job: &Job, record: &TenantRecord, now: Timestamp) -> Result<(), Halt> {
+    let (Some(ours), Some(hold)) = (&job.terms.hold, record.hold_at(now)) else {
+        return Ok(());
+    };
+    let seen = job
+        .record
+        .as_ref()
+        .and_then(|stored| stored.value.hold.as_ref());
+    if hold == ours || Some(hold) == seen {
+        return Ok(());
+    }
+    Err(Halt::TakenOver(format!(
+        "it is held since a moment ago: {hold}"
+    )))
 }
 
 /// What became of a claim that a process left.
