@@ -6,7 +6,7 @@
 //! git → fleet → render → policy → diff → plan → rollout → health → record/rollback → report, chat, GitLab
 //! ```
 //!
-//! Floors 0 to 3 are pure: no async, no clock, no files. `repo`, `cluster` and `sim` touch the world.
+//! Floors 0 to 3 are pure: no async, no clock, no files. `repo`, `cluster`, `secret` and `sim` touch the world.
 //! `engine` introduces them to each other, `cli` to people. `docs/architecture.md` is the map.
 
 pub mod apply;
@@ -24,5 +24,6 @@ pub mod record;
 pub mod render;
 pub mod repo;
 pub mod rollout;
+pub mod secret;
 pub mod sim;
 pub mod yaml;

@@ -1,15 +1,11 @@
 //! What is refused before anything of a tenant is written: checked again for every bundle, also
 //! for one that was read back from a cluster.
 
-use serde_json::Value;
-
 use crate::error::UserError;
-use crate::manifest::{Bundle, Hook, Manifest};
+use crate::manifest::{Bundle, Hook, Manifest, misplaced_secret};
 
 use super::owner::Owner;
 
-/// How a reference to a secret value is spelt in rendered manifests.
-const SECRET_TOKEN: &str = "escale-secret:";
 /// Kinds that others write and nobody applies (krane#908).
 const NEVER_APPLIED: [&str; 6] = [
     "Event",
@@ -20,7 +16,7 @@ const NEVER_APPLIED: [&str; 6] = [
     "NodeMetrics",
 ];
 
-/// Checks the namespace fence, and that every value is there.
+/// Checks the namespace fence, and that no secret would go anywhere but into a Secret.
 pub(super) fn admit(bundle: &Bundle, owner: &Owner) -> Result<(), UserError> {
     for manifest in bundle.manifests() {
         let refuse = |problem: String| {
@@ -34,11 +30,10 @@ pub(super) fn admit(bundle: &Bundle, owner: &Owner) -> Result<(), UserError> {
         if let Some(Err(mistake)) = Hook::of(manifest) {
             return Err(refuse(mistake));
         }
-        if has_token(manifest.value()) {
-            return Err(refuse(
-                "it takes a secret value by reference, and values cannot be read yet".to_owned(),
-            )
-            .hint("make the Secret by hand on the cluster and name it in the workload"));
+        if let Some(pointer) = misplaced_secret(manifest.value()) {
+            return Err(refuse(format!(
+                "it holds a secret reference at `{pointer}`, where only the data of a Secret may"
+            )));
         }
     }
     Ok(())
@@ -66,13 +61,4 @@ fn stay_inside(manifest: &Manifest, owner: &Owner) -> Result<(), String> {
 fn is_own_namespace(manifest: &Manifest, owner: &Owner) -> bool {
     let object = manifest.object();
     object.kind == "Namespace" && object.group().is_empty() && object.name == owner.namespace
-}
-
-fn has_token(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(SECRET_TOKEN),
-        Value::Array(items) => items.iter().any(has_token),
-        Value::Object(map) => map.values().any(has_token),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

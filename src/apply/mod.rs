@@ -17,6 +17,7 @@ mod plan;
 mod prune;
 mod settle;
 mod skip;
+mod stand_in;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -30,12 +31,13 @@ pub use hooks::{
 };
 pub use immutable::immutable_changes;
 pub use owner::Owner;
-pub use plan::{LiveObjects, Wanted, plan_object, plan_tenant, settle_step};
+pub use plan::{LiveObjects, OnSecrets, Wanted, plan_object, plan_tenant, settle_step};
 pub use prune::{
     Ask, KeepReason, Prune, PruneDecision, candidates, decide_prune, has_owner, is_own_namespace,
     removals,
 };
 pub use settle::Notice;
 pub use skip::{dry_run_changes, written};
+pub use stand_in::with_stand_ins;
 pub use step::{ApplyStep, SkipReason, Step, TenantSteps, Why};
 pub use verify::{Probe, Sample, probe};

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::error::UserError;
-use crate::manifest::{Bundle, EPOCH, Live, Manifest, ObjectRef, RECREATE};
+use crate::manifest::{Bundle, EPOCH, Live, Manifest, ObjectRef, RECREATE, is_secret};
 use crate::record::{TenantRecord, Written};
 
 use super::admit::admit;
@@ -29,6 +29,15 @@ pub struct Wanted<'a> {
     pub owner: &'a Owner,
     /// Of the claim under which is written; when planning, of the one to come.
     pub epoch: u64,
+    pub secrets: OnSecrets,
+}
+
+/// What becomes of Secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnSecrets {
+    Apply,
+    /// Those that are there stay as they are: what rotated since does not rotate back.
+    Leave,
 }
 
 /// Decides every write to a tenant. Fails, before any, if an object may not be written at all.
@@ -124,6 +133,9 @@ impl<'a> Planning<'a> {
     }
 
     pub(super) fn change(&self, live: &Live) -> Step {
+        if self.wanted.secrets == OnSecrets::Leave && is_secret(live.value()) {
+            return self.skip(SkipReason::LeftAsFound, Vec::new());
+        }
         if let Some(why) = self.blocker(live) {
             return self.blocked(why);
         }

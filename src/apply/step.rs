@@ -1,8 +1,10 @@
 //! What is done to the objects of one tenant, each with its reason.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use crate::manifest::{Digest, ObjectRef, Stage};
+use crate::manifest::{Digest, ObjectRef, SecretRef, Stage, secret_refs};
 use crate::record::{Intent, IntentAct};
 
 use super::settle::Notice;
@@ -73,6 +75,8 @@ pub enum SkipReason {
     AsRecorded,
     /// Applying would change nothing (tier 2).
     NothingToChange,
+    /// A Secret on a way back.
+    LeftAsFound,
 }
 
 /// Everything that is to be done to one tenant before its health is judged.
@@ -134,6 +138,15 @@ impl TenantSteps {
             .filter_map(Step::intent)
             .chain(deletes)
             .collect()
+    }
+
+    /// Every secret value that writing needs.
+    pub fn secret_refs(&self) -> BTreeSet<SecretRef> {
+        let writes = self.steps.iter().filter_map(|step| match step {
+            Step::Apply(step) | Step::DryRun(step) => Some(secret_refs(&step.manifest)),
+            Step::Skip { .. } | Step::NeedsRecreate { .. } | Step::Blocked { .. } => None,
+        });
+        writes.flatten().collect()
     }
 
     /// What stays as it is.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::plan::{Planning, Wanted};
 use super::step::Step;
-use crate::manifest::{Live, Manifest, ObjectRef};
+use crate::manifest::{Live, Manifest, ObjectRef, secret_refs};
 use crate::record::TenantRecord;
 
 /// Which of the skipped objects are asked about: the same ones, however often a rollout is gone on with.
@@ -50,6 +50,10 @@ pub fn probe(
     record: Option<&TenantRecord>,
     live: &Live,
 ) -> Option<Probe> {
+    // Values of a Secret are read only for what changed.
+    if !secret_refs(manifest.value()).is_empty() {
+        return None;
+    }
     let planning = Planning::of(wanted, manifest, record);
     matches!(planning.change(live), Step::Skip { .. }).then(|| {
         let settled = planning.settled(live);

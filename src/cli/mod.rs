@@ -28,6 +28,7 @@ mod rollback;
 mod rollout;
 mod runtime;
 mod schema;
+mod secrets;
 pub mod source;
 mod stage;
 mod stalled;

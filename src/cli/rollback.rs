@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::apply::OnSecrets;
 use crate::cli::events::{EventLog, EventsArgs, Origin};
 use crate::cli::freeze::tell_passed;
 use crate::cli::hold::tell_hub;
@@ -16,6 +17,7 @@ use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
 use crate::record::{Action, Stored, TenantRecord};
 use crate::rollout::short_commit;
+use crate::secret::Secrets;
 
 /// The same rollback typed again so soon is a slip, or two people at once.
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
@@ -45,6 +47,9 @@ pub struct Rollback {
     /// Go back behind a hook that cannot be undone; what it changed stays changed
     #[arg(long, requires = "reason")]
     even_if_irreversible: bool,
+    /// Take Secrets back too, to the versions that the bundle names; without it they stay as they are found
+    #[arg(long)]
+    with_secrets: bool,
     #[command(flatten)]
     events: EventsArgs,
 }
@@ -75,6 +80,11 @@ impl Rollback {
             hold_until: Some(now + self.hold_for.to_signed()),
             keep: found.keep,
             tenant: found.tenant,
+            secrets: if self.with_secrets {
+                OnSecrets::Apply
+            } else {
+                OnSecrets::Leave
+            },
         };
         let log = self.events.open(ui, Origin::of_rollback(&order))?;
         let records: Vec<TenantRecord> = order
@@ -83,7 +93,7 @@ impl Rollback {
             .map(|back| back.stored.value.clone())
             .collect();
         let (exit, ()) = tokio::join!(
-            conduct(ui, &stage, order, log),
+            conduct(ui, (&stage, found.secrets), order, log),
             tell_passed(ui, &stage, &records)
         );
         let exit = exit?;
@@ -148,7 +158,7 @@ async fn as_they_are(stage: &Stage, records: &[TenantRecord]) -> Vec<TenantRecor
 
 async fn conduct(
     ui: &Ui,
-    stage: &Stage,
+    (stage, secrets): (&Stage, Secrets),
     order: RollbackOrder,
     mut log: Option<EventLog<'_>>,
 ) -> anyhow::Result<Exit> {
@@ -164,6 +174,7 @@ async fn conduct(
         clock: stage.clock,
         stop: stage.stop(),
         wait_limit: None,
+        secrets,
         audience: &mut hear,
     };
     let ended = engine::roll_back(order, world).await?;

@@ -13,7 +13,7 @@ use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
 use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
-use crate::cli::{Common, ending, plan_markdown, plan_text, rebuild};
+use crate::cli::{Common, ending, plan_markdown, plan_text, rebuild, secrets};
 use crate::engine::{
     self, Bundles, Carried, Changed, Heard, Lineage, Order, Rebuild, Stop, Who, World,
 };
@@ -241,6 +241,7 @@ impl Rollout {
                 stage.stop()
             },
             wait_limit: self.wait_limit.map(Duration::to_std),
+            secrets: secrets::of(common, &self.order.stage, Some(&ready.source.fleet)),
             audience: &mut hear,
         };
         let exit = match engine::roll_out(&order, world).await? {

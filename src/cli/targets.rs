@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::Common;
 use crate::cli::anywhere::Anywhere;
 use crate::cli::source::{SourceArgs, environment, sharing_notes, tree};
 use crate::cli::stage::{Stage, StageArgs};
 use crate::cli::ui::Ui;
+use crate::cli::{Common, secrets};
 use crate::cluster;
 use crate::engine;
 use crate::error::UserError;
 use crate::fleet::config::TenantStrategy;
 use crate::fleet::{Fleet, Selection, load};
 use crate::record::{Keep, Stored, TenantRecord};
+use crate::secret::Secrets;
 
 /// Which tenants, by their records.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,6 +35,8 @@ pub struct Found {
     pub stage: Stage,
     pub tenants: Vec<Stored<TenantRecord>>,
     pub keep: Keep,
+    /// Where values of Secrets come from.
+    pub secrets: Secrets,
     /// As the strategy says that a rollout takes without being told; the built-in one without fleet files.
     pub tenant: TenantStrategy,
 }
@@ -44,7 +47,7 @@ impl TargetArgs {
     pub async fn find(&self, common: &Common, ui: &Ui) -> anyhow::Result<Found> {
         match self.fleet(common)? {
             Some(fleet) => self.find_in_fleet(common, ui, &fleet).await,
-            None => self.find_anywhere(ui).await,
+            None => self.find_anywhere(common, ui).await,
         }
     }
 
@@ -102,11 +105,12 @@ impl TargetArgs {
             stage,
             tenants,
             keep: engine::keep(fleet),
+            secrets: secrets::of(common, &self.stage, Some(fleet)),
             tenant: fleet.tenant_strategy(),
         })
     }
 
-    async fn find_anywhere(&self, ui: &Ui) -> anyhow::Result<Found> {
+    async fn find_anywhere(&self, common: &Common, ui: &Ui) -> anyhow::Result<Found> {
         let contexts = match self.context.as_slice() {
             [] => cluster::contexts(&self.stage.connection())?,
             named => named.to_vec(),
@@ -119,6 +123,7 @@ impl TargetArgs {
             stage: stage.with(clusters),
             tenants,
             keep: Keep::default(),
+            secrets: secrets::of(common, &self.stage, None),
             tenant: TenantStrategy::default(),
         })
     }

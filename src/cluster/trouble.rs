@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::error::UserError;
+use crate::manifest::SecretValues;
 
 /// Why a request was not carried out. Retries are over when one of these is returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,27 @@ impl CallError {
         }
     }
 
+    /// The same without values of Secrets, which a server or a webhook may repeat.
+    #[must_use]
+    pub fn hushed(self, values: &SecretValues) -> Self {
+        let hush = |message: String| values.hush(&message);
+        match self {
+            // Only names of fields and managers.
+            Self::Conflicts(conflicts) => Self::Conflicts(conflicts),
+            Self::Stale(message) => Self::Stale(hush(message)),
+            Self::Exists(message) => Self::Exists(hush(message)),
+            Self::Immutable(message) => Self::Immutable(hush(message)),
+            Self::Invalid(message) => Self::Invalid(hush(message)),
+            Self::Gone(message) => Self::Gone(hush(message)),
+            Self::Terminating(message) => Self::Terminating(hush(message)),
+            Self::NotServed(message) => Self::NotServed(hush(message)),
+            Self::Denied(message) => Self::Denied(hush(message)),
+            Self::Unauthenticated(message) => Self::Unauthenticated(hush(message)),
+            Self::Expired(message) => Self::Expired(hush(message)),
+            Self::Unreachable(message) => Self::Unreachable(hush(message)),
+        }
+    }
+
     /// Whether the cluster, not the request, is the trouble.
     pub fn is_of_the_cluster(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Unauthenticated(_))
@@ -195,6 +217,7 @@ impl std::error::Error for CallError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::SecretRef;
     use serde_json::json;
 
     fn error(code: u16, answer: &Value) -> CallError {
@@ -235,6 +258,19 @@ mod tests {
             json!({"message": "Deployment \"web\" is invalid: spec.replicas: Invalid value: -1"});
         assert!(matches!(error(422, &stateful), CallError::Immutable(_)));
         assert!(matches!(error(422, &typo), CallError::Invalid(_)));
+    }
+
+    #[test]
+    fn what_a_server_repeats_of_a_secret_is_hidden() {
+        let reference = SecretRef::parse("escale-secret:v1:4f2a:secrets/db.age#key").unwrap();
+        let mut values = SecretValues::default();
+        values.insert(reference, b"hunter2".to_vec());
+        let answer = json!({"message": "admission webhook denied the request: weak: aHVudGVyMg=="});
+        let error = error(403, &answer).hushed(&values);
+        assert_eq!(
+            error.to_string(),
+            "admission webhook denied the request: weak: (hidden)"
+        );
     }
 
     #[test]

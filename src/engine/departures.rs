@@ -13,7 +13,7 @@ use super::soaks::Soaks;
 use super::stop;
 use super::survey::Survey;
 use super::work::{self, Job, Removal, Terms};
-use crate::apply::{self, Sample, TenantDeletes};
+use crate::apply::{self, OnSecrets, Sample, TenantDeletes};
 use crate::fleet::Tenant;
 use crate::fleet::config::Lifecycle;
 use crate::manifest::Bundle;
@@ -261,6 +261,8 @@ impl Departure {
             keep: keep(order.fleet),
             soaks,
             sample: Sample::none(),
+            secrets: world.secrets.clone(),
+            on_return: OnSecrets::Leave,
         };
         work::remove(Job {
             cluster,

@@ -10,7 +10,7 @@ use super::hook_plan;
 use super::planning::Bundles;
 use super::records::Records;
 use super::work::live;
-use crate::apply::{self, ApplyStep, LiveObjects, Owner, Step};
+use crate::apply::{self, ApplyStep, LiveObjects, OnSecrets, Owner, Step};
 use crate::cluster::{Apply, CallError, Reader};
 use crate::diff::{Change, ChangeKind, FieldChange, Incomplete, compare_objects};
 use crate::fleet::Tenant;
@@ -159,6 +159,7 @@ impl Look<'_> {
             bundle,
             owner: &owner,
             epoch,
+            secrets: OnSecrets::Apply,
         };
         apply::plan_tenant(&wanted, record, live).map_err(|error| error.to_string())
     }
@@ -207,7 +208,8 @@ impl Look<'_> {
             uid: step.uid.clone(),
             ..Apply::default()
         };
-        match reader.dry_run(&step.manifest, &options).await {
+        let sent = apply::with_stand_ins(step, live);
+        match reader.dry_run(&sent, &options).await {
             Ok(answer) if !apply::dry_run_changes(live, &answer) => {
                 found
                     .changes

@@ -14,7 +14,7 @@ use super::soaks::Soaks;
 use super::stop::unless_stopped;
 use super::store;
 use super::work::Terms;
-use crate::apply::Sample;
+use crate::apply::{OnSecrets, Sample};
 use crate::cluster::Cluster;
 use crate::error::{Exit, UserError};
 use crate::fleet::config::{
@@ -58,6 +58,8 @@ pub struct RollbackOrder {
     pub keep: Keep,
     /// Behind a hook that cannot be undone, too.
     pub even_if_irreversible: bool,
+    /// Whether Secrets go back too, or stay as they are found.
+    pub secrets: OnSecrets,
     /// When a tenant counts as healthy, and how long it may take.
     pub tenant: TenantStrategy,
 }
@@ -153,6 +155,8 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
             keep: order.keep,
             soaks: Arc::new(Soaks::without_hub(unhealthy)),
             sample: Sample::none(),
+            secrets: world.secrets,
+            on_return: order.secrets,
         },
         bundles,
         holds: BTreeMap::new(),

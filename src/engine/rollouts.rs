@@ -20,10 +20,11 @@ use super::rebuild::{self, Rebuild};
 use super::stop::{self, Stop, unless_stopped};
 use super::sweep;
 use super::work::Terms;
-use crate::apply::Sample;
+use crate::apply::{OnSecrets, Sample};
 use crate::fleet::Fleet;
 use crate::record::{self, Action, NAMESPACE, RolloutRecord};
 use crate::rollout::{Event, Frozen, Plan, Progress, Strategy, Wait};
+use crate::secret::Secrets;
 
 /// What is to be rolled out, where, and on whose word.
 #[derive(Clone)]
@@ -83,6 +84,8 @@ pub struct World<'a> {
     pub clock: Clock,
     pub stop: watch::Receiver<Stop>,
     pub wait_limit: Option<Duration>,
+    /// Where values of Secrets come from.
+    pub secrets: Secrets,
     pub audience: &'a mut Audience<'a>,
 }
 
@@ -262,6 +265,8 @@ async fn conduct(
                 seed: id.clone(),
                 percent: order.verify_sample,
             },
+            secrets: world.secrets.clone(),
+            on_return: OnSecrets::Leave,
         },
         holds: match &order.rebuild {
             Some(rebuild) if order.is_of(ledger.record()) => rebuild.holds(world.clock.now()),

@@ -10,6 +10,7 @@ mod live;
 mod marks;
 mod object;
 mod order;
+mod secret;
 mod shape;
 
 pub use bundle::{Bundle, Duplicate};
@@ -22,4 +23,7 @@ pub use marks::{
 };
 pub use object::{Manifest, NotAnObject, ObjectRef, Origin};
 pub use order::{Stage, is_cluster_scoped};
+pub use secret::{
+    SECRET_MARK, SecretRef, SecretValues, has_secret_mark, is_secret, misplaced_secret, secret_refs,
+};
 pub use shape::{ObjectShape, Own, Shape, Unlike};

@@ -8,6 +8,7 @@ mod hooks;
 mod images;
 mod pods;
 mod resources;
+mod secrets;
 mod unknown;
 mod zones;
 
@@ -17,12 +18,14 @@ use crate::manifest::{Bundle, Manifest};
 /// Everything that is wrong with the bundle of a tenant.
 pub fn check(fleet: &Fleet, tenant: &Tenant, bundle: &Bundle) -> Vec<Finding> {
     let policies = &fleet.environment.spec.policies;
+    let secrets = &fleet.environment.spec.secrets;
     let mut findings = zones::check(fleet, tenant, bundle);
     for manifest in bundle.manifests() {
         findings.extend(fence::check(policies, tenant, manifest));
         findings.extend(hooks::check(manifest));
         findings.extend(images::check(policies, manifest));
         findings.extend(resources::check(policies, manifest));
+        findings.extend(secrets::check(secrets, manifest));
         findings.extend(unknown::check(policies, manifest));
     }
     findings

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::fleet::{Finding, Place};
-use crate::manifest::{Manifest, ObjectRef, Origin, is_cluster_scoped};
+use crate::manifest::{
+    Manifest, ObjectRef, Origin, is_cluster_scoped, is_secret, misplaced_secret,
+};
 use crate::render::secret;
 use crate::yaml::{Mark, Node, YamlError, read};
 
@@ -42,17 +44,7 @@ fn manifest(template: &str, node: &Node, namespace: &str) -> Result<Manifest, Ve
         let text = |pointer| what.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
         format!("{}/{}", text("/kind"), text("/metadata/name"))
     };
-    if let Some(pointer) = secret::misplaced(&value) {
-        let message = format!(
-            "`{}` holds a secret reference at `{pointer}`",
-            named(&value)
-        );
-        let finding = mistake(&pointer, &message);
-        return Err(vec![
-            finding.hint("only `data` and `stringData` of a Secret may".to_owned()),
-        ]);
-    }
-    if value["apiVersion"] == "v1" && value["kind"] == "Secret" {
+    if is_secret(&value) {
         let wrong = secret::fold(&mut value);
         if !wrong.is_empty() {
             let told = |(pointer, why): (String, &str)| {
@@ -63,6 +55,16 @@ fn manifest(template: &str, node: &Node, namespace: &str) -> Result<Manifest, Ve
             };
             return Err(wrong.into_iter().map(told).collect());
         }
+    }
+    if let Some(pointer) = misplaced_secret(&value) {
+        let message = format!(
+            "`{}` holds a secret reference at `{pointer}`",
+            named(&value)
+        );
+        let finding = mistake(&pointer, &message);
+        return Err(vec![
+            finding.hint("only `data` and `stringData` of a Secret may".to_owned()),
+        ]);
     }
     fill_namespace(&mut value, namespace);
     let origin = Origin {

@@ -24,7 +24,6 @@ use crate::manifest::{Bundle, Duplicate, Manifest};
 use context::Shared;
 use engine::Engine;
 
-pub use secret::{SECRET_MARK, SecretRef};
 pub use shape::shape;
 
 /// Where templates live in a repository.

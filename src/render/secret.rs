@@ -1,79 +1,61 @@
-//! References to secrets: rendered as versioned tokens, never as values.
+//! `secret("ref")` in templates: rendered as a versioned token, never as a value.
 //!
 //! `{{ secret("secrets/database.sops.yaml#password") }}` renders
 //! `escale-secret:v1:<git id of the file>:secrets/database.sops.yaml#password`. Digests, bundles and diffs are
-//! made of tokens; a changed file changes its id, and so the token.
+//! made of tokens; a changed file changes its id, and so the token. What is not in git gets its version from the template:
+//! `{{ secret("vault:db#password", version="3") }}`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
+use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind};
 use serde_json::{Map, Value};
 
-/// How every token begins.
-pub const SECRET_MARK: &str = "escale-secret:";
-const VERSIONED: &str = "escale-secret:v1:";
-/// How a token begins that somebody put through `b64encode`: always the same for whole groups of three bytes.
-const ENCODED_MARK: &str = "ZXNjYWxlLXNlY3Jld";
-/// The version of what is not in git.
+use crate::manifest::{SecretRef, has_secret_mark};
+
+/// The version of what is not in git, if nobody gives one: such a value reaches who is new, and nobody notices when
+/// it changes.
 const UNVERSIONED: &str = "unversioned";
+/// Enough for a number, a date, or a digest.
+const LONGEST_VERSION: usize = 64;
 
-/// A reference to one value of a secret source.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SecretRef {
-    /// The git id of the file, or `unversioned`.
-    pub version: String,
-    /// A path in the repository, or `scheme:…`.
-    pub source: String,
-    pub key: String,
-}
-
-impl SecretRef {
-    /// Reads a token; `None` for any other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (version, rest) = text.strip_prefix(VERSIONED)?.split_once(':')?;
-        let (source, key) = rest.split_once('#')?;
-        Some(Self {
-            version: version.to_owned(),
-            source: source.to_owned(),
-            key: key.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{VERSIONED}{}:{}#{}",
-            self.version, self.source, self.key
-        )
-    }
-}
-
-/// Adds `secret("ref#key")`, which knows the git ids of files.
+/// Adds `secret("ref#key", version=…)`, which knows the git ids of files.
 pub fn add_to(environment: &mut Environment<'_>, blobs: BTreeMap<String, String>) {
-    environment.add_function("secret", move |reference: &str| token(reference, &blobs));
+    let secret = move |reference: &str, options: Kwargs| {
+        let version: Option<String> = options.get("version")?;
+        options.assert_all_used()?;
+        let refused = |why| Error::new(ErrorKind::InvalidOperation, why);
+        token(reference, version, &blobs).map_err(refused)
+    };
+    environment.add_function("secret", secret);
 }
 
-fn token(reference: &str, blobs: &BTreeMap<String, String>) -> Result<String, Error> {
-    let refused = |why: String| Error::new(ErrorKind::InvalidOperation, why);
-    let parts = reference
-        .split_once('#')
-        .filter(|(source, key)| !source.is_empty() && !key.is_empty());
-    let Some((source, key)) = parts else {
-        return Err(refused(format!(
-            "`{reference}` is no secret reference: write `FILE#KEY`"
-        )));
+fn token(
+    reference: &str,
+    version: Option<String>,
+    blobs: &BTreeMap<String, String>,
+) -> Result<String, String> {
+    let (source, key) = match reference.split_once('#') {
+        None => (reference, ""),
+        Some((source, key)) if !key.is_empty() => (source, key),
+        Some(_) => ("", ""),
     };
-    let version = match blobs.get(source) {
-        Some(blob) => blob.clone(),
-        None if source.contains(':') => UNVERSIONED.to_owned(),
-        None => {
-            let path = "paths are those below the repository's root";
-            return Err(refused(format!(
-                "secret file `{source}` does not exist ({path})"
-            )));
+    if source.is_empty() {
+        return Err(format!(
+            "`{reference}` is no secret reference: write `FILE#KEY`, or `FILE` for all of it"
+        ));
+    }
+    let version = match (blobs.get(source), version) {
+        (Some(blob), None) => blob.clone(),
+        (Some(_), Some(_)) => {
+            return Err(format!(
+                "`{source}` is in git, which knows its version: leave `version` out"
+            ));
+        }
+        (None, version) if source.contains(':') => given(version)?,
+        (None, _) => {
+            let path = "paths are those below the repository's root, in a folder `secrets`";
+            return Err(format!("secret file `{source}` does not exist ({path})"));
         }
     };
     let secret = SecretRef {
@@ -84,34 +66,18 @@ fn token(reference: &str, blobs: &BTreeMap<String, String>) -> Result<String, Er
     Ok(secret.to_string())
 }
 
-/// The JSON pointer of the first token outside the data of a Secret, if there is one.
-pub fn misplaced(object: &Value) -> Option<String> {
-    let is_secret = object["apiVersion"] == "v1" && object["kind"] == "Secret";
-    let fields = object.as_object()?;
-    fields
-        .iter()
-        .filter(|(name, _)| !(is_secret && (*name == "data" || *name == "stringData")))
-        .find_map(|(name, value)| Some(format!("/{name}{}", found(value)?)))
-}
-
-/// The way to the first token in a value.
-fn found(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => has_token(text).then(String::new),
-        Value::Array(items) => {
-            let mut items = items.iter().enumerate();
-            items.find_map(|(index, item)| Some(format!("/{index}{}", found(item)?)))
-        }
-        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-            let below = has_token(name).then(String::new);
-            Some(format!("/{name}{}", below.or_else(|| found(value))?))
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+/// The version that a template gives.
+fn given(version: Option<String>) -> Result<String, String> {
+    let Some(version) = version else {
+        return Ok(UNVERSIONED.to_owned());
+    };
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+    if version.is_empty() || version.len() > LONGEST_VERSION || !version.chars().all(is_plain) {
+        return Err(format!(
+            "`{version}` is no version: letters, digits, `-`, `.` and `_`, {LONGEST_VERSION} at most"
+        ));
     }
-}
-
-fn has_token(text: &str) -> bool {
-    text.contains(SECRET_MARK) || text.contains(ENCODED_MARK)
+    Ok(version)
 }
 
 /// Folds `stringData` of a Secret into `data`, as the API server would, and leaves tokens as they are: a token
@@ -128,7 +94,7 @@ pub fn fold(object: &mut Value) -> Vec<(String, &'static str)> {
     for (key, value) in &data {
         let text = value.as_str().unwrap_or_default();
         let is_token = SecretRef::parse(text).is_some();
-        if has_token(text) && !is_token {
+        if has_secret_mark(text) && !is_token {
             wrong.push((format!("/data/{key}"), WHOLE));
         } else if !is_token && STANDARD.decode(text).is_err() {
             wrong.push((
@@ -141,7 +107,7 @@ pub fn fold(object: &mut Value) -> Vec<(String, &'static str)> {
         let text = value.as_str().unwrap_or_default();
         if SecretRef::parse(text).is_some() {
             data.insert(key, value);
-        } else if has_token(text) {
+        } else if has_secret_mark(text) {
             wrong.push((format!("/stringData/{key}"), WHOLE));
         } else if value.is_string() {
             data.insert(key, Value::String(STANDARD.encode(text)));
@@ -170,21 +136,42 @@ fn taken(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base64::Engine as _;
     use serde_json::json;
+
+    fn blobs() -> BTreeMap<String, String> {
+        BTreeMap::from([("secrets/db.sops.yaml".to_owned(), "4f2a".to_owned())])
+    }
 
     #[test]
     fn a_token_carries_the_version_of_its_file() {
-        let blobs = BTreeMap::from([("secrets/db.yaml".to_owned(), "4f2a".to_owned())]);
-        let text = token("secrets/db.yaml#password", &blobs).unwrap();
-        assert_eq!(text, "escale-secret:v1:4f2a:secrets/db.yaml#password");
-        assert_eq!(SecretRef::parse(&text).unwrap().key, "password");
+        let text = |reference| token(reference, None, &blobs());
         assert_eq!(
-            token("env:DB#PASSWORD", &blobs).unwrap(),
-            "escale-secret:v1:unversioned:env:DB#PASSWORD"
+            text("secrets/db.sops.yaml#password").unwrap(),
+            "escale-secret:v1:4f2a:secrets/db.sops.yaml#password"
         );
-        assert!(token("secrets/other.yaml#password", &blobs).is_err());
-        assert!(token("secrets/db.yaml", &blobs).is_err());
+        assert_eq!(
+            text("secrets/db.sops.yaml").unwrap(),
+            "escale-secret:v1:4f2a:secrets/db.sops.yaml#"
+        );
+        assert!(text("secrets/other.sops.yaml#password").is_err());
+        assert!(text("secrets/db.sops.yaml#").is_err());
+        assert!(token("secrets/db.sops.yaml", Some("2".to_owned()), &blobs()).is_err());
+    }
+
+    #[test]
+    fn what_is_not_in_git_has_the_version_that_the_template_gives() {
+        let text = |version: Option<&str>| {
+            token("vault:db#password", version.map(str::to_owned), &blobs())
+        };
+        assert_eq!(
+            text(Some("2026-11")).unwrap(),
+            "escale-secret:v1:2026-11:vault:db#password"
+        );
+        assert_eq!(
+            text(None).unwrap(),
+            "escale-secret:v1:unversioned:vault:db#password"
+        );
+        assert!(text(Some("a:b")).is_err());
     }
 
     #[test]
@@ -199,15 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_found_where_they_do_not_belong_also_encoded() {
+    fn a_token_is_the_whole_value_or_none() {
+        use base64::Engine as _;
         let token = "escale-secret:v1:4f2a:s#k";
-        let map =
-            json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": format!("x {token}")}});
-        assert_eq!(misplaced(&map), Some("/data/a".to_owned()));
-        let secret =
-            |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": value}});
-        assert_eq!(misplaced(&secret(token)), None);
         let encoded = base64::engine::general_purpose::STANDARD.encode(token);
-        assert_eq!(fold(&mut secret(&encoded)), [("/data/a".to_owned(), WHOLE)]);
+        let folded = |value: &str| {
+            fold(&mut json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": value}}))
+        };
+        assert_eq!(folded(token), []);
+        assert_eq!(folded(&encoded), [("/data/a".to_owned(), WHOLE)]);
     }
 }

@@ -117,6 +117,12 @@ impl Repo {
         Ok(tree)
     }
 
+    /// A file by its git id, as it was committed.
+    pub fn blob(&self, id: &str) -> anyhow::Result<Vec<u8>> {
+        let blob = self.git()?.find_blob(git2::Oid::from_str(id)?)?;
+        Ok(blob.content().to_vec())
+    }
+
     /// The commit that a revision names.
     pub fn commit(&self, revision: &str) -> anyhow::Result<Commit> {
         let commit = self.find_commit(self.git()?, revision)?;

@@ -23,6 +23,7 @@ mod project;
 mod rehearsals;
 mod rollouts;
 mod scene;
+mod secrets;
 mod silence;
 mod simulation;
 mod stalled;

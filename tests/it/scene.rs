@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use escale::apply::OnSecrets;
 use escale::cluster::{Cluster, Limits};
 use escale::engine::{
     self, Audience, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Heard, Order,
@@ -17,6 +18,7 @@ use escale::record::{PackedBundle, TenantRecord};
 use escale::render::{Renderer, shape};
 use escale::repo::Kinship;
 use escale::rollout::{self, Strategy};
+use escale::secret::Secrets;
 use escale::sim::{Behaviour, Fault, Options, Rule, SimCluster};
 use jiff::SignedDuration;
 
@@ -221,6 +223,7 @@ impl Scene {
         let to = engine::destination(&stored.value, &Destination::PreviousGood)?;
         Ok(RollbackOrder {
             even_if_irreversible: false,
+            secrets: OnSecrets::Leave,
             returns: vec![Return { stored, to }],
             who: who(holder),
             hold_until: Some(self.clock.now() + SignedDuration::from_hours(1)),
@@ -245,6 +248,7 @@ impl Scene {
             clock: self.clock,
             stop,
             wait_limit: None,
+            secrets: Secrets::stand_ins(),
             audience,
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use escale::apply::{
-    ApplyStep, Done, LiveObjects, Owner, SkipReason, Step, TenantSteps, Wanted, Why,
+    ApplyStep, Done, LiveObjects, OnSecrets, Owner, SkipReason, Step, TenantSteps, Wanted, Why,
     final_inventory, plan_tenant, written,
 };
 use escale::cluster::{Apply, Cluster, HAND_OVER_MANAGER, Limits};
@@ -91,6 +91,7 @@ impl Bench {
             bundle,
             owner: &self.owner,
             epoch: self.record.epoch + 1,
+            secrets: OnSecrets::Apply,
         };
         plan_tenant(&wanted, Some(&self.record), &live).unwrap()
     }

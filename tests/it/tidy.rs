@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms each room may mention, from the ground up. `error` is everybody's.
-const FLOORS: [(&str, &[&str]); 16] = [
+const FLOORS: [(&str, &[&str]); 17] = [
     ("yaml", &[]),
     ("manifest", &[]),
     ("fields", &[]),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, &[&str]); 16] = [
     ("rollout", FLOORS_0_TO_2),
     ("repo", FLOORS_0_TO_2),
     ("cluster", FLOORS_0_TO_2),
+    ("secret", FLOORS_0_TO_2),
     ("sim", &["fields"]),
     ("engine", FLOORS_0_TO_3_AND_OUTSIDE),
     ("cli", EVERYTHING),
@@ -30,15 +31,16 @@ const FLOORS_0_TO_2: &[&str] = &[
 ];
 const FLOORS_0_TO_3_AND_OUTSIDE: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
-    "rollout", "repo", "cluster", "sim",
+    "rollout", "repo", "cluster", "secret", "sim",
 ];
 const EVERYTHING: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
-    "rollout", "repo", "cluster", "sim", "engine",
+    "rollout", "repo", "cluster", "secret", "sim", "engine",
 ];
 
 /// Words that only the named paths may contain: each package has one owner.
-const OWNERS: [(&str, &[&str]); 21] = [
+const OWNERS: [(&str, &[&str]); 22] = [
+    ("age::", &["secret/"]),
     ("git2::", &["repo/"]),
     ("kube::", &["cluster/", "sim/"]),
     ("k8s_openapi::", &["cluster/", "sim/"]),

@@ -25,6 +25,13 @@ pub fn escale_with(kubeconfig: &Path, folder: &Path, arguments: &[&str]) -> Told
     command.output().expect("escale starts").into()
 }
 
+/// With more in its environment.
+pub fn escale_in(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Told {
+    let mut command = command(&clusters::kubeconfig(), folder, arguments);
+    command.envs(environment.iter().copied());
+    command.output().expect("escale starts").into()
+}
+
 pub fn rollout(fleet: &Fleet) -> Told {
     escale(fleet.folder(), &["rollout", "-e", fleet.environment()])
 }

@@ -51,6 +51,12 @@ pub fn kubectl(cluster: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("kubectl prints UTF-8")
 }
 
+/// The folder of the programs that were built for these tests; `sops` is among them.
+pub fn programs() -> PathBuf {
+    let kubectl = PathBuf::from(variable("ESCALE_KUBECTL"));
+    kubectl.parent().expect("it is in a folder").to_owned()
+}
+
 /// Runs `tests/controlplane/run` and returns what it prints.
 pub fn controlplane(arguments: &[&str]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/controlplane/run");

@@ -16,6 +16,7 @@ mod outages;
 mod records;
 mod rendered;
 mod rights;
+mod secrets;
 mod seen;
 mod sites;
 #[path = "../conformance/mod.rs"]

@@ -10,7 +10,12 @@ fn the_deployer_may_do_what_escale_needs_and_no_more() {
         assert!(may(cluster, "patch", "deployments.apps", "some-tenant"));
         assert!(may(cluster, "update", "configmaps", "escale-system"));
         assert!(!may(cluster, "update", "configmaps", "some-tenant"));
-        assert!(!may(cluster, "list", "secrets", "some-tenant"));
+        for verb in ["get", "create", "patch", "delete"] {
+            assert!(may(cluster, verb, "secrets", "some-tenant"));
+        }
+        for verb in ["list", "watch", "update"] {
+            assert!(!may(cluster, verb, "secrets", "some-tenant"));
+        }
         assert!(!may(
             cluster,
             "create",

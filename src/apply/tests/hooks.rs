@@ -129,6 +129,7 @@ fn hooks_are_no_objects_of_the_tenant() {
         bundle: &with_hook,
         owner: &owner(),
         epoch: 1,
+        secrets: OnSecrets::Apply,
     };
     let steps = plan_tenant(&wanted, None, &LiveObjects::new()).unwrap();
     assert_eq!(steps.steps.len(), 1);

@@ -2,6 +2,7 @@
 
 mod hooks;
 mod prune;
+mod secrets;
 mod stages;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use crate::record::{Inventory, Line, Outcome, TenantRecord, applyset_id};
 use super::*;
 
 const NAMESPACE: &str = "jp-carbone";
+const TOKEN: &str = "escale-secret:v1:4f2a:secrets/db.sops.yaml#password";
 
 fn now() -> Timestamp {
     "2026-11-22T01:00:00Z".parse().unwrap()
@@ -138,6 +140,7 @@ fn plan(bundle: &Bundle, record: &TenantRecord, live: &LiveObjects) -> TenantSte
         bundle,
         owner: &owner(),
         epoch: 2,
+        secrets: OnSecrets::Apply,
     };
     plan_tenant(&wanted, Some(record), live).unwrap()
 }
@@ -443,6 +446,7 @@ fn refusal(value: Value) -> String {
         bundle: &bundle,
         owner: &owner(),
         epoch: 1,
+        secrets: OnSecrets::Apply,
     };
     plan_tenant(&wanted, None, &LiveObjects::new())
         .unwrap_err()
@@ -450,7 +454,7 @@ fn refusal(value: Value) -> String {
 }
 
 #[test]
-fn the_fence_and_missing_secret_values_refuse_before_any_write() {
+fn the_fence_and_misplaced_secret_values_refuse_before_any_write() {
     let mut outside = config("sites", "a");
     outside["metadata"]["namespace"] = "kube-system".into();
     assert_eq!(
@@ -462,11 +466,9 @@ fn the_fence_and_missing_secret_values_refuse_before_any_write() {
         refusal(role),
         "tenant `vault-carbone`: `ClusterRole/all` is not applied: it is in no namespace; only the tenant's own Namespace `jp-carbone` may be"
     );
-    let secret = json!({"apiVersion": "v1", "kind": "Secret",
-        "metadata": {"name": "tls", "namespace": NAMESPACE}, "stringData": {"key": "escale-secret:v1:tls#key"}});
     assert_eq!(
-        refusal(secret),
-        "tenant `vault-carbone`: `Secret/tls` is not applied: it takes a secret value by reference, and values cannot be read yet"
+        refusal(config("sites", TOKEN)),
+        "tenant `vault-carbone`: `ConfigMap/sites` is not applied: it holds a secret reference at `/data/text`, where only the data of a Secret may"
     );
     let events = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": NAMESPACE}});
     assert!(refusal(events).contains("made by the cluster itself"));

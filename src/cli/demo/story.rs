@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 
 use super::fleet;
+use crate::apply::OnSecrets;
 use crate::cli::rollout::VERIFY_SAMPLE;
 use crate::cli::ui::Ui;
 use crate::cli::voice::{Voice, counted, duration};
@@ -23,6 +24,7 @@ use crate::record::PackedBundle;
 use crate::render::Renderer;
 use crate::repo::Kinship;
 use crate::rollout::{Outcome, Phase, Strategy};
+use crate::secret::Secrets;
 use crate::sim::{Options, SimCluster};
 
 /// So many tenants are rendered before they are packed.
@@ -304,6 +306,7 @@ impl<'a> Theatre<'a> {
         let to = engine::destination(&stored.value, &Destination::PreviousGood)?;
         let order = RollbackOrder {
             even_if_irreversible: false,
+            secrets: OnSecrets::Leave,
             returns: vec![Return { stored, to }],
             who: who("ana", "white page since noon"),
             hold_until: Some(self.clock.now() + SignedDuration::from_hours(24)),
@@ -328,6 +331,7 @@ impl<'a> Theatre<'a> {
             clock: self.clock,
             stop: runtime::never_stops(),
             wait_limit: None,
+            secrets: Secrets::stand_ins(),
             audience,
         }
     }

@@ -20,6 +20,7 @@ use crate::fleet::config::{
 use crate::record::{NAMESPACE, Stored, TenantRecord};
 use crate::repo::Kinship;
 use crate::rollout::{Phase, Strategy, What};
+use crate::secret::Secrets;
 use crate::sim::{Fault, Options, SimCluster, random};
 
 /// Clusters in this process, with the names of the real ones.
@@ -134,6 +135,7 @@ impl Copies {
             clock: self.clock,
             stop: runtime::never_stops(),
             wait_limit: None,
+            secrets: Secrets::stand_ins(),
             audience: &mut hear,
         };
         let Carried::Ended(ended) = engine::roll_out(&order, world).await? else {

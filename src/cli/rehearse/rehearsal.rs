@@ -25,6 +25,7 @@ use crate::engine::{self, Bundles, Carried, Changed, Heard, Order, Survey, Who, 
 use crate::error::{Exit, exit_code, hints};
 use crate::fleet::Fleet;
 use crate::rollout::{Plan, Strategy};
+use crate::secret::Secrets;
 use crate::sim::Fault;
 
 /// What is rehearsed, on what, and what goes wrong.
@@ -217,6 +218,7 @@ async fn carry_out(
         clock: copies.clock,
         stop: runtime::never_stops(),
         wait_limit: None,
+        secrets: Secrets::stand_ins(),
         audience: &mut hear,
     };
     engine::roll_out(order, world).await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{Halt, Job, Open, claim, owner};
+use super::{Halt, Job, Open, claim, on_secrets, owner, secrets};
 use crate::apply::{self, ApplyStep, LiveObjects, Step};
 use crate::cluster::{Apply, CallError, FENCE_MANAGER, HAND_OVER_MANAGER, Writer};
 use crate::health::Wanted;
@@ -103,7 +103,8 @@ impl Carrier<'_> {
             uid: step.uid.clone(),
             ..Apply::default()
         };
-        match self.writer.dry_run(&step.manifest, &options).await {
+        let sent = secrets::filled(self.open, &step.manifest)?;
+        match self.writer.dry_run(&sent, &options).await {
             Ok(answer) if !apply::dry_run_changes(&live, &answer) => {
                 Ok((apply::Done::Skipped, Wanted::standing(&live)))
             }
@@ -122,7 +123,9 @@ impl Carrier<'_> {
                 timeout: Some(claim::rest(self.job, self.open)),
                 ..Apply::default()
             };
-            let error = match self.writer.apply(&step.manifest, &options).await {
+            let sent = secrets::filled(self.open, &step.manifest)?;
+            let answer = self.writer.apply(&sent, &options).await;
+            let error = match answer.map_err(|error| error.hushed(&self.open.values)) {
                 Ok(live) => {
                     let written = apply::written(&live, &step.digest);
                     return Ok((apply::Done::Applied(written), None));
@@ -163,6 +166,7 @@ impl Carrier<'_> {
             bundle: &bundle,
             owner: &owner,
             epoch: self.open.claim.epoch,
+            secrets: on_secrets(self.job, self.open),
         };
         let Some(manifest) = bundle.find(&step.object) else {
             return Again::Cannot;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Halt, Job, Open};
 use crate::cluster::CallError;
 use crate::engine::store::{self, Trouble};
-use crate::manifest::{Digest, ObjectRef};
+use crate::manifest::{Digest, ObjectRef, SecretValues};
 use crate::record::{
     self, Action, CLAIM_MARGIN, Intent, IntentAct, Inventory, Outcome, PackedBundle, PassHold,
     Refused, Stored, Taking, TenantRecord,
@@ -269,6 +269,7 @@ fn opened(
         before,
         done: Vec::new(),
         standing: BTreeMap::new(),
+        values: SecretValues::default(),
         fenced: vanished.into_iter().map(|intent| intent.object).collect(),
         is_taken_over,
     }

@@ -12,26 +12,30 @@ pub(super) mod live;
 mod place;
 mod prune;
 mod remove;
+mod secrets;
 mod verify;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::apply::{self, Owner, TenantSteps};
+use crate::apply::{self, OnSecrets, Owner, TenantSteps};
 use crate::cluster::{CallError, Cluster};
 use crate::engine::clock::Clock;
 use crate::engine::soaks::Soaks;
 use crate::engine::store::{self, Trouble};
 use crate::health::Wanted;
-use crate::manifest::{Bundle, Digest, HookMoment, ObjectRef, Stage};
+use crate::manifest::{Bundle, Digest, HookMoment, ObjectRef, SecretValues, Stage};
 use crate::record::{self, Action, Hold, Inventory, Outcome, PackedBundle, Stored, TenantRecord};
 use crate::rollout::Planned;
+use crate::secret::Secrets;
 
 pub use hooks::{HookDesk, HookNews, HookTold};
 pub use place::Place;
 pub use remove::{Removal, remove};
+pub use wanted::{wanted_of, written_of};
 
 /// What a worker is to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,10 @@ pub struct Terms {
     pub soaks: Arc<Soaks>,
     /// Of what is skipped, how much the server is asked about.
     pub sample: apply::Sample,
+    /// Where values of Secrets come from.
+    pub secrets: Secrets,
+    /// What becomes of Secrets on a way back.
+    pub on_return: OnSecrets,
 }
 
 /// How the way forward ended, for whom goes back or is left as it is.
@@ -104,6 +112,8 @@ pub struct Open {
     done: Vec<(ObjectRef, apply::Done)>,
     /// What was left as it is, because it stands as wanted: whoever changes it later is noticed by this.
     standing: BTreeMap<ObjectRef, Wanted>,
+    /// Of the Secrets that are being written.
+    values: SecretValues,
     /// Objects that carry the stamp against a vanished holder's late writes.
     fenced: Vec<ObjectRef>,
     /// Whether there is such a holder.
@@ -185,7 +195,7 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>, mut place: Plac
     match (outcome, open.map(Box::new)) {
         (Ok(Reached::Written(writes)), Some(open)) => Done::Written {
             writes,
-            wanted: wanted_after(&open),
+            wanted: wanted::wanted_after(&open),
             false_no_ops: match aim {
                 Aim::Forward => verify::false_no_ops(&job, &open).await,
                 _ => Vec::new(),
@@ -195,7 +205,7 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>, mut place: Plac
         },
         (Ok(Reached::Mended(again)), Some(open)) => Done::Written {
             writes: again.len(),
-            wanted: wanted_after(&open),
+            wanted: wanted::wanted_after(&open),
             open,
             again,
             false_no_ops: Vec::new(),
@@ -223,29 +233,6 @@ enum Reached {
     Closed(Box<Stored<TenantRecord>>),
     /// These objects were written again.
     Mended(Vec<ObjectRef>),
-}
-
-/// What is looked for in a tenant of which nothing was written in this run.
-pub fn wanted_of(record: &TenantRecord) -> Vec<Wanted> {
-    let inventory = record.ordinary();
-    let objects = inventory.lines().map(|line| line.object.clone());
-    objects.map(Wanted::unwritten).collect()
-}
-
-/// The same, of a tenant that another process has written to: what it wrote still stands, or not.
-pub fn written_of(record: &TenantRecord) -> Vec<Wanted> {
-    let wanted = |line: &record::Line| {
-        let unwritten = Wanted::unwritten(line.object.clone());
-        match &line.written {
-            Some(written) => Wanted {
-                generation: written.generation,
-                template: written.template_hash.clone(),
-                ..unwritten
-            },
-            None => unwritten,
-        }
-    };
-    record.ordinary().lines().map(wanted).collect()
 }
 
 /// Writes the planned bundle, under a new claim, or the one that is open since the cluster did not answer.
@@ -356,6 +343,7 @@ async fn write_all(job: &Job, open: &mut Open) -> Result<usize, Halt> {
         claim::keep(job, open).await?;
         writes += carry::stage(job, open, stage).await?;
     }
+    open.values = SecretValues::default();
     Ok(writes)
 }
 
@@ -372,9 +360,18 @@ async fn steps(job: &Job, open: &mut Open) -> Result<TenantSteps, Halt> {
     carry::fence(job, open, &live).await?;
     let steps = decide(job, open, &bundle, &live)?;
     refuse_what_cannot_be(&steps)?;
+    open.values = secrets::read(job, &steps).await?;
     let skipped = steps.skipped().filter_map(|object| live.get(object));
     open.leave(skipped.filter_map(Wanted::standing));
     Ok(steps)
+}
+
+/// What becomes of Secrets under a claim.
+fn on_secrets(job: &Job, open: &Open) -> OnSecrets {
+    match open.claim.action {
+        Action::Rollback => job.terms.on_return,
+        _ => OnSecrets::Apply,
+    }
 }
 
 fn decide(
@@ -388,6 +385,7 @@ fn decide(
         bundle,
         owner: &owner,
         epoch: open.claim.epoch,
+        secrets: on_secrets(job, open),
     };
     apply::plan_tenant(&wanted, Some(&open.stored.value), live)
         .map_err(|error| Halt::Refused(error.to_string()))
@@ -412,31 +410,6 @@ fn refuse_what_cannot_be(steps: &TenantSteps) -> Result<(), Halt> {
     } else {
         Err(Halt::Refused(refused.join("; ")))
     }
-}
-
-fn wanted_after(open: &Open) -> Vec<Wanted> {
-    open.bundle
-        .objects()
-        .iter()
-        .map(|object| {
-            let mut done = open.done.iter().rev().filter(|(done, _)| done == object);
-            let written = done.find_map(|(_, done)| match done {
-                apply::Done::Applied(written) => written.as_ref(),
-                _ => None,
-            });
-            if let Some(written) = written {
-                return Wanted {
-                    generation: written.generation,
-                    template: written.template_hash.clone(),
-                    uid: Some(written.uid.clone()),
-                    written_at: Some(written.written_at),
-                    ..Wanted::unwritten(object.clone())
-                };
-            }
-            let standing = open.standing.get(object).cloned();
-            standing.unwrap_or_else(|| Wanted::unwritten(object.clone()))
-        })
-        .collect()
 }
 
 fn owner(job: &Job) -> Owner {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Halt, Job, Open, claim, live, owner};
-use crate::apply::{self, Ask, LiveObjects, Prune, PruneDecision};
+use super::{Halt, Job, Open, claim, live, on_secrets, owner};
+use crate::apply::{self, Ask, LiveObjects, OnSecrets, Prune, PruneDecision};
 use crate::cluster::{CallError, Deletion, Preconditions};
 use crate::manifest::ObjectRef;
 use crate::record::{Action, Inventory};
@@ -14,7 +14,7 @@ const TRIES: usize = 4;
 /// Deletes, in the reverse order of applying; remembers each outcome, also on failure.
 pub(super) async fn prune(job: &Job, open: &mut Open, ask: &Ask) -> Result<(), Halt> {
     let inventory = apply::final_inventory(&open.before, &open.done);
-    let wanted = wanted(open);
+    let wanted = wanted(job, open, &inventory);
     let unwanted: BTreeSet<ObjectRef> =
         apply::candidates(&inventory, &wanted).into_iter().collect();
     if unwanted.is_empty() {
@@ -52,13 +52,20 @@ pub(super) async fn prune(job: &Job, open: &mut Open, ask: &Ask) -> Result<(), H
 }
 
 /// What stays: the objects of the bundle, and Jobs of hooks, for their logs. Of a hook that the release has no more
-/// none is kept; on a way back all are.
-fn wanted(open: &Open) -> Vec<ObjectRef> {
+/// none is kept; on a way back all are, and Secrets that the release has no more.
+fn wanted(job: &Job, open: &Open, inventory: &Inventory) -> Vec<ObjectRef> {
     let goes_back = open.claim.action == Action::Rollback;
     let hooks = open.bundle.hooks().iter();
     let is_gone = |name: &str| !goes_back && !hooks.clone().any(|hook| hook.name() == name);
     let jobs = open.stored.value.kept_hook_jobs(is_gone);
-    open.bundle.objects().iter().cloned().chain(jobs).collect()
+    let stay = |object: &&ObjectRef| {
+        on_secrets(job, open) == OnSecrets::Leave
+            && object.group().is_empty()
+            && object.kind == "Secret"
+    };
+    let secrets = inventory.lines().map(|line| &line.object).filter(stay);
+    let objects = open.bundle.objects().iter();
+    objects.chain(secrets).cloned().chain(jobs).collect()
 }
 
 /// What decisions about deletes are made from.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::{Job, Open, owner};
-use crate::apply;
+use crate::apply::{self, OnSecrets};
 use crate::cluster::{Apply, CallError, Reader};
 use crate::diff;
 use crate::manifest::{Bundle, Live, ObjectRef};
@@ -81,6 +81,7 @@ impl Asking<'_> {
             bundle: self.bundle,
             owner: &owner,
             epoch: self.open.claim.epoch,
+            secrets: OnSecrets::Apply,
         };
         let manifest = self.bundle.find(object)?;
         apply::probe(&wanted, manifest, Some(&self.open.stored.value), live)

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tenant::Updates;
-use super::{Duration, Values};
+use super::{Duration, Secrets, Values};
 
 /// A fleet: where it comes from, where its records are kept, what its tenants share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,8 @@ pub struct EnvironmentSpec {
     pub health: Health,
     #[serde(default)]
     pub policies: Policies,
+    #[serde(default)]
+    pub secrets: Secrets,
 }
 
 /// Which commits may be rolled out.

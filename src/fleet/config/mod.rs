@@ -9,6 +9,7 @@ mod duration;
 mod environment;
 mod limit;
 mod schema;
+mod secrets;
 mod strategy;
 mod tenant;
 mod window;
@@ -22,6 +23,7 @@ pub use environment::{
 };
 pub use limit::{FailureLimits, FailureMode, Limit, LimitSet};
 pub use schema::{properties_at, schema_of};
+pub use secrets::{ExecSource, Secrets};
 pub use strategy::{
     Brake, Cover, Limits, OnBreach, OnFailure, OnNewer, OnUnreachable, RollbackScope,
     RollbackStrategy, StrategySpec, TenantStrategy, UnreachableThen, Wave, WaveRole, When,

@@ -30,6 +30,9 @@ compile() {
     say "compiling kwok $kwok_version (about 3 minutes the first time)"
     GOBIN=$fresh go install -ldflags "-s -w" "sigs.k8s.io/kwok/cmd/kwok@$kwok_version" "sigs.k8s.io/kwok/cmd/kwokctl@$kwok_version"
 
+    say "compiling sops $sops_version (about 3 minutes the first time)"
+    GOBIN=$fresh go install -ldflags "-s -w" "github.com/getsops/sops/v3/cmd/sops@$sops_version"
+
     touch "$fresh/.complete"
     rm -rf "$programs" && mv "$fresh" "$programs"
     say "compiled in $((SECONDS - began)) s: $programs"
