@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
 use super::brake;
-use super::gates::closed_window;
+use super::gates::closed_gate;
 use super::planning;
 use super::rollouts::{Order, World, keep};
 use super::soaks::Soaks;
@@ -18,7 +18,7 @@ use crate::fleet::Tenant;
 use crate::fleet::config::Lifecycle;
 use crate::manifest::Bundle;
 use crate::record::{Action, PackedBundle, Stored, TenantRecord};
-use crate::rollout::{Excluded, Exclusion, Gates, Plan, Planned, end_of_freeze};
+use crate::rollout::{Excluded, Exclusion, Plan, Planned};
 
 /// So many tenants are removed side by side.
 const AT_A_TIME: usize = 8;
@@ -196,10 +196,8 @@ fn gate(
     survey: &Survey,
     now: Timestamp,
 ) -> Option<String> {
-    let gates = Gates::of_freezes(&survey.last_words);
-    let freeze = gates.over(&departure.planned.place, now).next();
-    let freeze = freeze.map(end_of_freeze);
-    let gate = freeze.or_else(|| closed_window(&order.strategy, now))?;
+    let place = &departure.planned.place;
+    let gate = closed_gate((&order.strategy, place), &survey.last_words, now)?;
     Some(format!("{}; waits for {gate}", departure.why))
 }
 

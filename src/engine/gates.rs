@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use super::ledger;
 use crate::record::{RolloutRecord, Standing, WaveState};
-use crate::rollout::{Door, Gates, Strategy, Wave, Windows, missing_approval, opening_words};
+use crate::rollout::{
+    Door, Gates, Place, Strategy, Wave, Windows, end_of_freeze, missing_approval, opening_words,
+};
 
 /// Whether a wave of a rollout starts only when somebody approves it.
 pub fn needs_approval(rollout: &RolloutRecord, name: &str) -> bool {
@@ -41,6 +43,17 @@ pub fn waits_at_gates(
         .into_iter()
         .chain(closed_window(&strategy, now).filter(|_| is_any_left))
         .collect()
+}
+
+/// A freeze over a tenant, or a closed window: what keeps it from being touched outside of waves, too.
+pub fn closed_gate(
+    (strategy, place): (&Strategy, &Place),
+    last_words: &Standing,
+    now: Timestamp,
+) -> Option<String> {
+    let gates = Gates::of_freezes(last_words);
+    let freeze = gates.over(place, now).next().map(end_of_freeze);
+    freeze.or_else(|| closed_window(strategy, now))
 }
 
 /// When the next window of a strategy opens, if none is open now.

@@ -5,6 +5,7 @@
 //! health is seen.
 
 mod absences;
+mod always;
 mod approvals;
 mod attention;
 mod baseline;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::always;
 use super::choice::Changed;
 use super::clock::Clock;
 use super::clusters::Clusters;
@@ -151,7 +152,10 @@ pub struct Ended {
 /// Rolls out: takes the lease or waits for its turn, goes on with what is open, else plans and starts.
 pub async fn roll_out(order: &Order<'_>, mut world: World<'_>) -> anyhow::Result<Carried> {
     let mut queue = Queue::new();
-    let carried = take_turn(order, &mut world, &mut queue).await;
+    let mut carried = take_turn(order, &mut world, &mut queue).await;
+    if let Ok(carried) = &mut carried {
+        Box::pin(always::reach(order, &world, carried)).await;
+    }
     if carried.is_err() && stop::is_asked(&world.stop) {
         let hub = world.clusters.hub()?.writer();
         let environment = order.fleet.environment.name.as_str();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::always;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::departures;
@@ -187,6 +188,7 @@ pub fn plan(order: &Order<'_>, survey: &Survey, now: Timestamp) -> Plan {
     let mut plan = Plan::new(&order.strategy, candidates);
     plan.excluded.extend(survey.records.orphans(order.fleet));
     departures::tell(order, &mut plan, survey, now);
+    always::tell(order, &mut plan, survey, now);
     plan
 }
 

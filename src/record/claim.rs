@@ -14,6 +14,7 @@ use super::history::{entry, hold_entry, in_short, remember};
 use super::inventory::Inventory;
 use super::keep::Keep;
 use super::outcome::Outcome;
+use super::refresh::interrupt_refresh;
 use super::tenant::{Action, Entry, Good, Hold, TenantRecord};
 
 /// A claim is taken over only this long after its deadline: clocks of two machines differ, and a
@@ -169,7 +170,11 @@ pub fn take_claim(record: &TenantRecord, taking: Taking, now: Timestamp) -> Resu
     let mut record = record.clone();
     let took_over = record.claim.take();
     match &took_over {
-        Some(claim) => interrupt(&mut record, claim, &taking.who, now),
+        Some(claim) if claim.moves() => interrupt(&mut record, claim, &taking.who, now),
+        Some(claim) => {
+            interrupt_refresh(&mut record, claim, now);
+            fold_good(&mut record, taking.soak, now);
+        }
         None => fold_good(&mut record, taking.soak, now),
     }
     record.goods = taking.keep.goods(&record, now);

@@ -15,6 +15,7 @@ mod inventory;
 mod keep;
 mod object;
 mod outcome;
+mod refresh;
 mod rollout;
 mod rollout_object;
 mod roster;
@@ -40,6 +41,7 @@ pub use inventory::{Inventory, Line, Written};
 pub use keep::{Keep, StoredPart, bundles_to_keep, unreferenced_parts};
 pub use object::{FORMAT, NAMESPACE, RECORD_LABEL, Stored, selector};
 pub use outcome::Outcome;
+pub use refresh::{Refreshed, close_refresh};
 pub use rollout::{
     Place, PlanLine, Rebuilt, RolloutRecord, RolloutState, TENANTS_PER_SHARD, WaveRecord, WaveState,
 };

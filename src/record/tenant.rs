@@ -93,6 +93,8 @@ pub enum Action {
     Leave,
     /// A leaving tenant was being deleted.
     Remove,
+    /// Objects that reach held tenants too were written; it runs what it ran.
+    Refresh,
 }
 
 /// One line of a tenant's history.
@@ -164,10 +166,18 @@ impl TenantRecord {
         }
     }
 
-    /// The last thing done to it; a hold does nothing to it.
+    /// The last time that it was moved.
     pub fn last_move(&self) -> Option<&Entry> {
-        let is_hold = |entry: &&Entry| matches!(entry.action, Action::Hold | Action::ReleaseHold);
-        self.history.iter().find(|entry| !is_hold(entry))
+        let moves = |entry: &&Entry| match entry.action {
+            Action::Hold | Action::ReleaseHold | Action::Refresh => false,
+            Action::Rollout
+            | Action::Rollback
+            | Action::TakeOver
+            | Action::Adopt
+            | Action::Leave
+            | Action::Remove => true,
+        };
+        self.history.iter().find(moves)
     }
 
     /// What was wrong when its last claim ended, if anything was.
@@ -227,6 +237,7 @@ impl fmt::Display for Action {
             Self::Adopt => "adopt",
             Self::Leave => "leave",
             Self::Remove => "remove",
+            Self::Refresh => "refresh",
         })
     }
 }

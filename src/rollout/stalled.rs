@@ -280,7 +280,8 @@ impl Sight<'_> {
             | Action::TakeOver
             | Action::Adopt
             | Action::Leave
-            | Action::Remove => self.command("rollout", ""),
+            | Action::Remove
+            | Action::Refresh => self.command("rollout", ""),
         };
         (Needs::Person, next)
     }

@@ -1,6 +1,7 @@
 //! One integration binary: each room of tests is a module.
 
 mod agency;
+mod always;
 mod bad_input;
 mod catch_up;
 mod cluster;

@@ -27,6 +27,8 @@ const CANARY: &str = "canary-in-a-secret";
 struct Safe {
     scene: Scene,
     folder: tempfile::TempDir,
+    /// Of the Secret, as a template spells them.
+    annotations: String,
 }
 
 impl Safe {
@@ -40,7 +42,11 @@ impl Safe {
         );
         let path = "environments/test/environment.yaml";
         scene.files.insert(path.to_owned(), environment);
-        Self { scene, folder }
+        Self {
+            scene,
+            folder,
+            annotations: String::new(),
+        }
     }
 
     fn put(&self, name: &str, value: &str) {
@@ -54,8 +60,9 @@ impl Safe {
     }
 
     fn release_with(&mut self, id: &str, image: &str, reference: &str) -> Release {
+        let annotations = &self.annotations;
         let text = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: db}}\n\
+            "apiVersion: v1\nkind: Secret\nmetadata: {{{annotations}name: db}}\n\
              stringData: {{user: app, password: \"{{{{ secret({reference}) }}}}\"}}\n"
         );
         let path = "templates/site/secret.yaml.j2";
@@ -295,6 +302,28 @@ fn a_tenant_that_fails_goes_back_with_the_secret_that_it_got() {
         assert_eq!(safe.scene.record("t0").await.state, Outcome::RolledBack);
         assert_eq!(safe.scene.images()["t0"], "1");
         assert_eq!(safe.password("t0").as_deref(), Some("second"));
+    });
+}
+
+#[test]
+fn a_rotation_reaches_a_held_tenant_if_its_secret_says_so() {
+    simulated_safe(|mut safe| async move {
+        safe.put("one", "first");
+        safe.put("two", "second");
+        safe.annotations = "annotations: {escale.dev/always: 'true'}, ".to_owned();
+        let first = safe.release("aaaa", "1", "one");
+        safe.roll_out(&first).await;
+        safe.scene.pass(30).await;
+        let second = safe.release("bbbb", "2", "one");
+        safe.roll_out(&second).await;
+        safe.scene.pass(30).await;
+        // A rollback holds its tenant.
+        safe.roll_back(&second, "t1", OnSecrets::Leave).await;
+        let third = safe.release("cccc", "3", "two");
+        safe.roll_out(&third).await;
+        assert_eq!(safe.scene.images()["t1"], "1");
+        assert_eq!(safe.password("t1").as_deref(), Some("second"));
+        assert_eq!(safe.password("t2").as_deref(), Some("second"));
     });
 }
 

@@ -277,6 +277,11 @@ fn opened(
 
 fn taking(job: &Job, goal: &Goal, wanted: &[ObjectRef], record: &TenantRecord) -> Taking {
     let terms = &job.terms;
+    let mut steps = intents(wanted, &record.inventory, record);
+    if goal.action == Action::Refresh {
+        // What is not written stays as it is.
+        steps.retain(|intent| intent.act != IntentAct::Delete);
+    }
     Taking {
         holder: terms.holder.clone(),
         who: terms.who.clone(),
@@ -286,9 +291,9 @@ fn taking(job: &Job, goal: &Goal, wanted: &[ObjectRef], record: &TenantRecord) -
         rollout: terms.rollout.clone(),
         digest: Some(goal.digest.clone()),
         release: goal.release.clone(),
-        steps: intents(wanted, &record.inventory, record),
+        steps,
         deadline: job.clock.now() + CLAIM,
-        pass_hold: if terms.hold.is_some() {
+        pass_hold: if terms.hold.is_some() || goal.action == Action::Refresh {
             PassHold::Yes
         } else {
             PassHold::No

@@ -11,6 +11,7 @@ mod late;
 pub(super) mod live;
 mod place;
 mod prune;
+mod refresh;
 mod remove;
 mod secrets;
 mod verify;
@@ -34,6 +35,7 @@ use crate::secret::Secrets;
 
 pub use hooks::{HookDesk, HookNews, HookTold};
 pub use place::Place;
+pub use refresh::{Refresh, refresh};
 pub use remove::{Removal, remove};
 pub use wanted::{wanted_of, written_of};
 

@@ -281,3 +281,52 @@ fn history_and_goods_do_not_grow_without_end() {
     let size = encode_tenant(&record, None).to_string().len();
     assert!(size < 64 * 1024, "{size}");
 }
+
+/// What only reaches held tenants moves nobody, however it ends.
+fn refreshing() -> Taking {
+    Taking {
+        action: Action::Refresh,
+        rollout: None,
+        pass_hold: PassHold::Yes,
+        digest: record().digest,
+        ..taking("C")
+    }
+}
+
+fn stands(record: &TenantRecord) -> (Outcome, Option<Digest>, Option<String>, Timestamp) {
+    let TenantRecord {
+        state,
+        digest,
+        release,
+        since,
+        ..
+    } = record.clone();
+    (state, digest, release, since)
+}
+
+#[test]
+fn a_refresh_leaves_what_runs_as_it_is_when_it_ends_and_when_it_is_taken_over() {
+    let held = hold(&record(), held());
+    let taken = take_claim(&held, refreshing(), at(20)).unwrap().record;
+    let claim = taken.claim.clone().unwrap();
+    let refreshed = Refreshed {
+        epoch: claim.epoch,
+        holder: claim.holder,
+        outcome: Outcome::Succeeded,
+        because: None,
+        inventory: taken.inventory.clone(),
+        at: at(21),
+    };
+    let closed = close_refresh(&taken, refreshed.clone()).unwrap();
+    assert_eq!(stands(&closed), stands(&held));
+    assert_eq!(closed.claim, None);
+    assert_eq!(closed.history[0].action, Action::Refresh);
+    assert_eq!(close_refresh(&closed, refreshed).unwrap(), closed);
+
+    let later = claim.deadline + CLAIM_MARGIN + SignedDuration::from_secs(1);
+    let after = take_claim(&taken, refreshing(), later).unwrap();
+    assert!(after.took_over.is_some());
+    assert_eq!(stands(&after.record), stands(&held));
+    assert_eq!(after.record.history[0].outcome, Some(Outcome::Interrupted));
+    assert_eq!(after.record.last_move(), held.last_move());
+}
