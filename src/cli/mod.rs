@@ -6,6 +6,7 @@ mod at_gates;
 mod check;
 mod clock;
 mod compared;
+mod completions;
 mod demo;
 mod diff;
 mod ending;
@@ -16,7 +17,9 @@ mod git;
 mod go_on;
 mod health;
 mod hold;
+mod init;
 pub mod metrics;
+mod new;
 mod paragraph;
 mod plan_markdown;
 mod plan_text;
@@ -40,7 +43,7 @@ mod voice;
 mod who;
 mod words;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{Exit, exit_code};
 use crate::record::Verb;
@@ -77,6 +80,8 @@ pub struct Common {
 // One line per command, in the order of `design.md` 4: its file has the arguments and the doing.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Init),
+    New(new::New),
     Check(check::Check),
     Render(render::Render),
     Diff(diff::Diff),
@@ -108,6 +113,8 @@ enum Command {
     Schema(schema::Schema),
     Demo(demo::Demo),
     Rehearse(rehearse::Rehearse),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// Parses the command line, runs the command, says what went wrong.
@@ -127,6 +134,8 @@ pub fn run() -> Exit {
 fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
     let common = &arguments.common;
     match &arguments.command {
+        Command::Init(init) => init.run(common, ui),
+        Command::New(new) => new.run(common, ui),
         Command::Check(check) => check.run(common, ui),
         Command::Render(render) => render.run(common, ui),
         Command::Diff(diff) => diff.run(common, ui),
@@ -149,5 +158,7 @@ fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
         Command::Schema(schema) => schema.run(common, ui),
         Command::Demo(demo) => demo.run(common, ui),
         Command::Rehearse(rehearse) => rehearse.run(common, ui),
+        Command::Completions(completions) => Ok(completions.run(ui, Arguments::command())),
+        Command::Man(man) => man.run(common, ui, Arguments::command()),
     }
 }

@@ -1,6 +1,7 @@
 //! Where a command gets its fleet from: the folder or a commit, checked and ready to render.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 
@@ -194,6 +195,11 @@ impl Bundles {
             .filter_map(|bundle| bundle.as_ref().err());
         grouped(failed.flatten().cloned())
     }
+}
+
+/// The fleet's folder: paths of files begin there.
+pub fn root(common: &Common) -> anyhow::Result<PathBuf> {
+    Ok(Repo::open(&common.directory)?.root().to_owned())
 }
 
 /// The files at a revision, or as they lie in the folder.

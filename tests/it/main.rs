@@ -3,6 +3,7 @@
 mod agency;
 mod always;
 mod bad_input;
+mod beginnings;
 mod catch_up;
 mod cluster;
 mod conformance;

@@ -39,7 +39,7 @@ const EVERYTHING: &[&str] = &[
 ];
 
 /// Words that only the named paths may contain: each package has one owner.
-const OWNERS: [(&str, &[&str]); 22] = [
+const OWNERS: [(&str, &[&str]); 24] = [
     ("age::", &["secret/"]),
     ("git2::", &["repo/"]),
     ("kube::", &["cluster/", "sim/"]),
@@ -58,6 +58,8 @@ const OWNERS: [(&str, &[&str]); 22] = [
     ("comfy_table::", &["cli/"]),
     ("indicatif::", &["cli/"]),
     ("clap::", &["cli/"]),
+    ("clap_complete::", &["cli/"]),
+    ("clap_mangen::", &["cli/"]),
     ("prometheus_client::", &["cli/"]),
     ("tempfile::", &["cli/"]),
     ("strsim::", &["error.rs"]),
