@@ -140,13 +140,17 @@ impl TenantSteps {
             .collect()
     }
 
+    /// What may be sent.
+    pub fn manifests(&self) -> impl Iterator<Item = &Value> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Apply(step) | Step::DryRun(step) => Some(&step.manifest),
+            Step::Skip { .. } | Step::NeedsRecreate { .. } | Step::Blocked { .. } => None,
+        })
+    }
+
     /// Every secret value that writing needs.
     pub fn secret_refs(&self) -> BTreeSet<SecretRef> {
-        let writes = self.steps.iter().filter_map(|step| match step {
-            Step::Apply(step) | Step::DryRun(step) => Some(secret_refs(&step.manifest)),
-            Step::Skip { .. } | Step::NeedsRecreate { .. } | Step::Blocked { .. } => None,
-        });
-        writes.flatten().collect()
+        self.manifests().flat_map(secret_refs).collect()
     }
 
     /// What stays as it is.

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::cli::Common;
-use crate::cli::source::{self, Source, SourceArgs};
+use crate::cli::secret_check::SecretCheck;
+use crate::cli::source::{self, Bundles, Source, SourceArgs};
 use crate::cli::ui::Ui;
+use crate::cli::{Common, clock, runtime, secrets};
 use crate::error::Exit;
 use crate::fleet::config::API_VERSION;
 use crate::fleet::{Finding, grouped, has_errors};
@@ -17,6 +18,9 @@ use crate::fleet::{Finding, grouped, has_errors};
 pub struct Check {
     #[command(flatten)]
     source: SourceArgs,
+    /// Read every secret value too, and look at certificates: key, hosts, days left. Needs the keys
+    #[arg(long)]
+    secrets: bool,
     /// How to print the findings
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -40,11 +44,14 @@ impl Check {
         let tree = source::tree(common, self.source.revision.as_deref())?;
         let environment = source::environment(&tree, self.source.environment.as_deref())?;
         let (looked, findings) = match source::read(&tree, &environment) {
-            Ok((fleet, renderer)) => rendered(&Source {
-                fleet,
-                tree,
-                renderer,
-            }),
+            Ok((fleet, renderer)) => {
+                let source = Source {
+                    fleet,
+                    tree,
+                    renderer,
+                };
+                self.rendered(common, &source)?
+            }
             Err(findings) => (Looked::default(), findings),
         };
         let findings = grouped(findings);
@@ -59,24 +66,43 @@ impl Check {
             Exit::Done
         })
     }
+
+    fn rendered(&self, common: &Common, source: &Source) -> anyhow::Result<(Looked, Vec<Finding>)> {
+        let tenants: Vec<_> = source.fleet.tenants.iter().collect();
+        let mut looked = Looked {
+            tenants: tenants.len(),
+            objects: 0,
+        };
+        let mut findings = source.fleet.warnings.clone();
+        let secrets = secrets::of_source(common, source)?;
+        let values = SecretCheck {
+            secrets: &secrets,
+            now: clock::now(),
+            min_days: source.fleet.environment.spec.policies.certificates.min_days,
+        };
+        for part in source.bundles_in_parts(&tenants) {
+            let bundles = part.rendered.values().flatten();
+            looked.objects += bundles
+                .map(|bundle| bundle.manifests().len())
+                .sum::<usize>();
+            if self.secrets {
+                findings.extend(runtime::real(look_into(&values, source, &part)));
+            }
+            findings.extend(part.mistakes());
+            findings.extend(part.warnings);
+        }
+        Ok((looked, findings))
+    }
 }
 
-fn rendered(source: &Source) -> (Looked, Vec<Finding>) {
-    let tenants: Vec<_> = source.fleet.tenants.iter().collect();
-    let mut looked = Looked {
-        tenants: tenants.len(),
-        objects: 0,
-    };
-    let mut findings = source.fleet.warnings.clone();
-    for part in source.bundles_in_parts(&tenants) {
-        let bundles = part.rendered.values().flatten();
-        looked.objects += bundles
-            .map(|bundle| bundle.manifests().len())
-            .sum::<usize>();
-        findings.extend(part.mistakes());
-        findings.extend(part.warnings);
+async fn look_into(values: &SecretCheck<'_>, source: &Source, part: &Bundles) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, bundle) in &part.rendered {
+        if let (Some(tenant), Ok(bundle)) = (source.fleet.tenant(name), bundle) {
+            findings.extend(values.findings(tenant, bundle).await);
+        }
     }
-    (looked, findings)
+    findings
 }
 
 fn text(findings: &[Finding]) -> String {

@@ -31,6 +31,7 @@ mod rollback;
 mod rollout;
 mod runtime;
 mod schema;
+mod secret_check;
 mod secrets;
 pub mod source;
 mod stage;

@@ -176,10 +176,10 @@ fn what_is_not_acted_on_yet_is_told() {
     let environment = files
         .get_mut("environments/production/environment.yaml")
         .unwrap();
-    environment.push_str("  policies: {certificates: {minDays: 14}}\n");
+    environment.push_str("  health: {probes: {home: {path: /}}}\n");
     assert_eq!(
         told(&load(&files, "production").unwrap().warnings),
-        "warning: environment.yaml:16:38: `policies.certificates` is not yet acted on"
+        "warning: environment.yaml:16:20: `health.probes` is not yet acted on"
     );
 }
 

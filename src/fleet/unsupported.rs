@@ -14,10 +14,6 @@ pub fn all(parts: &Parts) -> Vec<Finding> {
                 environment.place("/spec/health/probes"),
             ));
         }
-        if spec.policies.certificates.min_days.is_some() {
-            let place = environment.place("/spec/policies/certificates/minDays");
-            findings.push(warning("policies.certificates", place));
-        }
     }
     findings
 }

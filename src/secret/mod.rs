@@ -4,6 +4,7 @@
 //! request that applies a Secret, and nowhere else.
 
 mod age;
+mod certificate;
 mod document;
 mod program;
 mod sops;
@@ -17,6 +18,8 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::fleet::SecretSource;
 use crate::fleet::config;
 use crate::manifest::{SecretRef, SecretValues};
+
+pub use certificate::{Certificate, of_secret as certificate_of};
 
 /// Programs that run side by side: each may decrypt with a key service far away.
 const PROGRAMS: usize = 8;
@@ -67,6 +70,14 @@ impl Secrets {
             programs: Semaphore::new(PROGRAMS),
             contents: Mutex::default(),
         })))
+    }
+
+    /// Whether what is read is what a source holds.
+    pub fn are_real(&self) -> bool {
+        match &*self.0 {
+            Kind::StandIns => false,
+            Kind::Unavailable(_) | Kind::Sources(_) => true,
+        }
     }
 
     /// The values of these references, or what is wrong with the first that cannot be read.

@@ -25,6 +25,7 @@ mod project;
 mod rehearsals;
 mod rollouts;
 mod scene;
+mod secret_check;
 mod secrets;
 mod silence;
 mod simulation;

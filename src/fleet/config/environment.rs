@@ -222,7 +222,7 @@ impl Default for Policies {
     }
 }
 
-/// Rules for certificates. Not yet acted on.
+/// Rules for certificates, which `check --secrets` looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CertificatePolicy {
