@@ -26,14 +26,12 @@ impl SecretCheck<'_> {
     pub async fn findings(&self, tenant: &Tenant, bundle: &Bundle) -> Vec<Finding> {
         let mut findings = Vec::new();
         for manifest in bundle.manifests() {
-            let refs = secret_refs(manifest.value());
-            let filled = match self.secrets.read(&refs).await {
-                Ok(values) => values.fill(manifest.value()),
-                Err(why) => {
-                    findings.push(told(manifest, Finding::error, &why));
-                    continue;
-                }
+            findings.extend(self.unreadable(manifest).await);
+            let values = self.secrets.read(&secret_refs(manifest.value())).await;
+            let Ok(values) = values else {
+                continue; // Told just now, each by itself.
             };
+            let filled = values.fill(manifest.value());
             let filled = filled.expect("every value of it was just read");
             match secret::certificate_of(&filled) {
                 None => {}
@@ -46,6 +44,17 @@ impl SecretCheck<'_> {
         }
         let its = |finding: Finding| finding.in_tenant(&tenant.name);
         findings.into_iter().map(its).collect()
+    }
+
+    /// Every reference of a Secret that cannot be read.
+    async fn unreadable(&self, manifest: &Manifest) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for reference in secret_refs(manifest.value()) {
+            if let Err(why) = self.secrets.read(&BTreeSet::from([reference])).await {
+                findings.push(told(manifest, Finding::error, &why));
+            }
+        }
+        findings
     }
 
     fn uncovered(

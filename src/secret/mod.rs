@@ -80,19 +80,31 @@ impl Secrets {
         }
     }
 
-    /// The values of these references, or what is wrong with the first that cannot be read.
+    /// The values of these references, or what is wrong with the first of those that cannot be read.
     pub async fn read(&self, refs: &BTreeSet<SecretRef>) -> Result<SecretValues, String> {
         let mut values = SecretValues::default();
+        let mut wrong = Vec::new();
         for reference in refs {
             let value = match &*self.0 {
                 Kind::StandIns => Ok(STAND_IN.to_vec()),
                 Kind::Unavailable(why) => Err(why.clone()),
                 Kind::Sources(sources) => sources.value(reference).await,
             };
-            let told = |why| format!("secret `{}` cannot be read: {why}", reference.name());
-            values.insert(reference.clone(), value.map_err(told)?);
+            match value {
+                Ok(value) => values.insert(reference.clone(), value),
+                Err(why) => {
+                    wrong.push(format!(
+                        "secret `{}` cannot be read: {why}",
+                        reference.name()
+                    ));
+                }
+            }
         }
-        Ok(values)
+        match wrong.as_slice() {
+            [] => Ok(values),
+            [only] => Err(only.clone()),
+            [first, others @ ..] => Err(format!("{first}; and {} more", others.len())),
+        }
     }
 }
 
