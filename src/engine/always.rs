@@ -6,17 +6,18 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::conductor::Ending;
 use super::gates::closed_gate;
 use super::lineage;
+use super::outside::{self, Task};
 use super::planning;
-use super::rollouts::{Carried, Order, World, keep};
+use super::rollouts::{Carried, Order, World};
+use super::soaks::Soaks;
 use super::stop;
 use super::survey::{Survey, survey};
-use super::work::{self, Job, Refresh, Terms};
-use crate::apply::{OnSecrets, Sample};
+use super::work::{self, Refresh};
 use crate::fleet::Tenant;
 use crate::fleet::config::Lifecycle;
 use crate::manifest::{ALWAYS, Bundle, Manifest};
@@ -137,18 +138,18 @@ pub async fn reach(order: &Order<'_>, world: &World<'_>, carried: &mut Carried) 
     let is_newest = matches!(lineage::ahead_of(order, &survey), Ok(None));
     let now = world.clock.now();
     let lacking = lacking(order, &survey, now).into_iter();
-    let terms = terms(order, world, &survey);
+    let soaks = Arc::new(survey.soaks.clone());
     let works = lacking.filter(|_| is_newest).map(|lacking| {
         let closed = closed_gate(
             (&order.strategy, &lacking.planned.place),
             &survey.last_words,
             now,
         );
-        let terms = terms.clone();
+        let soaks = Arc::clone(&soaks);
         async move {
             let words = match closed {
                 Some(gate) => format!("waits for {gate}"),
-                None => told(lacking.clone().write(world, terms).await),
+                None => told(lacking.clone().write(order, world, soaks).await),
             };
             (lacking, words)
         }
@@ -196,42 +197,20 @@ fn has_quarantined(plan: &Plan) -> bool {
     excluded.any(|one| matches!(one.reason, Exclusion::Quarantined(_)))
 }
 
-fn terms(order: &Order<'_>, world: &World<'_>, survey: &Survey) -> Terms {
-    Terms {
-        holder: order.who.holder.clone(),
-        who: order.who.name.clone(),
-        why: order.who.why.clone(),
-        action: Action::Refresh,
-        environment: order.fleet.environment.name.clone(),
-        rollout: None,
-        hold: None,
-        keep: keep(order.fleet),
-        soaks: Arc::new(survey.soaks.clone()),
-        sample: Sample::none(),
-        secrets: world.secrets.clone(),
-        on_return: OnSecrets::Leave,
-    }
-}
-
 impl Lacking {
-    async fn write(self, world: &World<'_>, terms: Terms) -> Refresh {
-        let cluster = match world.clusters.get(&self.planned.place.cluster) {
-            Ok(cluster) => cluster.clone(),
-            Err(error) => return Refresh::NotWritten(error.to_string()),
-        };
-        work::refresh(Job {
-            cluster,
+    async fn write(self, order: &Order<'_>, world: &World<'_>, soaks: Arc<Soaks>) -> Refresh {
+        let task = Task {
+            action: Action::Refresh,
+            why: order.who.why.clone(),
             planned: self.planned,
-            bundle: Some(self.bundle),
+            stored: self.stored,
+            bundle: self.bundle,
             release: None,
-            record: Some(self.stored),
-            soak: SignedDuration::ZERO,
-            clock: world.clock,
-            terms,
-            hooks: None,
-            cause: None,
-        })
-        .await
+        };
+        match outside::job(order, world, soaks, task) {
+            Ok(job) => work::refresh(job).await,
+            Err(error) => Refresh::NotWritten(error.to_string()),
+        }
     }
 
     fn note(&self, plan: &mut Plan, words: &str) {

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::brake;
 use super::gates::closed_gate;
+use super::outside::{self, Task};
 use super::planning;
-use super::rollouts::{Order, World, keep};
+use super::rollouts::{Order, World};
 use super::soaks::Soaks;
 use super::stop;
 use super::survey::Survey;
-use super::work::{self, Job, Removal, Terms};
-use crate::apply::{self, OnSecrets, Sample, TenantDeletes};
+use super::work::{self, Removal};
+use crate::apply::{self, TenantDeletes};
 use crate::fleet::Tenant;
 use crate::fleet::config::Lifecycle;
 use crate::manifest::Bundle;
@@ -244,36 +245,17 @@ impl Departure {
         if stop::is_asked(&world.stop) {
             return Removal::NotRemoved(format!("{}; we were told to stop", self.why));
         }
-        let cluster = match world.clusters.get(&self.planned.place.cluster) {
-            Ok(cluster) => cluster.clone(),
-            Err(error) => return Removal::NotRemoved(format!("deferred: {error}")),
-        };
-        let terms = Terms {
-            holder: order.who.holder.clone(),
-            who: order.who.name.clone(),
-            why: format!("it leaves: {}", self.why),
+        let task = Task {
             action: Action::Remove,
-            environment: order.fleet.environment.name.clone(),
-            rollout: None,
-            hold: None,
-            keep: keep(order.fleet),
-            soaks,
-            sample: Sample::none(),
-            secrets: world.secrets.clone(),
-            on_return: OnSecrets::Leave,
-        };
-        work::remove(Job {
-            cluster,
+            why: format!("it leaves: {}", self.why),
             planned: self.planned,
-            bundle: Some(nothing()),
+            stored: self.stored,
+            bundle: nothing(),
             release: Some(order.release.clone()),
-            record: Some(self.stored),
-            soak: SignedDuration::ZERO,
-            clock: world.clock,
-            terms,
-            hooks: None,
-            cause: None,
-        })
-        .await
+        };
+        match outside::job(order, world, soaks, task) {
+            Ok(job) => work::remove(job).await,
+            Err(error) => Removal::NotRemoved(format!("deferred: {error}")),
+        }
     }
 }

@@ -35,6 +35,7 @@ mod live_diff;
 mod looks;
 mod moves;
 mod observe;
+mod outside;
 mod people;
 mod planning;
 mod prepare;

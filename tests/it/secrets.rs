@@ -188,6 +188,15 @@ fn simulated_safe<F: Future<Output = ()>>(test: impl FnOnce(Safe) -> F) {
     simulated(|_| test(Safe::new()));
 }
 
+/// All tenants run a first release with the first value, a second value waits to be rolled out, and the soak is over.
+async fn before_a_rotation(safe: &mut Safe) {
+    safe.put("one", "first");
+    safe.put("two", "second");
+    let first = safe.release("aaaa", "1", "one");
+    safe.roll_out(&first).await;
+    safe.scene.pass(30).await;
+}
+
 #[test]
 fn a_value_reaches_the_secret_and_nothing_else() {
     simulated_safe(|mut safe| async move {
@@ -267,11 +276,7 @@ fn a_tenant_whose_value_is_missing_is_not_begun_and_the_reference_is_named() {
 #[test]
 fn a_way_back_leaves_secrets_as_they_are_unless_it_is_told_otherwise() {
     simulated_safe(|mut safe| async move {
-        safe.put("one", "first");
-        safe.put("two", "second");
-        let first = safe.release("aaaa", "1", "one");
-        safe.roll_out(&first).await;
-        safe.scene.pass(30).await;
+        before_a_rotation(&mut safe).await;
         let second = safe.release("bbbb", "2", "two");
         safe.roll_out(&second).await;
         safe.scene.pass(30).await;
@@ -290,11 +295,7 @@ fn a_way_back_leaves_secrets_as_they_are_unless_it_is_told_otherwise() {
 #[test]
 fn a_tenant_that_fails_goes_back_with_the_secret_that_it_got() {
     simulated_safe(|mut safe| async move {
-        safe.put("one", "first");
-        safe.put("two", "second");
-        let first = safe.release("aaaa", "1", "one");
-        safe.roll_out(&first).await;
-        safe.scene.pass(30).await;
+        before_a_rotation(&mut safe).await;
         safe.scene
             .break_image("registry.example.com/web:2", ("east", "t0"));
         let second = safe.release("bbbb", "2", "two");
@@ -308,12 +309,8 @@ fn a_tenant_that_fails_goes_back_with_the_secret_that_it_got() {
 #[test]
 fn a_rotation_reaches_a_held_tenant_if_its_secret_says_so() {
     simulated_safe(|mut safe| async move {
-        safe.put("one", "first");
-        safe.put("two", "second");
         safe.annotations = "annotations: {escale.dev/always: 'true'}, ".to_owned();
-        let first = safe.release("aaaa", "1", "one");
-        safe.roll_out(&first).await;
-        safe.scene.pass(30).await;
+        before_a_rotation(&mut safe).await;
         let second = safe.release("bbbb", "2", "one");
         safe.roll_out(&second).await;
         safe.scene.pass(30).await;
