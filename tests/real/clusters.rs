@@ -1,10 +1,12 @@
 //! The real clusters that `tests/run` started, and what one asks of them from outside escale.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use tempfile::NamedTempFile;
 
 /// The clusters of `environments/production`; the first is the hub.
 pub const HUB: &str = "tools-par";
@@ -49,6 +51,49 @@ pub fn kubectl(cluster: &str, arguments: &[&str]) -> String {
         "kubectl {arguments:?} on {cluster}: {errors}"
     );
     String::from_utf8(output.stdout).expect("kubectl prints UTF-8")
+}
+
+/// The kubeconfig of another identity of `docs/rbac`: the contexts of the deployer, with its tokens.
+pub fn as_account(account: &str) -> NamedTempFile {
+    let mut text = fs::read_to_string(kubeconfig()).expect("the kubeconfig of the clusters");
+    for cluster in CLUSTERS.into_iter().chain([HUB]) {
+        let create = ["-n", "escale-system", "create", "token", account];
+        let token = kubectl(cluster, &create);
+        text = edited_user(&text, cluster, &format!("token: {}", token.trim()));
+    }
+    let file = NamedTempFile::new().expect("a file");
+    fs::write(file.path(), text).expect("a kubeconfig");
+    file
+}
+
+/// Runs kubectl as an identity; what it prints, or what it complains of.
+pub fn kubectl_as(account: &str, cluster: &str, arguments: &[&str]) -> Result<String, String> {
+    let kubeconfig = as_account(account);
+    let output = Command::new(variable("ESCALE_KUBECTL"))
+        .arg("--kubeconfig")
+        .arg(kubeconfig.path())
+        .args(["--context", cluster])
+        .args(arguments)
+        .output()
+        .expect("kubectl starts");
+    let text = |bytes| String::from_utf8(bytes).expect("kubectl prints UTF-8");
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
+}
+
+/// Gives a user of a kubeconfig other credentials.
+pub fn edited_user(text: &str, name: &str, line: &str) -> String {
+    edited_entry(text, &format!("- name: {name}\n  user:\n"), line)
+}
+
+/// Replaces the one line that follows `heading`.
+fn edited_entry(text: &str, heading: &str, line: &str) -> String {
+    let start = text.find(heading).expect("an entry of that name") + heading.len();
+    let end = start + text[start..].find('\n').expect("a line ends");
+    format!("{}    {line}{}", &text[..start], &text[end..])
 }
 
 /// The folder of the programs that were built for these tests; `sops` is among them.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::audit::Audit;
 use crate::binary::{Told, escale_with, rollback, rollout};
-use crate::clusters::{CLUSTERS, HUB, forget, kubeconfig, kubectl};
+use crate::clusters::{CLUSTERS, HUB, edited_user, forget, kubeconfig, kubectl};
 use crate::fleet::Fleet;
 use crate::seen::{different_tags, tags};
 use crate::turns::alone;
@@ -127,10 +127,6 @@ fn rollout_by(kubeconfig: &Path, fleet: &Fleet) -> Told {
     escale_with(kubeconfig, fleet.folder(), &["rollout", "-e", "production"])
 }
 
-fn edited_user(text: &str, name: &str, line: &str) -> String {
-    edited_entry(text, &format!("- name: {name}\n  user:\n"), line)
-}
-
 /// kubectl writes the name of a cluster after it, and of a user before.
 fn edited_cluster(text: &str, name: &str, line: &str) -> String {
     let end = text
@@ -139,13 +135,6 @@ fn edited_cluster(text: &str, name: &str, line: &str) -> String {
     let start = text[..end]
         .rfind("    server:")
         .expect("a cluster has a server");
-    format!("{}    {line}{}", &text[..start], &text[end..])
-}
-
-/// Replaces the one line that follows `heading`.
-fn edited_entry(text: &str, heading: &str, line: &str) -> String {
-    let start = text.find(heading).expect("an entry of that name") + heading.len();
-    let end = start + text[start..].find('\n').expect("a line ends");
     format!("{}    {line}{}", &text[..start], &text[end..])
 }
 

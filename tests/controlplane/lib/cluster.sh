@@ -58,9 +58,9 @@ wait_until_ready() {
 
 admin() { "$programs/kubectl" --kubeconfig "$work/$1.admin.kubeconfig" "${@:2}"; }
 
-# Nodes, storage classes, and the deployer with the rights that escale needs.
+# Nodes, storage classes, and the identities with the rights that escale needs.
 prepare() {
-    admin "$1" apply --server-side -f "$here/config/nodes.yaml" -f "$here/config/storage.yaml" -f "$here/config/production.yaml" -f "$here/rbac.yaml"
+    admin "$1" apply --server-side -f "$here/config/nodes.yaml" -f "$here/config/storage.yaml" -f "$here/config/production.yaml" -f "$here/../../docs/rbac"
     write_deployer_kubeconfig "$1"
     admin "$1" wait --for=condition=Ready nodes --all --timeout=30s
 }
