@@ -74,19 +74,22 @@ impl Check {
             objects: 0,
         };
         let mut findings = source.fleet.warnings.clone();
-        let secrets = secrets::of_source(common, source)?;
-        let values = SecretCheck {
-            secrets: &secrets,
-            now: clock::now(),
-            min_days: source.fleet.environment.spec.policies.certificates.min_days,
+        let values = if self.secrets {
+            Some(SecretCheck {
+                secrets: secrets::of_source(common, source)?,
+                now: clock::now(),
+                min_days: source.fleet.environment.spec.policies.certificates.min_days,
+            })
+        } else {
+            None
         };
         for part in source.bundles_in_parts(&tenants) {
             let bundles = part.rendered.values().flatten();
             looked.objects += bundles
                 .map(|bundle| bundle.manifests().len())
                 .sum::<usize>();
-            if self.secrets {
-                findings.extend(runtime::real(look_into(&values, source, &part)));
+            if let Some(values) = &values {
+                findings.extend(runtime::real(look_into(values, source, &part)));
             }
             findings.extend(part.mistakes());
             findings.extend(part.warnings);
@@ -95,7 +98,7 @@ impl Check {
     }
 }
 
-async fn look_into(values: &SecretCheck<'_>, source: &Source, part: &Bundles) -> Vec<Finding> {
+async fn look_into(values: &SecretCheck, source: &Source, part: &Bundles) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, bundle) in &part.rendered {
         if let (Some(tenant), Ok(bundle)) = (source.fleet.tenant(name), bundle) {

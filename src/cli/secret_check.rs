@@ -8,29 +8,32 @@ use serde_json::Value;
 use crate::cli::voice::counted;
 use crate::fleet::{Finding, Place, Tenant};
 use crate::manifest::{Bundle, Manifest, secret_refs};
+use crate::policy;
 use crate::secret::{self, Certificate, Secrets};
 
 /// Without a rule of the environment, fewer days than this are worth a warning.
 const SOON: u32 = 14;
 
 /// What every tenant's values are held to.
-pub struct SecretCheck<'a> {
-    pub secrets: &'a Secrets,
+pub struct SecretCheck {
+    pub secrets: Secrets,
     pub now: Timestamp,
     /// Fewer days than this until a certificate ends is a mistake.
     pub min_days: Option<u32>,
 }
 
-impl SecretCheck<'_> {
+impl SecretCheck {
     /// Everything that is wrong with the values of one tenant.
     pub async fn findings(&self, tenant: &Tenant, bundle: &Bundle) -> Vec<Finding> {
         let mut findings = Vec::new();
         for manifest in bundle.manifests() {
-            findings.extend(self.unreadable(manifest).await);
+            let unreadable = self.unreadable(manifest).await;
+            if !unreadable.is_empty() {
+                findings.extend(unreadable);
+                continue;
+            }
             let values = self.secrets.read(&secret_refs(manifest.value())).await;
-            let Ok(values) = values else {
-                continue; // Told just now, each by itself.
-            };
+            let values = values.expect("every value of it was just read, and is kept");
             let filled = values.fill(manifest.value());
             let filled = filled.expect("every value of it was just read");
             match secret::certificate_of(&filled) {
@@ -109,7 +112,8 @@ fn hosts_of<'b>(secret: &str, bundle: &'b Bundle) -> BTreeSet<&'b str> {
 }
 
 fn told(manifest: &Manifest, finding: fn(Option<Place>, String) -> Finding, why: &str) -> Finding {
-    let place = manifest.origin.as_ref();
-    let place = place.map(|origin| Place::of_file(origin.file.clone()));
-    finding(place, format!("`{}`: {why}", manifest.object()))
+    finding(
+        policy::place(manifest),
+        format!("`{}`: {why}", manifest.object()),
+    )
 }

@@ -162,7 +162,7 @@ pub async fn reach(order: &Order<'_>, world: &World<'_>, carried: &mut Carried) 
 
 fn told(refresh: Refresh) -> String {
     match refresh {
-        Refresh::Written(_) => "was written all the same".to_owned(),
+        Refresh::Written => "was written all the same".to_owned(),
         Refresh::NotWritten(why) => format!("reaches it all the same, and was not written: {why}"),
     }
 }

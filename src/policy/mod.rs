@@ -35,7 +35,7 @@ pub fn check(fleet: &Fleet, tenant: &Tenant, bundle: &Bundle) -> Vec<Finding> {
 }
 
 /// The template that rendered a manifest. Its lines are not those of what it renders.
-fn place(manifest: &Manifest) -> Option<Place> {
+pub fn place(manifest: &Manifest) -> Option<Place> {
     manifest
         .origin
         .as_ref()

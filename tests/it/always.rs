@@ -1,10 +1,10 @@
 //! Objects that reach held tenants too: written once a release has come to a good end, and nothing else is.
 
 use escale::engine::{Carried, holds};
-use escale::manifest::Digest;
-use escale::record::{Action, Hold, Outcome, Scope, Verb, Word};
+use escale::record::{Action, Outcome, Scope, Verb};
 use escale::rollout;
 
+use crate::gates::say;
 use crate::scene::{Release, Scene, left_out, outcome, simulated};
 
 /// A scene whose tenants run version 1, `t1` held there.
@@ -12,13 +12,7 @@ async fn with_held(scene: &mut Scene) {
     put(scene, "one");
     scene.roll_out(&scene.release("aaaa", "1")).await;
     scene.pass(5).await;
-    let hold = Hold {
-        reason: "audit".to_owned(),
-        owner: "ana".to_owned(),
-        since: scene.clock.now(),
-        expires: None,
-        digest: None::<Digest>,
-    };
+    let hold = scene.hold("ana", "audit");
     let west = scene.clusters.get("west").expect("it is connected");
     holds::hold(west, "t1", &hold).await.expect("it is held");
 }
@@ -123,7 +117,7 @@ fn nothing_reaches_a_held_tenant_of_a_release_that_fails() {
 fn a_freeze_over_the_held_tenant_is_waited_for_and_the_next_rollout_does_it() {
     simulated(|mut scene| async move {
         with_held(&mut scene).await;
-        say(&scene, Verb::Freeze).await;
+        say(&scene, Verb::Freeze, Scope::Tenant("t1".to_owned()), None).await;
         let release = next(&mut scene);
         let carried = scene.roll_out(&release).await;
         let told = left_out(&carried).join("\n");
@@ -131,25 +125,9 @@ fn a_freeze_over_the_held_tenant_is_waited_for_and_the_next_rollout_does_it() {
         assert_eq!(text(&scene, "t1", "always"), "one");
 
         scene.pass(1).await;
-        say(&scene, Verb::Thaw).await;
+        say(&scene, Verb::Thaw, Scope::Tenant("t1".to_owned()), None).await;
         let carried = scene.roll_out(&release).await;
         assert!(matches!(carried, Carried::NothingToDo { .. }));
         assert_eq!(text(&scene, "t1", "always"), "two");
     });
-}
-
-async fn say(scene: &Scene, verb: Verb) {
-    let word = Word {
-        verb,
-        environment: "test".to_owned(),
-        scope: Scope::Tenant("t1".to_owned()),
-        author: "ana".to_owned(),
-        reason: "an audit".to_owned(),
-        at: scene.clock.now(),
-        expires: None,
-    };
-    let hub = scene.clusters.hub().expect("it is connected");
-    escale::engine::store::say(&hub.writer(), &word)
-        .await
-        .expect("it is said");
 }

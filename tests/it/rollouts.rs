@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use escale::engine::{self, Carried, Ending, Heard, Stop, World, holds, store};
 use escale::error::{Exit, exit_code};
-use escale::manifest::Digest;
-use escale::record::{Hold, Outcome, Scope, Verb, Word};
+use escale::record::{Outcome, Scope, Verb, Word};
 use escale::rollout;
 use escale::sim::{self, Fault, RequestFaults};
 use jiff::Timestamp;
@@ -430,13 +429,7 @@ fn a_held_tenant_is_left_alone_until_it_is_let_go() {
     simulated(|scene| async move {
         scene.roll_out(&scene.release("aaaa", "1")).await;
         let west = scene.clusters.get("west").unwrap();
-        let hold = Hold {
-            reason: "audit".to_owned(),
-            owner: "ana".to_owned(),
-            since: scene.clock.now(),
-            expires: None,
-            digest: None::<Digest>,
-        };
+        let hold = scene.hold("ana", "audit");
         holds::hold(west, "t1", &hold).await.unwrap();
         let next = scene.release("bbbb", "2");
         assert_eq!(
@@ -460,13 +453,7 @@ fn a_typed_rollback_passes_the_hold_that_it_saw_and_none_that_came_since() {
         scene.roll_out(&scene.release("bbbb", "2")).await;
         scene.pass(5).await;
         let west = scene.clusters.get("west").unwrap();
-        let hold = Hold {
-            reason: "the client presents it".to_owned(),
-            owner: "bob".to_owned(),
-            since: scene.clock.now(),
-            expires: None,
-            digest: None::<Digest>,
-        };
+        let hold = scene.hold("bob", "the client presents it");
         let order = scene.rollback_order("t3", "ana").await.unwrap();
         holds::hold(west, "t3", &hold).await.unwrap();
         let mut deaf = |_: Heard<'_>| {};

@@ -14,7 +14,7 @@ use escale::engine::{
     Records, Return, RollbackOrder, Stop, Who, World,
 };
 use escale::fleet::{Files, Fleet, load};
-use escale::record::{PackedBundle, TenantRecord};
+use escale::record::{Hold, PackedBundle, TenantRecord};
 use escale::render::{Renderer, shape};
 use escale::repo::Kinship;
 use escale::rollout::{self, Strategy};
@@ -230,6 +230,17 @@ impl Scene {
             keep: escale::record::Keep::default(),
             tenant: escale::fleet::config::TenantStrategy::default(),
         })
+    }
+
+    /// A hold from now on, until somebody releases it.
+    pub fn hold(&self, owner: &str, reason: &str) -> Hold {
+        Hold {
+            reason: reason.to_owned(),
+            owner: owner.to_owned(),
+            since: self.clock.now(),
+            expires: None,
+            digest: None,
+        }
     }
 
     /// The pods of an image crash in one tenant, and are well elsewhere.

@@ -8,9 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use escale::apply::OnSecrets;
 use escale::cluster::Preconditions;
 use escale::diff::ChangeKind;
-use escale::engine::{
-    self, Carried, Destination, Ending, Heard, Records, Return, RollbackOrder, World,
-};
+use escale::engine::{self, Carried, Ending, Heard, Records, RollbackOrder, World};
 use escale::manifest::ObjectRef;
 use escale::record::Outcome;
 use escale::rollout;
@@ -18,7 +16,7 @@ use escale::secret::Secrets;
 use escale::sim::SimCluster;
 use serde_json::Value;
 
-use crate::scene::{Release, STRATEGY, Scene, files, outcome, simulated, who};
+use crate::scene::{Release, STRATEGY, Scene, files, outcome, simulated};
 
 /// Found in the Secret and nowhere else.
 const CANARY: &str = "canary-in-a-secret";
@@ -87,19 +85,11 @@ impl Safe {
     }
 
     async fn roll_back(&self, release: &Release, tenant: &str, secrets: OnSecrets) {
-        let records = Records::read(&self.scene.clusters, "test").await;
-        let stored = records.iter().find(|one| one.value.tenant == tenant);
-        let stored = stored.expect("it has a record").clone();
-        let to = engine::destination(&stored.value, &Destination::PreviousGood)
-            .expect("the clusters answer");
+        let order = self.scene.rollback_order(tenant, "ana").await;
         let order = RollbackOrder {
-            even_if_irreversible: false,
             secrets,
-            returns: vec![Return { stored, to }],
-            who: who("ana"),
             hold_until: None,
-            keep: escale::record::Keep::default(),
-            tenant: escale::fleet::config::TenantStrategy::default(),
+            ..order.expect("it has a record, and where to go")
         };
         let mut deaf = |_: Heard<'_>| {};
         let world = World {

@@ -7,8 +7,7 @@ use crate::record::{self, Action, Outcome, Refreshed};
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refresh {
-    /// So many objects were written.
-    Written(usize),
+    Written,
     NotWritten(String),
 }
 
@@ -31,7 +30,7 @@ pub async fn refresh(job: Job) -> Refresh {
     match (because, closed) {
         (Some(why), _) => Refresh::NotWritten(why),
         (None, Err(halt)) => Refresh::NotWritten(why(halt)),
-        (None, Ok(())) => Refresh::Written(written(&open)),
+        (None, Ok(())) => Refresh::Written,
     }
 }
 
@@ -53,12 +52,6 @@ async fn attempt(job: &Job, open: &mut Option<Open>) -> Result<(), Halt> {
     let open = open.insert(claim::take(job, goal, bundle).await?);
     write_all(job, open).await?;
     close::unfence(job, open).await
-}
-
-fn written(open: &Open) -> usize {
-    let done = open.done.iter();
-    done.filter(|(_, done)| matches!(done, apply::Done::Applied(_)))
-        .count()
 }
 
 async fn let_go(

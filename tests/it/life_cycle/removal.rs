@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use escale::engine::{self, Carried, Records};
-use escale::record::{Action, Scope, Verb, Word};
+use escale::record::{Action, Scope, Verb};
 use escale::rollout::Outcome;
 use escale::sim::{Fault, RequestFaults};
 use serde_json::json;
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     LEFT, by_hand, carry_out, departed, edit, grown, leaves, objects, reason, record, token, try_to,
 };
+use crate::gates::say;
 use crate::scene::{Release, Scene, outcome, simulated};
 
 #[test]
@@ -135,11 +136,11 @@ fn who_is_held_or_frozen_or_unreachable_is_not_deleted() {
         let next = scene.release("bbbb", "2");
         let token = token(&reason(&carry_out(&scene, &next, None).await, "t5"));
 
-        say(&scene, Verb::Freeze, Scope::Tenant("t5".to_owned())).await;
+        say(&scene, Verb::Freeze, Scope::Tenant("t5".to_owned()), None).await;
         let frozen = reason(&carry_out(&scene, &next, Some(&token)).await, "t5");
         assert!(frozen.contains("waits for the freeze of"), "{frozen}");
         scene.pass(1).await;
-        say(&scene, Verb::Thaw, Scope::Tenant("t5".to_owned())).await;
+        say(&scene, Verb::Thaw, Scope::Tenant("t5".to_owned()), None).await;
 
         scene.sims["west"].tell(Fault::Unreachable {
             from: scene.clock.now(),
@@ -157,21 +158,6 @@ fn who_is_held_or_frozen_or_unreachable_is_not_deleted() {
         );
         assert_eq!(objects(&scene, "west", "t5").len(), 3);
     });
-}
-
-async fn say(scene: &Scene, verb: Verb, scope: Scope) {
-    let word = Word {
-        verb,
-        environment: "test".to_owned(),
-        scope,
-        author: "ana".to_owned(),
-        reason: "an audit".to_owned(),
-        at: scene.clock.now(),
-        expires: None,
-    };
-    engine::store::say(&scene.clusters.hub().unwrap().writer(), &word)
-        .await
-        .unwrap();
 }
 
 /// What a diff with the clusters shows of `t5`.
