@@ -21,6 +21,8 @@ pub enum Fault {
     },
     /// The credentials are no longer accepted.
     Unauthorized,
+    /// No controller looks at anything, as while another process of theirs becomes the leader. Kubelets go on.
+    NoController { until: Timestamp },
     /// Pods behave otherwise than they say.
     Behaviour(Rule),
     /// All is well again; pods go on as they are.
@@ -50,6 +52,7 @@ pub struct Faults {
     requests: Option<RequestFaults>,
     unreachable: Vec<(Timestamp, Option<Timestamp>)>,
     unauthorized: bool,
+    no_controller: Option<Timestamp>,
     /// How often each request was tried: chance depends on it, not on what others ask meanwhile.
     tries: BTreeMap<u64, u32>,
 }
@@ -80,6 +83,15 @@ impl Faults {
 
     pub fn is_unauthorized(&self) -> bool {
         self.unauthorized
+    }
+
+    pub fn no_controller(&mut self, until: Timestamp) {
+        self.no_controller = self.no_controller.max(Some(until));
+    }
+
+    /// When controllers look at what they would look at by `time`, if not then.
+    pub fn controllers_back(&self, time: Timestamp) -> Option<Timestamp> {
+        self.no_controller.filter(|until| time < *until)
     }
 
     pub fn is_unreachable(&self, now: Timestamp) -> bool {

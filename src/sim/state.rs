@@ -103,7 +103,10 @@ impl State {
     /// Lets everything happen that falls due by `now`, each thing at its own time.
     pub fn catch_up(&mut self, now: Timestamp) {
         while let Some((time, task)) = self.timers.next(now) {
-            controllers::run(self, &task, time);
+            match self.faults.controllers_back(time) {
+                Some(back) if task.what != What::Advance => self.timers.at(back, task),
+                _ => controllers::run(self, &task, time),
+            }
         }
     }
 
@@ -112,6 +115,7 @@ impl State {
             Fault::Requests(faults) => self.faults.told(faults),
             Fault::Unreachable { from, until } => self.faults.unreachable(from, until),
             Fault::Unauthorized => self.faults.unauthorized(),
+            Fault::NoController { until } => self.faults.no_controller(until),
             Fault::Behaviour(rule) => {
                 self.rules.push(rule);
                 self.wake_pods(now);

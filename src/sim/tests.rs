@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Fault, Options, RequestFaults, SimCluster};
 
+mod controllers;
 mod since;
 mod together;
 

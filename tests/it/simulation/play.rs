@@ -207,6 +207,11 @@ impl Stage {
             }
             Act::Calm(cluster) => self.scene.sims[cluster].tell(Fault::Requests(calm())),
             Act::Edit { tenant, what } => self.edit(tenant, what),
+            Act::NoController { cluster, seconds } => {
+                let seconds = i64::try_from(seconds).expect("short");
+                let until = self.scene.clock.now() + SignedDuration::from_secs(seconds);
+                self.scene.sims[cluster].tell(Fault::NoController { until });
+            }
             Act::Unwell { cluster, seconds } => {
                 let sim = &self.scene.sims[cluster];
                 sim.tell(Fault::Behaviour(Rule {

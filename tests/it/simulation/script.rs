@@ -95,6 +95,11 @@ pub enum Act {
         cluster: &'static str,
         seconds: u64,
     },
+    /// No controller of a cluster looks at anything.
+    NoController {
+        cluster: &'static str,
+        seconds: u64,
+    },
 }
 
 /// What a job runs on.
@@ -168,6 +173,10 @@ impl Script {
         let mut dice = Dice::of(seed.rotate_left(16));
         if dice.percent(15) {
             coincide(&mut dice, &mut releases, &mut acts);
+        }
+        let mut dice = Dice::of(seed.rotate_left(48));
+        if dice.percent(15) {
+            lose_controllers(&mut dice, &mut acts);
         }
         acts.sort_by_key(|(at, _)| *at);
         Self {
@@ -293,6 +302,19 @@ fn coincide(dice: &mut Dice, releases: &mut [Quality], acts: &mut Vec<(Duration,
         seconds: dice.one_of(&[200, 400, 900]),
     };
     acts.push((began + dice.within(120), outage));
+}
+
+/// While a release goes out, the controllers of a cluster stand still: what is written there is seen late.
+fn lose_controllers(dice: &mut Dice, acts: &mut Vec<(Duration, Act)>) {
+    let jobs = acts
+        .iter()
+        .filter(|(_, act)| matches!(act, Act::RollOut { .. }));
+    let times: Vec<Duration> = jobs.map(|(at, _)| *at).collect();
+    let absence = Act::NoController {
+        cluster: dice.one_of(&["east", "west", "west"]),
+        seconds: dice.one_of(&[10, 20, 40]),
+    };
+    acts.push((dice.one_of(&times) + dice.within(30), absence));
 }
 
 impl Knobs {
