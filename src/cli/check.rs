@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cli::hooks_gone::hooks_gone;
 use crate::cli::secret_check::SecretCheck;
 use crate::cli::source::{self, Bundles, Source, SourceArgs};
 use crate::cli::ui::Ui;
@@ -21,6 +22,9 @@ pub struct Check {
     /// Read every secret value too, and look at certificates: key, hosts, days left. Needs the keys
     #[arg(long)]
     secrets: bool,
+    /// Warn of hooks that this commit, branch or tag has and that are gone: where they have not run yet, they never will
+    #[arg(long, value_name = "REV")]
+    against: Option<String>,
     /// How to print the findings
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -83,6 +87,9 @@ impl Check {
         } else {
             None
         };
+        let before = self.against.as_ref();
+        let before = before.map(|revision| source.at(common, revision));
+        let before = before.transpose()?;
         for part in source.bundles_in_parts(&tenants) {
             let bundles = part.rendered.values().flatten();
             looked.objects += bundles
@@ -90,6 +97,9 @@ impl Check {
                 .sum::<usize>();
             if let Some(values) = &values {
                 findings.extend(runtime::real(look_into(values, source, &part)));
+            }
+            if let Some(before) = &before {
+                findings.extend(hooks_gone(before, source, &part));
             }
             findings.extend(part.mistakes());
             findings.extend(part.warnings);

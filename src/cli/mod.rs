@@ -17,6 +17,7 @@ mod git;
 mod go_on;
 mod health;
 mod hold;
+mod hooks_gone;
 mod init;
 pub mod metrics;
 mod new;

@@ -62,7 +62,7 @@ impl Bundle {
     pub fn hooks(&self) -> Vec<Hook> {
         let hooks = self.manifests.iter().filter_map(Hook::of);
         let mut hooks: Vec<Hook> = hooks.filter_map(Result::ok).collect();
-        hooks.sort_by(|a, b| (a.moment, &a.object).cmp(&(b.moment, &b.object)));
+        hooks.sort_by(|a, b| (a.turn(), &a.object).cmp(&(b.turn(), &b.object)));
         hooks
     }
 

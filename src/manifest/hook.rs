@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::marks::{HOOK, HOOK_KEY, IRREVERSIBLE};
+use super::marks::{HOOK, HOOK_KEY, HOOK_ORDER, IRREVERSIBLE, PLATFORM};
 use super::object::{Manifest, ObjectRef};
 
 /// Names of Jobs are names of pods' labels, 63 characters, and each run appends a dash and this many digits.
@@ -17,6 +17,10 @@ pub struct Hook {
     /// Its manifest in the bundle. No object on a cluster has this name: each run has one of its own.
     pub object: ObjectRef,
     pub moment: HookMoment,
+    /// Of one moment, those with a lower number come first.
+    pub order: i32,
+    /// The platform that it is for; `None` if it is for the tenant.
+    pub platform: Option<String>,
     /// The hook runs where this differs from the key of the run that succeeded last.
     pub key: String,
     /// Once it succeeded, nobody goes back behind it by himself.
@@ -45,6 +49,12 @@ impl Hook {
 
     pub fn name(&self) -> &str {
         &self.object.name
+    }
+
+    /// When its turn is: hooks with the same turn do not wait for one another, but for those of their own platform. What
+    /// the tenant has comes before what its platforms have.
+    pub fn turn(&self) -> (HookMoment, i32, bool) {
+        (self.moment, self.order, self.platform.is_some())
     }
 
     /// The name of the Job of a run. Runs are counted, so that no Job of another run is ever taken for this one.
@@ -90,11 +100,21 @@ fn read(manifest: &Manifest, moment: &str) -> Result<Hook, String> {
     Ok(Hook {
         object: object.clone(),
         moment,
+        order: order(manifest)?,
+        platform: manifest.annotation(PLATFORM).map(str::to_owned),
         key: manifest
             .annotation(HOOK_KEY)
             .map_or_else(|| manifest.digest().to_string(), str::to_owned),
         is_irreversible: is_irreversible(manifest)?,
     })
+}
+
+fn order(manifest: &Manifest) -> Result<i32, String> {
+    let Some(text) = manifest.annotation(HOOK_ORDER) else {
+        return Ok(0);
+    };
+    text.parse()
+        .map_err(|_| format!("`{HOOK_ORDER}` is {text:?}, not a whole number"))
 }
 
 fn is_irreversible(manifest: &Manifest) -> Result<bool, String> {
@@ -115,7 +135,8 @@ fn stray(manifest: &Manifest) -> Option<String> {
             .and_then(Value::as_object)
             .is_some_and(|all| all.contains_key(*key))
     };
-    let stray = [HOOK, HOOK_KEY, IRREVERSIBLE].into_iter().find(has)?;
+    let marks = [HOOK, HOOK_KEY, HOOK_ORDER, IRREVERSIBLE, PLATFORM];
+    let stray = marks.into_iter().find(has)?;
     Some(format!("`{stray}` means something only beside `{HOOK}`"))
 }
 
@@ -157,6 +178,20 @@ mod tests {
         let hook = hook(&json!({HOOK: "pre-rollout", HOOK_KEY: "schema-4"}));
         assert_ne!(hook.job_name(1), hook.job_name(2));
         assert!(hook.job_name(1).starts_with("migrate-"));
+    }
+
+    #[test]
+    fn an_order_is_a_whole_number_and_the_tenant_comes_before_its_platforms() {
+        let with = |order: &str, platform: &Value| {
+            hook(&json!({HOOK: "check", HOOK_ORDER: order, PLATFORM: platform}))
+        };
+        let (own, of_platform) = (with("5", &Value::Null), with("5", &json!("a")));
+        assert!(own.turn() < of_platform.turn());
+        assert!(of_platform.turn() < with("10", &Value::Null).turn());
+        assert!(with("-1", &json!("a")).turn() < hook(&json!({HOOK: "check"})).turn());
+        let wrong = Hook::of(&job(&json!({HOOK: "check", HOOK_ORDER: "first"})));
+        let wrong = wrong.unwrap().unwrap_err();
+        assert!(wrong.contains("\"first\", not a whole number"), "{wrong}");
     }
 
     #[test]

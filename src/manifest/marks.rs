@@ -21,6 +21,10 @@ pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
 pub const HOOK: &str = "escale.dev/hook";
 /// Annotation of a template's author: what a hook runs for, instead of its content; on the Job of a run, what it ran for.
 pub const HOOK_KEY: &str = "escale.dev/hook-key";
+/// Annotation of a template's author: a number; hooks of one moment run in its order, 0 if nothing is said.
+pub const HOOK_ORDER: &str = "escale.dev/hook-order";
+/// Annotation of a template's author: the platform that a hook is for.
+pub const PLATFORM: &str = "escale.dev/platform";
 /// Annotation of a template's author: this object reaches held tenants too.
 pub const ALWAYS: &str = "escale.dev/always";
 /// Annotation of a template's author: once this hook succeeded, there is no way back.

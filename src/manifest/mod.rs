@@ -18,8 +18,8 @@ pub use canonical::{Digest, canonical_json};
 pub use hook::{Hook, HookMoment};
 pub use live::Live;
 pub use marks::{
-    ALWAYS, EPOCH, HOOK, HOOK_KEY, IRREVERSIBLE, MANAGER, OWNER, PART_OF, PREFIX, RECREATE,
-    without_marks,
+    ALWAYS, EPOCH, HOOK, HOOK_KEY, IRREVERSIBLE, MANAGER, OWNER, PART_OF, PLATFORM, PREFIX,
+    RECREATE, without_marks,
 };
 pub use object::{Manifest, NotAnObject, ObjectRef, Origin};
 pub use order::{Stage, is_cluster_scoped};

@@ -22,7 +22,7 @@ pub fn check(fleet: &Fleet, tenant: &Tenant, bundle: &Bundle) -> Vec<Finding> {
     let mut findings = zones::check(fleet, tenant, bundle);
     for manifest in bundle.manifests() {
         findings.extend(fence::check(policies, tenant, manifest));
-        findings.extend(hooks::check(manifest));
+        findings.extend(hooks::check(tenant, manifest));
         findings.extend(images::check(policies, manifest));
         findings.extend(resources::check(policies, manifest));
         findings.extend(secrets::check(secrets, manifest));

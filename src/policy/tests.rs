@@ -236,3 +236,30 @@ fn only_a_job_is_a_hook_and_it_says_when_it_runs() {
     );
     assert_eq!(told(object("Job", "check"), "{}"), Vec::<String>::new());
 }
+
+#[test]
+fn a_hook_names_a_platform_that_there_is() {
+    let hook = |platform: &str| {
+        let annotations = json!({"escale.dev/hook": "check", "escale.dev/platform": platform});
+        let metadata = json!({"name": "warm-up", "namespace": "a", "annotations": annotations});
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {}})
+    };
+    let tenant =
+        "{cluster: one, platforms: {kermadec: {client: kermadec, domain: kermadec.example}}}";
+    let told = |platform: &str| {
+        let told = told_of(
+            vec![hook(platform)],
+            "{policies: {resources: ignore}}",
+            tenant,
+        );
+        told.into_iter()
+            .filter(|text| text.contains("escale.dev/platform"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told("kermadec"), Vec::<String>::new());
+    let wrong = told("kermadek");
+    assert!(
+        wrong[0].contains("has no such platform") && wrong[0].contains("did you mean `kermadec`?"),
+        "{wrong:?}"
+    );
+}

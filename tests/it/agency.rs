@@ -86,7 +86,7 @@ fn it_passes_check_and_a_template_that_breaks_a_promise_does_not() {
         (ran.code, ran.stderr.as_str()),
         (
             0,
-            "agency: 10 tenants, 82 objects: no mistakes, no warnings\n"
+            "agency: 10 tenants, 112 objects: no mistakes, no warnings\n"
         )
     );
 

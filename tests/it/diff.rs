@@ -14,28 +14,9 @@ struct Edited {
 
 impl Edited {
     fn new() -> Self {
-        let edited = Self {
-            project: Project::production(),
-        };
-        edited.git(&["init", "-q", "-b", "main"]);
-        edited.commit();
-        edited
-    }
-
-    fn commit(&self) {
-        self.git(&["add", "-A"]);
-        self.git(&["commit", "-q", "-m", "As it was"]);
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
-        let status = Command::new("git")
-            .current_dir(self.project.path(""))
-            .args(identity)
-            .args(arguments)
-            .status()
-            .expect("git is needed to make a repository");
-        assert!(status.success(), "git {arguments:?}");
+        let project = Project::production();
+        project.commit();
+        Self { project }
     }
 
     fn diff(&self, arguments: &[&str]) -> Output {
@@ -146,7 +127,7 @@ fn an_object_removed_from_a_template_is_told_first() {
         "templates/platform/zz-extra.yaml.j2",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\ndata: {of: {{ tenant.name|tojson }}}\n",
     );
-    edited.commit();
+    edited.project.commit();
     fs::remove_file(edited.project.path("templates/platform/zz-extra.yaml.j2")).expect("removed");
     edited.replace_version("/web:", "2030.1.1-1");
     let told = groups(&edited.report(&[]));

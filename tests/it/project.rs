@@ -57,6 +57,26 @@ impl Project {
             .collect()
     }
 
+    /// Everything as it is now, in a git repository.
+    pub fn commit(&self) {
+        if !self.path(".git").exists() {
+            self.git(&["init", "-q", "-b", "main"]);
+        }
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", "As it was"]);
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
+        let status = Command::new("git")
+            .current_dir(self.folder.path())
+            .args(identity)
+            .args(arguments)
+            .status()
+            .expect("git is needed to make a repository");
+        assert!(status.success(), "git {arguments:?}");
+    }
+
     pub fn escale(&self, arguments: &[&str]) -> Ran {
         let output = Command::new(env!("CARGO_BIN_EXE_escale"))
             .args(arguments)

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 use std::time::Duration;
 
 use escale::engine::{Carried, Records};
@@ -155,22 +154,8 @@ fn the_environment_has_no_mistakes() {
 #[test]
 fn a_plan_says_which_hooks_run_and_a_diff_which_run_again() {
     let project = Project::production();
-    let run = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new(program);
-        let output = command
-            .current_dir(project.path(""))
-            .args(arguments)
-            .output();
-        String::from_utf8(output.unwrap().stdout).unwrap()
-    };
-    let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
-        run("git", &[&identity, arguments].concat())
-    };
-    git(&["init", "-q", "-b", "main"]);
-    git(&["add", "-A"]);
-    git(&["commit", "-q", "-m", "As it was"]);
-    let escale = |arguments: &[&str]| run(env!("CARGO_BIN_EXE_escale"), arguments);
+    project.commit();
+    let escale = |arguments: &[&str]| project.escale(arguments).stdout;
     let plan = escale(&["plan", "-e", ENVIRONMENT, "--sim"]);
     let hooks: Vec<&str> = plan.lines().filter(|line| line.contains("runs")).collect();
     assert_eq!(hooks.len(), 2, "{plan}");

@@ -1,7 +1,9 @@
 //! Hooks on simulated clusters: when they run, what their failure leaves, what survives a kill.
 
+mod gone;
 mod kills;
 mod last;
+mod platforms;
 mod ways_back;
 
 use std::collections::BTreeSet;

@@ -1,49 +1,20 @@
-//! Runs the hooks of a tenant: one Job after the other, each noted before it is made, known by its uid, watched to its end.
-//!
-//! Whoever waits for a Job keeps nobody from writing, and does not renew its claim: a typed rollback may take the tenant
-//! meanwhile. Killed anywhere, the record names the Job, and the next one goes on with it.
+//! One hook: a Job that is noted before it is made, known by its uid, watched to its end.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
 
-use super::place::Place;
-use super::{Halt, Job, Open, claim, owner};
+use super::{HookDesk, HookNews, HookTold, Table};
 use crate::apply::{self, HookStep, HookTerms, JobSight};
 use crate::cluster::{Apply, CallError, Kind, Preconditions, Within};
-use crate::fleet::config;
+use crate::engine::work::{Halt, Job, Open, claim, owner};
 use crate::health::{ObjectHealth, Surroundings, Tolerance, Verdict, judge_workload};
-use crate::manifest::{Hook, HookMoment, Live, ObjectRef};
-use crate::record::{self, Action, HookEnd, HookNote, HookRun};
+use crate::manifest::{Hook, Live, ObjectRef};
+use crate::record::{self, HookEnd, HookNote, HookRun};
 
 /// A Job is looked at so often at first, then more seldom: a migration of an hour is not asked 1,800 times.
 const LOOK: Duration = Duration::from_secs(2);
 const SLOW_LOOK: Duration = Duration::from_secs(10);
-
-/// What a worker needs to run hooks.
-#[derive(Clone)]
-pub struct HookDesk {
-    /// How long a hook may take: the tenant's `progressDeadline`.
-    pub deadline: config::Duration,
-    /// Nobody waits for hooks any more: the process leaves.
-    pub leave: watch::Receiver<bool>,
-    pub news: mpsc::UnboundedSender<HookNews>,
-}
-
-/// What is told of a hook while its tenant is worked on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookNews {
-    pub tenant: String,
-    pub hook: String,
-    pub told: HookTold,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HookTold {
-    Started { job: String },
-    Succeeded { is_irreversible: bool },
-}
 
 /// What was seen of the Job of a run.
 enum Sight {
@@ -59,57 +30,23 @@ enum Sight {
     },
 }
 
-/// The hooks of these moments that have to run, in order. None on a way back.
-pub(super) fn due(job: &Job, open: &Open, moments: &[HookMoment]) -> Vec<Hook> {
-    if job.hooks.is_none() || open.claim.action != Action::Rollout {
-        return Vec::new();
-    }
-    let hooks = open.bundle.hooks().iter();
-    let hooks = hooks.filter(|hook| moments.contains(&hook.moment));
-    let known = &open.stored.value.hooks;
-    hooks
-        .filter(|hook| !apply::is_done(hook, known.get(hook.name())))
-        .cloned()
-        .collect()
-}
-
-/// Runs hooks, one after the other; the first that fails is the end.
-pub(super) async fn run(
-    job: &Job,
-    open: &mut Open,
-    hooks: Vec<Hook>,
-    place: &mut Place,
-) -> Result<(), Halt> {
-    let Some(desk) = &job.hooks else {
-        return Ok(());
-    };
-    for hook in &hooks {
-        let runner = Runner {
-            job,
-            desk,
-            hook,
-            since: job.clock.now(),
-        };
-        runner.run(open, place).await?;
-    }
-    Ok(())
-}
-
 /// One hook, and who runs it.
-struct Runner<'a> {
-    job: &'a Job,
-    desk: &'a HookDesk,
-    hook: &'a Hook,
+pub(super) struct Runner<'a> {
+    pub job: &'a Job,
+    pub desk: &'a HookDesk,
+    pub hook: &'a Hook,
     /// Since when it is waited for, by this process.
-    since: Timestamp,
+    pub since: Timestamp,
 }
 
 impl Runner<'_> {
-    async fn run(&self, open: &mut Open, place: &mut Place) -> Result<(), Halt> {
+    pub async fn run(&self, table: &Table<'_>) -> Result<(), Halt> {
         loop {
             if *self.desk.leave.borrow() {
                 return Err(Halt::Stopped);
             }
+            let mut claim = table.lock().await;
+            let open = &mut *claim.open;
             match self.step(open) {
                 HookStep::Done => return Ok(()),
                 HookStep::Failed { why } => return Err(self.failed(&why, true)),
@@ -119,11 +56,12 @@ impl Runner<'_> {
                 }
                 HookStep::Find(run) => self.find(open, &run).await?,
                 HookStep::Follow(run) => {
-                    place.leave();
+                    claim.place.leave();
+                    drop(claim);
                     self.tell(HookTold::Started {
                         job: run.job.name.clone(),
                     });
-                    self.follow(open, &run).await?;
+                    self.follow(table, &run).await?;
                 }
             }
         }
@@ -196,26 +134,32 @@ impl Runner<'_> {
     }
 
     /// Waits for the end of a run.
-    async fn follow(&self, open: &mut Open, run: &HookRun) -> Result<(), Halt> {
+    async fn follow(&self, table: &Table<'_>, run: &HookRun) -> Result<(), Halt> {
+        let ended = async |end| self.ended(table.lock().await.open, end).await;
         let is_for_this = run.key == self.hook.key;
         let mut was_seen = false;
         loop {
             match self.look(run).await? {
                 // It ended while nobody looked, and its time to live was over: another attempt.
-                Sight::Gone if !was_seen => return self.ended(open, HookEnd::Lost).await,
+                Sight::Gone if !was_seen => return ended(HookEnd::Lost).await,
                 Sight::Gone => {
                     let why = format!("{} was deleted before it ended", run.job);
-                    let end = HookEnd::Failed { why: why.clone() };
-                    self.ended(open, end).await?;
+                    ended(HookEnd::Failed { why: why.clone() }).await?;
                     return Err(self.failed(&why, true));
                 }
-                Sight::Succeeded => return self.succeeded(open, run).await,
-                Sight::Failed(why) => return self.ended(open, HookEnd::Failed { why }).await,
+                Sight::Succeeded => {
+                    ended(HookEnd::Succeeded).await?;
+                    self.tell(HookTold::Succeeded {
+                        is_irreversible: run.is_irreversible,
+                    });
+                    return Ok(());
+                }
+                Sight::Failed(why) => return ended(HookEnd::Failed { why }).await,
                 Sight::Doomed(_)
                 | Sight::Runs {
                     has_begun: false, ..
                 } if !is_for_this => {
-                    return self.replace(open, run).await;
+                    return self.replace(table.lock().await.open, run).await;
                 }
                 Sight::Doomed(why) => return Err(self.failed(&why, false)),
                 Sight::Runs { how, .. } if self.is_late() => {
@@ -227,14 +171,6 @@ impl Runner<'_> {
             }
             self.pause().await?;
         }
-    }
-
-    async fn succeeded(&self, open: &mut Open, run: &HookRun) -> Result<(), Halt> {
-        self.ended(open, HookEnd::Succeeded).await?;
-        self.tell(HookTold::Succeeded {
-            is_irreversible: run.is_irreversible,
-        });
-        Ok(())
     }
 
     /// Takes away a Job for another key of which no pod ever began: the release that it came with cannot run it.
@@ -309,7 +245,7 @@ impl Runner<'_> {
 
     fn failed(&self, why: &str, is_final: bool) -> Halt {
         Halt::Hook {
-            why: format!("{} hook `{}`: {why}", self.hook.moment, self.hook.name()),
+            why: format!("{}: {why}", named(self.hook)),
             is_final,
         }
     }
@@ -322,6 +258,13 @@ impl Runner<'_> {
             told,
         });
     }
+}
+
+/// ``pre-rollout hook `migrate-carbone` of platform `carbone` ``
+fn named(hook: &Hook) -> String {
+    let of = hook.platform.as_ref();
+    let of = of.map_or_else(String::new, |platform| format!(" of platform `{platform}`"));
+    format!("{} hook `{}`{of}", hook.moment, hook.name())
 }
 
 /// Only what the Job itself says is its end.
