@@ -10,6 +10,7 @@ mod autoscale;
 mod brake;
 mod fence;
 mod finish;
+mod found;
 mod hooks;
 mod immutable;
 mod owner;
@@ -26,11 +27,12 @@ mod verify;
 pub use brake::{TenantDeletes, check_brake, override_token};
 pub use fence::{fence_stamp, fence_unstamp};
 pub use finish::{Done, final_inventory};
+pub use found::{as_found, disowned, helm_release, without_helm};
 pub use hooks::{
     HookStep, HookTerms, JobSight, has_begun, hook_job, hook_step, is_done, job_sight,
 };
 pub use immutable::immutable_changes;
-pub use owner::Owner;
+pub use owner::{Owner, unmarked};
 pub use plan::{LiveObjects, OnSecrets, Wanted, plan_object, plan_tenant, settle_step};
 pub use prune::{
     Ask, KeepReason, Prune, PruneDecision, candidates, decide_prune, has_owner, is_own_namespace,

@@ -1,6 +1,8 @@
 //! To whom an object belongs, and the marks that say so on the object itself.
 
-use crate::manifest::{EPOCH, Live, Manifest, OWNER, ObjectRef, PART_OF};
+use serde_json::{Value, json};
+
+use crate::manifest::{EPOCH, Live, MANAGER, Manifest, OWNER, ObjectRef, PART_OF};
 use crate::record::applyset_id;
 
 /// The tenant whose objects are written.
@@ -56,6 +58,25 @@ impl Owner {
     fn prefix(&self) -> String {
         format!("{}/{}/", self.environment, self.tenant)
     }
+}
+
+/// What takes our marks and our ownership of fields off an object, as a merge patch. `None` if it is not ours.
+pub fn unmarked(live: &Live, owner: &Owner) -> Option<Value> {
+    if owner.owns(live) != Ownership::Ours {
+        return None;
+    }
+    let others = live.managed_fields().iter();
+    let others = others.filter(|entry| entry["manager"] != MANAGER);
+    let mut others: Vec<Value> = others.cloned().collect();
+    if others.is_empty() {
+        // An empty list says nothing to an API server; this says that nobody owns anything.
+        others.push(json!({}));
+    }
+    Some(json!({"metadata": {
+        "annotations": {OWNER: null, EPOCH: null},
+        "labels": {PART_OF: null},
+        "managedFields": others,
+    }}))
 }
 
 fn identity(object: &ObjectRef) -> String {

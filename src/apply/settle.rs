@@ -123,7 +123,7 @@ fn try_apply(manifest: &Value, live: &Live, force: bool) -> Result<Applied, Appl
     })
 }
 
-fn is_taken_from(manager: &str) -> bool {
+pub(super) fn is_taken_from(manager: &str) -> bool {
     TAKEN_FROM
         .iter()
         .any(|known| match known.strip_suffix('*') {

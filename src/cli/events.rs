@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::ui::Ui;
-use crate::engine::{Beginning, Heard, Order, RollbackOrder, Who};
+use crate::engine::{Adoption, Beginning, Heard, Order, RollbackOrder, Who};
 use crate::error::UserError;
 use crate::fleet::config::API_VERSION;
 use crate::rollout::{Phase, Role, Wait, Whom};
@@ -67,6 +67,15 @@ impl Origin {
             release: None,
             strategy: "rollback".to_owned(),
             who: order.who.clone(),
+        }
+    }
+
+    pub fn of_adoption(adoption: &Adoption) -> Self {
+        Self {
+            environment: adoption.environment.clone(),
+            release: Some(adoption.release.clone()),
+            strategy: adoption.strategy.name.clone(),
+            who: adoption.who.clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per command; only `ui.rs` prints.
 
+mod adopt;
 mod anywhere;
 mod approve;
 mod at_gates;
@@ -111,6 +112,8 @@ enum Command {
     Resume(words::Say),
     /// End the rollout where it is; reverts nothing
     Abort(words::Say),
+    Adopt(adopt::Adopt),
+    Leave(adopt::Leave),
     Health(health::Health),
     Schema(schema::Schema),
     Demo(demo::Demo),
@@ -156,6 +159,8 @@ fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
         Command::Pause(pause) => pause.run(common, ui, Verb::Pause),
         Command::Resume(resume) => resume.run(common, ui, Verb::Resume),
         Command::Abort(abort) => abort.run(common, ui, Verb::Abort),
+        Command::Adopt(adopt) => adopt.run(common, ui),
+        Command::Leave(leave) => leave.run(common, ui),
         Command::Health(health) => health.run(common, ui),
         Command::Schema(schema) => schema.run(common, ui),
         Command::Demo(demo) => demo.run(common, ui),

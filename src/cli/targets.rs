@@ -52,7 +52,7 @@ impl TargetArgs {
     }
 
     /// The fleet, if this folder has one. A mistake somewhere in it must not stop a rollback.
-    fn fleet(&self, common: &Common) -> anyhow::Result<Option<Fleet>> {
+    pub fn fleet(&self, common: &Common) -> anyhow::Result<Option<Fleet>> {
         let Some(tree) = tree(common, self.source.revision.as_deref())
             .ok()
             .filter(|_| self.context.is_empty())

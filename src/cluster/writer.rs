@@ -19,6 +19,9 @@ pub const FENCE_MANAGER: &str = "escale-fence";
 /// Keeps the replicas of a workload while they pass from us to an autoscaler.
 pub const HAND_OVER_MANAGER: &str = "escale-hand-over";
 
+/// Takes away what others own; owns nothing itself.
+const PATCH_MANAGER: &str = "escale-adopt";
+
 /// Writes to one cluster; reads as well.
 #[derive(Clone)]
 pub struct Writer {
@@ -91,6 +94,24 @@ impl Writer {
         let object = identity_of(manifest)?;
         let kind = self.kind_of(&object).await?;
         let call = apply_call(kind.object_path(&object), manifest, apply);
+        live(self.caller().json(&call).await?)
+    }
+
+    /// Changes parts of an object, if it still is as it was read; answers it as it now is.
+    pub async fn merge_patch(
+        &self,
+        read: &Live,
+        mut patch: Value,
+        timeout: Duration,
+    ) -> Result<Live, CallError> {
+        let kind = self.kind_of(read.object()).await?;
+        patch["metadata"]["uid"] = read.uid().into();
+        patch["metadata"]["resourceVersion"] = read.resource_version().into();
+        let call = Call {
+            content_type: "application/merge-patch+json",
+            ..Call::with_body(Method::PATCH, kind.object_path(read.object()), &patch)
+        };
+        let call = bounded(call, Some(timeout)).query("fieldManager", PATCH_MANAGER);
         live(self.caller().json(&call).await?)
     }
 

@@ -9,8 +9,10 @@ use super::clusters::Clusters;
 use super::observe::{self, Known, Seen, Watched};
 use super::records::Records;
 use super::work;
+use crate::health::Wanted;
+use crate::manifest::ObjectRef;
 use crate::record::TenantRecord;
-use crate::rollout::{Health, Plan};
+use crate::rollout::{Health, Place, Plan};
 
 /// What is wrong with tenants of a plan now, by tenant. Holds readers only. Of a cluster that cannot be looked at nothing
 /// is known, and so nothing excused.
@@ -31,10 +33,35 @@ pub async fn unhealthy<'a>(
     records: impl IntoIterator<Item = &'a TenantRecord>,
     clock: Clock,
 ) -> BTreeMap<String, String> {
+    let watched = records.into_iter().map(|record| {
+        let watched = watch(&record.tenant, &record.namespace, work::wanted_of(record));
+        (record.cluster.as_str(), watched)
+    });
+    seen_unhealthy(clusters, watched, clock).await
+}
+
+/// What is wrong now at places where these objects should be, by tenant.
+pub async fn unhealthy_at<'a>(
+    clusters: &Clusters,
+    places: impl IntoIterator<Item = (&'a Place, &'a [ObjectRef])>,
+    clock: Clock,
+) -> BTreeMap<String, String> {
+    let watched = places.into_iter().map(|(place, objects)| {
+        let wanted = objects.iter().cloned().map(Wanted::unwritten);
+        let watched = watch(&place.tenant, &place.namespace, wanted.collect());
+        (place.cluster.as_str(), watched)
+    });
+    seen_unhealthy(clusters, watched, clock).await
+}
+
+async fn seen_unhealthy<'a>(
+    clusters: &Clusters,
+    places: impl Iterator<Item = (&'a str, Watched)>,
+    clock: Clock,
+) -> BTreeMap<String, String> {
     let mut watched: BTreeMap<&str, Vec<Watched>> = BTreeMap::new();
-    for record in records {
-        let there = watched.entry(&record.cluster).or_default();
-        there.push(watch(record));
+    for (cluster, place) in places {
+        watched.entry(cluster).or_default().push(place);
     }
     let looks = watched.iter().map(|(name, watched)| async {
         let reader = clusters.get(name).ok()?.reader();
@@ -56,11 +83,11 @@ pub(super) fn is_unhealthy(seen: &Seen) -> bool {
     }
 }
 
-fn watch(record: &TenantRecord) -> Watched {
+fn watch(tenant: &str, namespace: &str, wanted: Vec<Wanted>) -> Watched {
     Watched {
-        tenant: record.tenant.clone(),
-        namespace: record.namespace.clone(),
-        wanted: work::wanted_of(record).into(),
+        tenant: tenant.to_owned(),
+        namespace: namespace.to_owned(),
+        wanted: wanted.into(),
         goes_back: false,
         was_alone: false,
         before: Known::default(),

@@ -178,7 +178,7 @@ fn planned(tenant: &Tenant) -> Planned {
 }
 
 /// The bundle of a tenant that has nothing any more.
-fn nothing() -> PackedBundle {
+pub fn nothing() -> PackedBundle {
     PackedBundle::of(&Bundle::new(Vec::new()).expect("nothing is there twice"))
 }
 

@@ -5,6 +5,7 @@
 //! health is seen.
 
 mod absences;
+mod adoption;
 mod always;
 mod approvals;
 mod attention;
@@ -21,12 +22,14 @@ mod departures;
 mod desks;
 mod foreign;
 mod gates;
+mod helm;
 pub mod holds;
 mod hook_news;
 mod hook_plan;
 mod hub;
 mod identity;
 mod lease;
+mod leave;
 mod ledger;
 mod life_cycle;
 mod lineage;
@@ -60,6 +63,7 @@ mod unrendered;
 mod words;
 mod work;
 
+pub use adoption::{Adoption, Found, Look, adopt, consent_token, look};
 pub use approvals::unapproved;
 pub use brake::deletes;
 pub use catch_up::{Behind, behind};
@@ -70,9 +74,11 @@ pub use conductor::Ending;
 pub use gates::{closed_window, needs_approval, waits_at_gates};
 pub use hook_news::refuse_barred;
 pub use hook_plan::hooks;
+pub use leave::leave;
 pub use life_cycle::LifeCycle;
 pub use lineage::{Ahead, AheadAt, Lineage, ahead_of};
 pub use live_diff::{LiveChanges, live_changes};
+pub use outside::Doer;
 pub use planning::Bundles;
 pub use queue::successor;
 pub use reading::{HubReading, Reading, Unread, reading};

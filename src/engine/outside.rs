@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::rollouts::{Order, World, keep};
+use super::clock::Clock;
+use super::rollouts::{Order, Who, World, keep};
 use super::soaks::Soaks;
 use super::work::{Job, Terms};
 use crate::apply::{OnSecrets, Sample};
+use crate::cluster::Cluster;
 use crate::error::UserError;
-use crate::record::{Action, PackedBundle, Stored, TenantRecord};
+use crate::record::{Action, Keep, PackedBundle, Stored, TenantRecord};
 use crate::rollout::Planned;
+use crate::secret::Secrets;
 
 /// What is to be done.
 pub struct Task {
@@ -24,6 +27,15 @@ pub struct Task {
     pub release: Option<String>,
 }
 
+/// Whoever does it, and for which environment.
+pub struct Doer<'a> {
+    pub who: &'a Who,
+    pub environment: &'a str,
+    pub keep: Keep,
+    pub secrets: Secrets,
+    pub clock: Clock,
+}
+
 /// The task as a job; fails if there is no way to its cluster.
 pub fn job(
     order: &Order<'_>,
@@ -31,29 +43,43 @@ pub fn job(
     soaks: Arc<Soaks>,
     task: Task,
 ) -> Result<Job, UserError> {
-    Ok(Job {
-        cluster: world.clusters.get(&task.planned.place.cluster)?.clone(),
+    let cluster = world.clusters.get(&task.planned.place.cluster)?.clone();
+    let doer = Doer {
+        who: &order.who,
+        environment: &order.fleet.environment.name,
+        keep: keep(order.fleet),
+        secrets: world.secrets.clone(),
+        clock: world.clock,
+    };
+    Ok(job_of(cluster, &doer, soaks, task))
+}
+
+/// The same, without an order.
+pub fn job_of(cluster: Cluster, doer: &Doer<'_>, soaks: Arc<Soaks>, task: Task) -> Job {
+    Job {
+        cluster,
         planned: task.planned,
         bundle: Some(task.bundle),
         release: task.release,
         record: Some(task.stored),
         soak: SignedDuration::ZERO,
-        clock: world.clock,
+        clock: doer.clock,
         terms: Terms {
-            holder: order.who.holder.clone(),
-            who: order.who.name.clone(),
+            holder: doer.who.holder.clone(),
+            who: doer.who.name.clone(),
             why: task.why,
             action: task.action,
-            environment: order.fleet.environment.name.clone(),
+            environment: doer.environment.to_owned(),
             rollout: None,
             hold: None,
-            keep: keep(order.fleet),
+            keep: doer.keep,
             soaks,
             sample: Sample::none(),
-            secrets: world.secrets.clone(),
+            secrets: doer.secrets.clone(),
             on_return: OnSecrets::Leave,
+            ends_helm: false,
         },
         hooks: None,
         cause: None,
-    })
+    }
 }

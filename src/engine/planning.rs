@@ -156,3 +156,16 @@ pub fn place(tenant: &Tenant) -> Place {
         labels,
     }
 }
+
+/// A tenant's place as its record says it: all that is known without a fleet.
+pub fn place_of(record: &TenantRecord) -> Place {
+    Place {
+        tenant: record.tenant.clone(),
+        cluster: record.cluster.clone(),
+        namespace: record.namespace.clone(),
+        provider: None,
+        group: None,
+        after: Vec::new(),
+        labels: [("class".to_owned(), record.class.clone())].into(),
+    }
+}

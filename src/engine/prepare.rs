@@ -279,7 +279,7 @@ pub fn opening(order: &Order<'_>, at: Timestamp) -> Opening {
     }
 }
 
-async fn ensure_namespaces(clusters: &Clusters, plan: &Plan) -> anyhow::Result<()> {
+pub async fn ensure_namespaces(clusters: &Clusters, plan: &Plan) -> anyhow::Result<()> {
     let names: BTreeSet<&str> = plan
         .tenants()
         .map(|(_, planned)| planned.place.cluster.as_str())

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::baseline;
 use super::conductor::Conductor;
 use super::hook_news::refuse_barred;
+use super::planning::place_of;
 use super::rollouts::{Beginning, Ended, Heard, Who, World};
 use super::soaks::Soaks;
 use super::stop::unless_stopped;
@@ -23,7 +24,7 @@ use crate::fleet::config::{
 };
 use crate::manifest::Digest;
 use crate::record::{Action, Good, Hold, Keep, PackedBundle, Stored, TenantRecord};
-use crate::rollout::{Coverage, Frozen, Place, Plan, Planned, Progress, Role, Strategy, Wave};
+use crate::rollout::{Coverage, Frozen, Plan, Planned, Progress, Role, Strategy, Wave};
 
 /// Somebody waits for the answer: a cluster that is away for this long has failed it.
 const PATIENCE: Duration = Duration::from_minutes(1);
@@ -157,6 +158,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
             sample: Sample::none(),
             secrets: world.secrets,
             on_return: order.secrets,
+            ends_helm: false,
         },
         bundles,
         holds: BTreeMap::new(),
@@ -229,15 +231,7 @@ fn plan(order: &RollbackOrder) -> Plan {
     let tenants = order.returns.iter().map(|back| {
         let record = &back.stored.value;
         Planned {
-            place: Place {
-                tenant: record.tenant.clone(),
-                cluster: record.cluster.clone(),
-                namespace: record.namespace.clone(),
-                provider: None,
-                group: None,
-                after: Vec::new(),
-                labels: [("class".to_owned(), record.class.clone())].into(),
-            },
+            place: place_of(record),
             digest: back.to.digest.clone(),
             from: record.digest.clone(),
             last_good: None::<Digest>,

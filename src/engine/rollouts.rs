@@ -271,6 +271,7 @@ async fn conduct(
             },
             secrets: world.secrets.clone(),
             on_return: OnSecrets::Leave,
+            ends_helm: false,
         },
         holds: match &order.rebuild {
             Some(rebuild) if order.is_of(ledger.record()) => rebuild.holds(world.clock.now()),

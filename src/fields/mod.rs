@@ -6,6 +6,7 @@
 
 mod check;
 mod compare;
+mod extract;
 mod likeness;
 mod managed;
 mod noop;
@@ -22,6 +23,7 @@ mod unknown;
 mod value;
 
 pub use compare::{FieldChange, compare};
+pub use extract::{extract, field_set};
 pub use noop::{NoOp, would_change};
 pub use outline::{is_nothing, outline};
 pub use path::{Path, PathElement};

@@ -84,7 +84,7 @@ impl Live {
             .collect()
     }
 
-    fn managed_fields(&self) -> &[Value] {
+    pub fn managed_fields(&self) -> &[Value] {
         let entries = self.value().pointer("/metadata/managedFields");
         entries.and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }

@@ -62,6 +62,6 @@ fn noted(
 impl Claim {
     /// Whether the tenant is moved to another bundle under it.
     pub(super) fn moves(&self) -> bool {
-        self.action != Action::Refresh
+        !matches!(self.action, Action::Refresh | Action::Leave)
     }
 }

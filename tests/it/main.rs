@@ -1,5 +1,6 @@
 //! One integration binary: each room of tests is a module.
 
+mod adoption;
 mod agency;
 mod always;
 mod bad_input;

@@ -278,7 +278,7 @@ fn opened(
 fn taking(job: &Job, goal: &Goal, wanted: &[ObjectRef], record: &TenantRecord) -> Taking {
     let terms = &job.terms;
     let mut steps = intents(wanted, &record.inventory, record);
-    if goal.action == Action::Refresh {
+    if matches!(goal.action, Action::Refresh | Action::Leave) {
         // What is not written stays as it is.
         steps.retain(|intent| intent.act != IntentAct::Delete);
     }
@@ -293,7 +293,8 @@ fn taking(job: &Job, goal: &Goal, wanted: &[ObjectRef], record: &TenantRecord) -
         release: goal.release.clone(),
         steps,
         deadline: job.clock.now() + CLAIM,
-        pass_hold: if terms.hold.is_some() || goal.action == Action::Refresh {
+        pass_hold: if terms.hold.is_some() || matches!(goal.action, Action::Refresh | Action::Leave)
+        {
             PassHold::Yes
         } else {
             PassHold::No

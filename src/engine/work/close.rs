@@ -1,5 +1,6 @@
 //! The end of a claim: delete what no longer belongs, record what is there, let go.
 
+use super::adopt;
 use super::carry;
 use super::claim::Left;
 use super::late;
@@ -37,6 +38,9 @@ pub(super) async fn close(
             hooks::run(job, open, last, place).await?;
         }
         prune(job, open, &Ask::default()).await?;
+        if job.terms.ends_helm && open.claim.action == Action::Adopt {
+            adopt::end_helm(job, open).await?;
+        }
     }
     let because = job.cause.as_ref().map(|cause| cause.why.clone());
     let stored = let_go(job, open, outcome(aim, job, open), because).await?;

@@ -3,11 +3,13 @@
 //! Killed between any two requests, the record says what was meant, and the next one who comes
 //! takes the claim over and does it again.
 
+mod adopt;
 mod carry;
 mod claim;
 mod close;
 mod hooks;
 mod late;
+mod leave;
 pub(super) mod live;
 mod place;
 mod prune;
@@ -34,6 +36,7 @@ use crate::rollout::Planned;
 use crate::secret::Secrets;
 
 pub use hooks::{HookDesk, HookNews, HookTold};
+pub use leave::leave;
 pub use place::Place;
 pub use refresh::{Refresh, refresh};
 pub use remove::{Removal, remove};
@@ -73,6 +76,8 @@ pub struct Terms {
     pub secrets: Secrets,
     /// What becomes of Secrets on a way back.
     pub on_return: OnSecrets,
+    /// Whether an adoption takes objects from Helm.
+    pub ends_helm: bool,
 }
 
 /// How the way forward ended, for whom goes back or is left as it is.
@@ -260,6 +265,9 @@ async fn forward(job: &Job, open: &mut Option<Open>, place: &mut Place) -> Resul
         place.come_back().await;
     }
     writes += write_all(job, open).await?;
+    if open.claim.action == Action::Adopt {
+        adopt::disown(job, open).await?;
+    }
     Ok(Reached::Written(writes))
 }
 
@@ -372,6 +380,7 @@ async fn steps(job: &Job, open: &mut Open) -> Result<TenantSteps, Halt> {
 fn on_secrets(job: &Job, open: &Open) -> OnSecrets {
     match open.claim.action {
         Action::Rollback => job.terms.on_return,
+        Action::Adopt => OnSecrets::Leave,
         _ => OnSecrets::Apply,
     }
 }

@@ -232,7 +232,7 @@ fn removed(open: &Open, known: &[ObjectRef]) -> Removal {
 }
 
 /// Deletes the record, as long as the claim in it is ours.
-async fn forget(job: &Job, open: &Open) -> Result<(), Halt> {
+pub(super) async fn forget(job: &Job, open: &Open) -> Result<(), Halt> {
     let mut stored = open.stored.clone();
     for _ in 0..SWAPS {
         match store::delete_tenant(&job.cluster.writer(), &stored).await {
