@@ -1,5 +1,6 @@
 //! Tests on real Kubernetes API servers. `tests/run real` starts the clusters and then this; alone it fails and says so.
 
+mod adoption;
 mod audit;
 mod binary;
 mod by_hand;

@@ -33,6 +33,9 @@ compile() {
     say "compiling sops $sops_version (about 3 minutes the first time)"
     GOBIN=$fresh go install -ldflags "-s -w" "github.com/getsops/sops/v3/cmd/sops@$sops_version"
 
+    say "compiling helm $helm_version (about 2 minutes the first time)"
+    GOBIN=$fresh go install -ldflags "-s -w" "helm.sh/helm/v3/cmd/helm@$helm_version"
+
     touch "$fresh/.complete"
     rm -rf "$programs" && mv "$fresh" "$programs"
     say "compiled in $((SECONDS - began)) s: $programs"

@@ -48,7 +48,11 @@ fn what_belongs_to_helm_is_taken_from_it_only_if_somebody_says_so() {
         scene.pass(5).await;
         scene.forget_requests();
         scene.roll_out(&release).await;
-        assert_eq!(scene.writes(), ["Apply namespaces Some(\"escale-system\")"], "on the hub");
+        assert_eq!(
+            scene.writes(),
+            ["Apply namespaces Some(\"escale-system\")"],
+            "on the hub"
+        );
     });
 }
 

@@ -232,7 +232,11 @@ fn what_is_as_the_templates_say_is_taken_over_without_a_restart_and_nothing_is_l
             scene.forget_requests();
             let carried = scene.roll_out(&release).await;
             assert!(matches!(carried, engine::Carried::NothingToDo { .. }));
-            assert_eq!(scene.writes(), ["Apply namespaces Some(\"escale-system\")"], "on the hub");
+            assert_eq!(
+                scene.writes(),
+                ["Apply namespaces Some(\"escale-system\")"],
+                "on the hub"
+            );
 
             let looks = looks(&scene, &release, false).await;
             assert!(looks.values().all(|look| matches!(look, Look::Adopted)));

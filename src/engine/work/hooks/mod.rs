@@ -5,12 +5,10 @@
 
 mod runner;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, VecDeque};
 
-use futures::StreamExt;
-use futures::stream;
-use tokio::sync::{Mutex, mpsc, watch};
+use futures::future::join_all;
+use tokio::sync::{mpsc, watch};
 
 use super::place::Place;
 use super::{Halt, Job, Open};
@@ -18,7 +16,7 @@ use crate::apply;
 use crate::fleet::config;
 use crate::manifest::{Hook, HookMoment};
 use crate::record::Action;
-use runner::Runner;
+use runner::{News, Runner, Stand};
 
 /// The hooks of so many platforms run at once: a tenant may have a hundred, and one database server.
 const AT_ONCE: usize = 8;
@@ -47,14 +45,6 @@ pub enum HookTold {
     Succeeded { is_irreversible: bool },
 }
 
-/// The claim under which hooks run, for all that run at once: one of them changes it at a time.
-type Table<'a> = Mutex<Claimed<'a>>;
-
-struct Claimed<'a> {
-    open: &'a mut Open,
-    place: &'a mut Place,
-}
-
 /// The hooks of these moments that have to run, in order. None on a way back.
 pub(super) fn due(job: &Job, open: &Open, moments: &[HookMoment]) -> Vec<Hook> {
     if job.hooks.is_none() || open.claim.action != Action::Rollout {
@@ -79,52 +69,69 @@ pub(super) async fn run(
     let Some(desk) = &job.hooks else {
         return Ok(());
     };
-    let table = Table::new(Claimed { open, place });
     for hooks in hooks.chunk_by(|a, b| a.turn() == b.turn()) {
-        run_turn(job, desk, hooks, &table).await?;
+        run_turn((job, desk), open, lanes(hooks), place).await?;
     }
     Ok(())
 }
 
-/// Platforms do not wait for one another. Once a hook has failed no other is begun, and those under way come to their end.
-async fn run_turn(
-    job: &Job,
-    desk: &HookDesk,
-    hooks: &[Hook],
-    table: &Table<'_>,
-) -> Result<(), Halt> {
-    let mut lanes: BTreeMap<Option<&str>, Vec<&Hook>> = BTreeMap::new();
+/// The hooks of each platform, one after the other.
+fn lanes(hooks: &[Hook]) -> VecDeque<VecDeque<&Hook>> {
+    let mut lanes: BTreeMap<Option<&str>, VecDeque<&Hook>> = BTreeMap::new();
     for hook in hooks {
         let lane = lanes.entry(hook.platform.as_deref()).or_default();
-        lane.push(hook);
+        lane.push_back(hook);
     }
-    let has_failed = AtomicBool::new(false);
-    let run_lane = async |lane: Vec<&Hook>| {
-        for hook in lane {
-            if has_failed.load(Ordering::Relaxed) {
-                break;
-            }
-            let since = job.clock.now();
-            let runner = Runner {
-                job,
-                desk,
-                hook,
-                since,
-            };
-            runner.run(table).await?;
-        }
-        Ok(())
-    };
-    let lanes = lanes.into_values().map(run_lane);
-    let mut ended = stream::iter(lanes).buffer_unordered(AT_ONCE);
+    lanes.into_values().collect()
+}
+
+/// Platforms do not wait for one another: their Jobs are looked at side by side, and what is written is written one thing
+/// after the other. Once a hook has failed no other is begun, and those under way come to their end.
+async fn run_turn(
+    (job, desk): (&Job, &HookDesk),
+    open: &mut Open,
+    mut waiting: VecDeque<VecDeque<&Hook>>,
+    place: &mut Place,
+) -> Result<(), Halt> {
+    let mut running: Vec<Runner> = Vec::new();
     let mut failures = Failures::default();
-    while let Some(ended) = ended.next().await {
-        if let Err(halt) = ended {
-            has_failed.store(true, Ordering::Relaxed);
-            failures.add(halt)?;
+    loop {
+        while running.len() < AT_ONCE
+            && failures.is_none()
+            && let Some(lane) = waiting.pop_front()
+        {
+            running.push(Runner::new(job, desk, lane));
+        }
+        let mut following = Vec::new();
+        for mut runner in running {
+            match runner.step(open, failures.is_none()).await {
+                Ok(Stand::Follows) => following.push(runner),
+                Ok(Stand::Ended) => {}
+                Err(halt) => failures.add(halt)?,
+            }
+        }
+        if following.is_empty() && (waiting.is_empty() || !failures.is_none()) {
+            return failures.end();
+        }
+        place.leave();
+        let sights = join_all(following.iter().map(Runner::look)).await;
+        let mut is_any_news = following.is_empty();
+        running = Vec::new();
+        for (mut runner, sight) in following.into_iter().zip(sights) {
+            match runner.take_in(open, sight?).await {
+                Ok(News::Some) => is_any_news = true,
+                Ok(News::None) => {}
+                Err(halt) => {
+                    failures.add(halt)?;
+                    continue;
+                }
+            }
+            running.push(runner);
+        }
+        if !is_any_news && let Some(first) = running.first() {
+            first.pause().await?;
         }
     }
-    failures.end()
 }
 
 /// The hooks of a turn that did not succeed.
@@ -144,6 +151,10 @@ impl Failures {
         self.why.push(why);
         self.goes_on |= !is_final;
         Ok(())
+    }
+
+    fn is_none(&self) -> bool {
+        self.why.is_empty()
     }
 
     fn end(mut self) -> Result<(), Halt> {

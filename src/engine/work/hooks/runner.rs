@@ -1,10 +1,11 @@
-//! One hook: a Job that is noted before it is made, known by its uid, watched to its end.
+//! The hooks of one platform: each a Job that is noted before it is made, known by its uid, watched to its end.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{HookDesk, HookNews, HookTold, Table};
+use super::{HookDesk, HookNews, HookTold};
 use crate::apply::{self, HookStep, HookTerms, JobSight};
 use crate::cluster::{Apply, CallError, Kind, Preconditions, Within};
 use crate::engine::work::{Halt, Job, Open, claim, owner};
@@ -17,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const SLOW_LOOK: Duration = Duration::from_secs(10);
 
 /// What was seen of the Job of a run.
-enum Sight {
+pub(super) enum Sight {
     /// It is not there any more.
     Gone,
     Succeeded,
@@ -30,25 +31,65 @@ enum Sight {
     },
 }
 
-/// One hook, and who runs it.
+/// Hooks that run one after the other, and how far the first of them is.
 pub(super) struct Runner<'a> {
-    pub job: &'a Job,
-    pub desk: &'a HookDesk,
-    pub hook: &'a Hook,
-    /// Since when it is waited for, by this process.
-    pub since: Timestamp,
+    job: &'a Job,
+    desk: &'a HookDesk,
+    hooks: VecDeque<&'a Hook>,
+    /// Since when the first of them is waited for, by this process.
+    since: Timestamp,
+    /// The run of the first whose Job is there, or was.
+    following: Option<Following>,
 }
 
-impl Runner<'_> {
-    pub async fn run(&self, table: &Table<'_>) -> Result<(), Halt> {
-        loop {
+struct Following {
+    run: HookRun,
+    was_seen: bool,
+}
+
+/// Where hooks stand once all is written that can be now.
+pub(super) enum Stand {
+    /// The end of a Job is waited for.
+    Follows,
+    /// All have succeeded, or none is to be begun any more.
+    Ended,
+}
+
+/// Whether a look at a Job brought anything.
+pub(super) enum News {
+    Some,
+    None,
+}
+
+impl<'a> Runner<'a> {
+    pub fn new(job: &'a Job, desk: &'a HookDesk, hooks: VecDeque<&'a Hook>) -> Self {
+        Self {
+            job,
+            desk,
+            hooks,
+            since: job.clock.now(),
+            following: None,
+        }
+    }
+
+    fn hook(&self) -> &'a Hook {
+        self.hooks.front().expect("whoever has none has ended")
+    }
+
+    /// Goes on until the end of a Job has to be waited for.
+    pub async fn step(&mut self, open: &mut Open, may_begin: bool) -> Result<Stand, Halt> {
+        while self.following.is_none() {
             if *self.desk.leave.borrow() {
                 return Err(Halt::Stopped);
             }
-            let mut claim = table.lock().await;
-            let open = &mut *claim.open;
-            match self.step(open) {
-                HookStep::Done => return Ok(()),
+            match self.decide(open) {
+                HookStep::Done => {
+                    self.hooks.pop_front();
+                    self.since = self.job.clock.now();
+                    if self.hooks.is_empty() || !may_begin {
+                        return Ok(Stand::Ended);
+                    }
+                }
                 HookStep::Failed { why } => return Err(self.failed(&why, true)),
                 HookStep::Begin(run) => {
                     claim::keep(self.job, open).await?;
@@ -56,30 +97,30 @@ impl Runner<'_> {
                 }
                 HookStep::Find(run) => self.find(open, &run).await?,
                 HookStep::Follow(run) => {
-                    claim.place.leave();
-                    drop(claim);
                     self.tell(HookTold::Started {
                         job: run.job.name.clone(),
                     });
-                    self.follow(table, &run).await?;
+                    let was_seen = false;
+                    self.following = Some(Following { run, was_seen });
                 }
             }
         }
+        Ok(Stand::Follows)
     }
 
-    fn step(&self, open: &Open) -> HookStep {
-        let known = open.stored.value.hooks.get(self.hook.name());
+    fn decide(&self, open: &Open) -> HookStep {
+        let known = open.stored.value.hooks.get(self.hook().name());
         let terms = HookTerms {
             rollout: open.claim.rollout.as_deref(),
             now: self.job.clock.now(),
         };
-        apply::hook_step(self.hook, known, terms)
+        apply::hook_step(self.hook(), known, terms)
     }
 
     async fn note(&self, open: &mut Open, note: HookNote) -> Result<(), Halt> {
         let mine = open.claim.clone();
         let stored = claim::change(self.job, &open.stored, |record| {
-            record::note_hook(record, &mine, self.hook.name(), note.clone())
+            record::note_hook(record, &mine, self.hook().name(), note.clone())
         });
         let stored = stored.await?;
         claim::settle(open, stored);
@@ -107,7 +148,9 @@ impl Runner<'_> {
             }
             JobSight::NotOurs(why) => Err(Halt::Refused(format!("{}: {why}", run.job))),
             // It was meant for another key, and nobody made it.
-            JobSight::NotThere if run.key != self.hook.key => self.ended(open, HookEnd::Lost).await,
+            JobSight::NotThere if run.key != self.hook().key => {
+                self.ended(open, HookEnd::Lost).await
+            }
             JobSight::NotThere => self.make(open, run).await,
         }
     }
@@ -117,7 +160,7 @@ impl Runner<'_> {
         let manifests = bundle.manifests().iter();
         let manifest = manifests
             .clone()
-            .find(|manifest| *manifest.object() == self.hook.object)
+            .find(|manifest| *manifest.object() == self.hook().object)
             .expect("the hook was read from this bundle");
         let made = apply::hook_job(manifest, run, &owner(self.job), open.claim.epoch);
         let options = Apply {
@@ -133,44 +176,45 @@ impl Runner<'_> {
         self.note(open, HookNote::Made { uid }).await
     }
 
-    /// Waits for the end of a run.
-    async fn follow(&self, table: &Table<'_>, run: &HookRun) -> Result<(), Halt> {
-        let ended = async |end| self.ended(table.lock().await.open, end).await;
-        let is_for_this = run.key == self.hook.key;
-        let mut was_seen = false;
-        loop {
-            match self.look(run).await? {
-                // It ended while nobody looked, and its time to live was over: another attempt.
-                Sight::Gone if !was_seen => return ended(HookEnd::Lost).await,
-                Sight::Gone => {
-                    let why = format!("{} was deleted before it ended", run.job);
-                    ended(HookEnd::Failed { why: why.clone() }).await?;
-                    return Err(self.failed(&why, true));
-                }
-                Sight::Succeeded => {
-                    ended(HookEnd::Succeeded).await?;
-                    self.tell(HookTold::Succeeded {
-                        is_irreversible: run.is_irreversible,
-                    });
-                    return Ok(());
-                }
-                Sight::Failed(why) => return ended(HookEnd::Failed { why }).await,
-                Sight::Doomed(_)
-                | Sight::Runs {
-                    has_begun: false, ..
-                } if !is_for_this => {
-                    return self.replace(table.lock().await.open, run).await;
-                }
-                Sight::Doomed(why) => return Err(self.failed(&why, false)),
-                Sight::Runs { how, .. } if self.is_late() => {
-                    let limit = self.desk.deadline;
-                    let why = format!("not done after {limit}, and not stopped: {how}");
-                    return Err(self.failed(&why, false));
-                }
-                Sight::Runs { .. } => was_seen = true,
+    /// Takes in what was seen of the Job that is waited for.
+    pub async fn take_in(&mut self, open: &mut Open, sight: Sight) -> Result<News, Halt> {
+        let Some(Following { run, was_seen }) = self.following.take() else {
+            return Ok(News::Some);
+        };
+        let is_for_this = run.key == self.hook().key;
+        match sight {
+            // It ended while nobody looked, and its time to live was over: another attempt.
+            Sight::Gone if !was_seen => self.ended(open, HookEnd::Lost).await?,
+            Sight::Gone => {
+                let why = format!("{} was deleted before it ended", run.job);
+                let end = HookEnd::Failed { why: why.clone() };
+                self.ended(open, end).await?;
+                return Err(self.failed(&why, true));
             }
-            self.pause().await?;
+            Sight::Succeeded => {
+                self.ended(open, HookEnd::Succeeded).await?;
+                self.tell(HookTold::Succeeded {
+                    is_irreversible: run.is_irreversible,
+                });
+            }
+            Sight::Failed(why) => self.ended(open, HookEnd::Failed { why }).await?,
+            Sight::Doomed(_)
+            | Sight::Runs {
+                has_begun: false, ..
+            } if !is_for_this => self.replace(open, &run).await?,
+            Sight::Doomed(why) => return Err(self.failed(&why, false)),
+            Sight::Runs { how, .. } if self.is_late() => {
+                let limit = self.desk.deadline;
+                let why = format!("not done after {limit}, and not stopped: {how}");
+                return Err(self.failed(&why, false));
+            }
+            Sight::Runs { .. } => {
+                let was_seen = true;
+                self.following = Some(Following { run, was_seen });
+                return Ok(News::None);
+            }
         }
+        Ok(News::Some)
     }
 
     /// Takes away a Job for another key of which no pod ever began: the release that it came with cannot run it.
@@ -195,7 +239,11 @@ impl Runner<'_> {
         self.ended(open, HookEnd::Failed { why }).await
     }
 
-    async fn look(&self, run: &HookRun) -> Result<Sight, Halt> {
+    /// Looks at the Job that is waited for.
+    pub async fn look(&self) -> Result<Sight, Halt> {
+        let Some(Following { run, .. }) = &self.following else {
+            return Ok(Sight::Gone);
+        };
         let reader = self.job.cluster.reader();
         let now = self.job.clock.now();
         let found = reader.get(&run.job).await?;
@@ -228,7 +276,7 @@ impl Runner<'_> {
     }
 
     /// Until the next look, or until the process leaves.
-    async fn pause(&self) -> Result<(), Halt> {
+    pub async fn pause(&self) -> Result<(), Halt> {
         let waited = self.job.clock.now().duration_since(self.since);
         let pace = if waited < SignedDuration::from_mins(1) {
             LOOK
@@ -245,7 +293,7 @@ impl Runner<'_> {
 
     fn failed(&self, why: &str, is_final: bool) -> Halt {
         Halt::Hook {
-            why: format!("{}: {why}", named(self.hook)),
+            why: format!("{}: {why}", named(self.hook())),
             is_final,
         }
     }
@@ -254,7 +302,7 @@ impl Runner<'_> {
         // Whoever listened may be gone: what happened is in the record.
         let _ = self.desk.news.send(HookNews {
             tenant: self.job.planned.place.tenant.clone(),
-            hook: self.hook.name().to_owned(),
+            hook: self.hook().name().to_owned(),
             told,
         });
     }

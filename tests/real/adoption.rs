@@ -1,0 +1,382 @@
+//! A fleet that the real Helm and kubectl installed is taken over: no pod restarts, Helm forgets it, and from then on what
+//! leaves the templates leaves the clusters.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::binary::{Told, escale, escale_with, rollout};
+use crate::clusters::{CLUSTERS, as_account, forget, kubeconfig, kubectl, programs};
+use crate::fleet::Fleet;
+use crate::sites::{SITES, Sites};
+use crate::turns::alone;
+
+/// Namespaces that Helm installed.
+const BY_HELM: usize = 50;
+/// Behind them one for each way of kubectl.
+const BY_KUBECTL: [&[&str]; 3] = [
+    &["apply", "-f"],
+    &["apply", "--server-side", "-f"],
+    &["apply", "-k"],
+];
+const ENVIRONMENT: &str = "adopted";
+const TEMPLATE: &str = "templates/site/site.yaml.j2";
+/// In the chart and in the templates; a later release has it no more.
+const OLD: &str = ", env: [{name: OLD, value: a}]";
+
+const CHART: &str = r#"apiVersion: v2
+name: site
+version: 1.2.3
+"#;
+const CHARTED: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: site, labels: {helm.sh/chart: site-1.2.3}}
+spec:
+  selector: {app.kubernetes.io/name: site}
+  ports: [{name: http, port: 80, protocol: TCP}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: site, labels: {app.kubernetes.io/name: site, helm.sh/chart: site-1.2.3}}
+spec:
+  replicas: {{ .Values.replicas }}
+  selector: {matchLabels: {app.kubernetes.io/name: site}}
+  template:
+    metadata: {labels: {app.kubernetes.io/name: site}}
+    spec:
+      containers:
+        - {name: site, image: {{ .Values.image }}, ports: [{name: http, containerPort: 80, protocol: TCP}], env: [{name: OLD, value: a}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: page-0}
+data: {text: {{ .Values.image | quote }}}
+"#;
+const VALUES: &str = "replicas: 1\nimage: registry.example.com/platform/site:1.0.0\n";
+
+struct Move {
+    fleet: Fleet,
+    on: Vec<&'static str>,
+}
+
+impl Move {
+    fn begun() -> Self {
+        let on: Vec<&str> = CLUSTERS
+            .into_iter()
+            .cycle()
+            .take(BY_HELM + BY_KUBECTL.len())
+            .collect();
+        let sites = Sites {
+            environment: ENVIRONMENT,
+            on: &on,
+            pages: 1,
+            ..SITES
+        };
+        let fleet = sites.fleet_with(&[]);
+        let template = fleet.read(TEMPLATE).replace("replicas: 2", "replicas: 1");
+        let template = template.replace(
+            "protocol: TCP}]}\n{%",
+            &format!("protocol: TCP}}]{OLD}}}\n{{%"),
+        );
+        assert!(template.contains(OLD));
+        fleet.write(TEMPLATE, &template);
+        fleet.write("chart/Chart.yaml", CHART);
+        fleet.write("chart/values.yaml", VALUES);
+        fleet.write("chart/templates/site.yaml", CHARTED);
+        fleet.commit("As the chart has it");
+        Self { fleet, on }
+    }
+
+    fn tenant(number: usize) -> String {
+        format!("{ENVIRONMENT}-{number}")
+    }
+
+    fn by_helm(&self) -> impl Iterator<Item = (String, &'static str)> + '_ {
+        self.on
+            .iter()
+            .take(BY_HELM)
+            .enumerate()
+            .map(|(number, on)| (Self::tenant(number), *on))
+    }
+
+    /// Four at a time: each is a process, and there are two cores.
+    fn install(&self) {
+        let all: Vec<(String, &str)> = self.by_helm().collect();
+        let folder = self.fleet.folder();
+        std::thread::scope(|scope| {
+            for some in all.chunks(BY_HELM.div_ceil(4)) {
+                scope.spawn(move || {
+                    for (tenant, cluster) in some {
+                        helm(
+                            folder,
+                            cluster,
+                            &[
+                                "install",
+                                "site",
+                                "chart",
+                                "-n",
+                                tenant,
+                                "--create-namespace",
+                            ],
+                        );
+                    }
+                });
+            }
+        });
+        // One has a second revision.
+        helm(
+            self.fleet.folder(),
+            self.on[3],
+            &["upgrade", "site", "chart", "-n", &Self::tenant(3)],
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        for (number, apply) in BY_KUBECTL.iter().enumerate() {
+            let tenant = Self::tenant(BY_HELM + number);
+            let file = folder.path().join(&tenant);
+            fs::create_dir_all(&file).expect("a folder");
+            let rendered = escale(self.fleet.folder(), &["render", "-e", ENVIRONMENT, &tenant])
+                .ends_with(0)
+                .data;
+            fs::write(file.join("all.yaml"), rendered).expect("a file");
+            fs::write(file.join("kustomization.yaml"), "resources: [all.yaml]\n").expect("a file");
+            let path = if apply.contains(&"-k") {
+                file
+            } else {
+                file.join("all.yaml")
+            };
+            let path = path.to_str().expect("a path").to_owned();
+            kubectl(
+                self.on[BY_HELM + number],
+                &[apply, [path.as_str()].as_slice()].concat(),
+            );
+        }
+        for cluster in CLUSTERS {
+            kubectl(
+                cluster,
+                &[
+                    "wait",
+                    "pods",
+                    "-A",
+                    "-l",
+                    "app.kubernetes.io/name=site",
+                    "--for=condition=Ready",
+                    "--timeout=120s",
+                ],
+            );
+        }
+    }
+
+    /// As somebody who may find and end Helm's records.
+    fn adopt(&self, arguments: &[&str]) -> Told {
+        let adopter = as_account("escale-adopter");
+        let command = ["adopt", "-e", ENVIRONMENT, "*", "--reason", "it moves"];
+        escale_with(
+            adopter.path(),
+            self.fleet.folder(),
+            &[&command, arguments].concat(),
+        )
+    }
+}
+
+fn helm(folder: &Path, cluster: &str, arguments: &[&str]) -> String {
+    let output = Command::new(programs().join("helm"))
+        .arg("--kubeconfig")
+        .arg(kubeconfig())
+        .args(["--kube-context", &format!("{cluster}-admin")])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("helm starts");
+    assert!(output.status.success(), "helm {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("helm prints UTF-8")
+}
+
+/// The uids of the pods of each tenant, and how often their containers restarted.
+fn pods() -> BTreeMap<String, Vec<String>> {
+    let mut pods: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let line = r#"jsonpath={range .items[*]}{.metadata.namespace} {.metadata.uid} {.status.containerStatuses[*].restartCount}{"\n"}{end}"#;
+    for cluster in CLUSTERS {
+        let told = kubectl(
+            cluster,
+            &[
+                "get",
+                "pods",
+                "-A",
+                "-l",
+                "app.kubernetes.io/name=site",
+                "-o",
+                line,
+            ],
+        );
+        for line in told.lines().filter(|line| line.starts_with(ENVIRONMENT)) {
+            let (namespace, pod) = line.split_once(' ').expect("two words");
+            pods.entry(namespace.to_owned())
+                .or_default()
+                .push(pod.to_owned());
+        }
+    }
+    pods.values_mut().for_each(|pods| pods.sort());
+    pods
+}
+
+fn of_helm() -> usize {
+    let records = |cluster| {
+        kubectl(
+            cluster,
+            &["get", "secrets", "-A", "-l", "owner=helm", "-o", "name"],
+        )
+    };
+    CLUSTERS
+        .iter()
+        .map(|cluster| records(cluster).lines().count())
+        .sum()
+}
+
+#[test]
+fn fifty_namespaces_of_helm_and_some_of_kubectl_are_taken_over_without_a_restart() {
+    let _turn = alone();
+    forget();
+    let it = Move::begun();
+    it.install();
+    // What people do: one was scaled, one restarted.
+    let (scaled, restarted) = (Move::tenant(7), Move::tenant(8));
+    kubectl(
+        it.on[7],
+        &["scale", "deployment/site", "--replicas=3", "-n", &scaled],
+    );
+    kubectl(
+        it.on[8],
+        &["rollout", "restart", "deployment/site", "-n", &restarted],
+    );
+    kubectl(
+        it.on[7],
+        &[
+            "rollout",
+            "status",
+            "deployment/site",
+            "-n",
+            &scaled,
+            "--timeout=60s",
+        ],
+    );
+    kubectl(
+        it.on[8],
+        &[
+            "rollout",
+            "status",
+            "deployment/site",
+            "-n",
+            &restarted,
+            "--timeout=60s",
+        ],
+    );
+    let before = pods();
+    assert_eq!(before.len(), BY_HELM + BY_KUBECTL.len());
+    assert_eq!(of_helm(), BY_HELM + 1);
+
+    escale(it.fleet.folder(), &["adopt", "-e", ENVIRONMENT, "*"])
+        .ends_with(1)
+        .says("`--from-helm` takes it over from Helm");
+    escale(
+        it.fleet.folder(),
+        &["adopt", "-e", ENVIRONMENT, "*", "--from-helm"],
+    )
+    .ends_with(1)
+    .says("cannot list resource \"secrets\"");
+    let told = it
+        .adopt(&["--from-helm", "--dry-run"])
+        .ends_with(0)
+        .says("nothing was written");
+    assert!(
+        told.data.contains("in adopted-7: update Deployment/site"),
+        "{told}"
+    );
+    assert!(
+        !told.data.contains("in adopted-8"),
+        "a restart is no difference: {told}"
+    );
+    assert_eq!(of_helm(), BY_HELM + 1);
+
+    it.adopt(&["--from-helm"]).ends_with(0).says("wave canary");
+    assert_eq!(pods(), before, "nothing restarted");
+    assert_eq!(of_helm(), 0);
+    for cluster in CLUSTERS {
+        assert_eq!(helm(it.fleet.folder(), cluster, &["list", "-A", "-q"]), "");
+    }
+    it.adopt(&["--from-helm"])
+        .ends_with(0)
+        .says("nothing to adopt");
+
+    // Only who was scaled differs from the templates.
+    let told = rollout(&it.fleet).ends_with(0);
+    assert!(
+        told.talk.contains("adopted-7: ") && !told.talk.contains("adopted-9: "),
+        "{told}"
+    );
+    let mut after = pods();
+    assert_eq!(after.remove(&scaled).map(|pods| pods.len()), Some(1));
+    assert!(after.iter().all(|(tenant, pods)| before[tenant] == *pods));
+
+    what_leaves_the_templates_leaves(&it);
+    let_go_and_nothing_moves(&it);
+}
+
+fn what_leaves_the_templates_leaves(it: &Move) {
+    let template = it.fleet.read(TEMPLATE);
+    it.fleet.write(TEMPLATE, &template.replace(OLD, ""));
+    it.fleet.release("site", "1.1.0");
+    rollout(&it.fleet).ends_with(0);
+    let line = r#"jsonpath={range .items[*]}{.metadata.namespace} {.spec.template.spec.containers[0].image} {.spec.template.spec.containers[0].env}{"\n"}{end}"#;
+    let mut seen = 0;
+    for cluster in CLUSTERS {
+        let told = kubectl(cluster, &["get", "deployments", "-A", "-o", line]);
+        for line in told.lines().filter(|line| line.starts_with(ENVIRONMENT)) {
+            assert!(line.trim_end().ends_with("site:1.1.0"), "{line}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, it.on.len());
+}
+
+fn let_go_and_nothing_moves(it: &Move) {
+    let tenant = Move::tenant(4);
+    let before = pods();
+    escale(it.fleet.folder(), &["leave", "-e", ENVIRONMENT, &tenant])
+        .ends_with(1)
+        .says("would take `adopted-4` over again");
+    let file = format!("environments/{ENVIRONMENT}/tenants/{tenant}.yaml");
+    let text = it.fleet.read(&file);
+    it.fleet.write(
+        &file,
+        &text.replace("spec: {", "spec: {updates: onRequest, "),
+    );
+    it.fleet.commit("It leaves");
+    escale(it.fleet.folder(), &["leave", "-e", ENVIRONMENT, &tenant])
+        .ends_with(0)
+        .says("4 objects without our marks");
+    assert_eq!(pods(), before);
+    let left = kubectl(
+        it.on[4],
+        &[
+            "get",
+            "deployment/site",
+            "-n",
+            &tenant,
+            "-o",
+            "json",
+            "--show-managed-fields",
+        ],
+    );
+    assert!(
+        !left.contains("escale.dev") && !left.contains("\"escale\""),
+        "{left}"
+    );
+    rollout(&it.fleet).ends_with(0);
+    let still = kubectl(
+        it.on[4],
+        &["get", "deployment/site", "-n", &tenant, "-o", "json"],
+    );
+    assert!(!still.contains("escale.dev"), "nobody takes it over again");
+}
