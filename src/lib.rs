@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Floors 0 to 3 are pure: no async, no clock, no files. `repo`, `cluster`, `secret` and `sim` touch the world.
-//! `engine` introduces them to each other, `cli` to people. `docs/architecture.md` is the map.
+//! `engine` introduces them to each other; `report` and `gitlab` are what pipelines see, `cli` what people do. `docs/architecture.md` is the map.
 
 pub mod apply;
 pub mod cli;
@@ -17,12 +17,14 @@ pub mod engine;
 pub mod error;
 pub mod fields;
 pub mod fleet;
+pub mod gitlab;
 pub mod health;
 pub mod manifest;
 pub mod policy;
 pub mod record;
 pub mod render;
 pub mod repo;
+pub mod report;
 pub mod rollout;
 pub mod secret;
 pub mod sim;

@@ -1,15 +1,18 @@
 //! `escale check`: every mistake in a fleet's files and templates, at once.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use crate::cli::hooks_gone::hooks_gone;
 use crate::cli::secret_check::SecretCheck;
 use crate::cli::source::{self, Bundles, Source, SourceArgs};
 use crate::cli::ui::Ui;
-use crate::cli::{Common, clock, runtime, secrets};
+use crate::cli::{Common, artifacts, clock, runtime, secrets};
 use crate::error::Exit;
 use crate::fleet::config::API_VERSION;
 use crate::fleet::{Finding, grouped, has_errors};
+use crate::report::code_quality;
 
 /// Check a fleet: config files, references between them, templates, policies.
 ///
@@ -25,6 +28,9 @@ pub struct Check {
     /// Warn of hooks that this commit, branch or tag has and that are gone: where they have not run yet, they never will
     #[arg(long, value_name = "REV")]
     against: Option<String>,
+    /// Write the findings as GitLab shows them in a merge request: `artifacts: reports: codequality`
+    #[arg(long, value_name = "FILE")]
+    code_quality: Option<PathBuf>,
     /// How to print the findings
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -62,6 +68,10 @@ impl Check {
         match self.output {
             Output::Text => ui.data(&text(&findings)),
             Output::Json => ui.data(&report(&environment, &looked, &findings)?),
+        }
+        if let Some(path) = &self.code_quality {
+            let file = format!("environments/{environment}/environment.yaml");
+            artifacts::write_json(path, &code_quality(&findings, &file))?;
         }
         ui.say(summary(&environment, &looked, &findings));
         Ok(if has_errors(&findings) {

@@ -1,14 +1,18 @@
 //! `escale diff`: what would change, before it changes.
 
-use crate::cli::Common;
+use std::path::PathBuf;
+
 use crate::cli::compared::{Asked, compared, leaving, own_names};
 use crate::cli::rollout::rendered;
 use crate::cli::source::{SelectionArgs, Source, SourceArgs};
 use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
+use crate::cli::{Common, artifacts, runtime};
 use crate::diff::{Change, ChangeKind, Heading, NamesByTenant, Report, markdown, text};
 use crate::engine::{self, Records};
 use crate::error::Exit;
+use crate::gitlab::{self, Job, Kept};
+use crate::report;
 
 /// Show what changes in the manifests of tenants, against a revision or against the clusters.
 ///
@@ -35,6 +39,12 @@ pub struct Diff {
     /// End with exit code 2 if anything changes
     #[arg(long)]
     exit_code: bool,
+    /// Keep one note of the merge request up to date with it. Needs `ESCALE_GITLAB_TOKEN`; without it, the job says so and goes on
+    #[arg(long)]
+    note: bool,
+    /// Write the counts as GitLab shows them of Terraform: `artifacts: reports: terraform`
+    #[arg(long, value_name = "FILE")]
+    terraform: Option<PathBuf>,
     /// List objects that do not change, too
     #[arg(long)]
     unchanged: bool,
@@ -61,6 +71,12 @@ impl Diff {
             ),
         };
         self.print(&report, (&before, &after), ui)?;
+        if let Some(path) = &self.terraform {
+            artifacts::write_json(path, &report::terraform(&report.summary()))?;
+        }
+        if self.note {
+            self.keep_note(&report, (&before, &after), ui);
+        }
         Ok(self.exit(&report))
     }
 
@@ -101,6 +117,29 @@ impl Diff {
         report.tenants = tenants.len();
         report.leaving = leaving(&tenants);
         Ok(report)
+    }
+
+    /// A note that could not be written is no reason to keep somebody from merging.
+    fn keep_note(&self, report: &Report, sides: (&str, &Source), ui: &Ui) {
+        let job = match Job::of(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) {
+            Ok(job) => job,
+            Err(missing) => return ui.say(missing.words()),
+        };
+        let environment = &sides.1.fleet.environment.name;
+        let after = sides.1.describe();
+        let heading = Heading {
+            environment,
+            before: sides.0,
+            after: &after,
+        };
+        let text = markdown(report, &heading, gitlab::LARGEST);
+        let name = format!("diff/{environment}");
+        match runtime::real(gitlab::keep_note(&job, &name, &text)) {
+            Ok(Kept::Made) => ui.say("the merge request has a note of it"),
+            Ok(Kept::Changed) => ui.say("the note of the merge request is up to date"),
+            Ok(Kept::Same) => ui.say("the note of the merge request says the same already"),
+            Err(error) => ui.error(&error.into()),
+        }
     }
 
     fn print(&self, report: &Report, sides: (&str, &Source), ui: &Ui) -> anyhow::Result<()> {

@@ -2,9 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::cli::artifacts;
 use crate::engine::{HubReading, Reading};
 use crate::error::UserError;
 use crate::record::{Outcome, RolloutState, TenantRecord, WaveState};
@@ -21,8 +19,6 @@ use crate::rollout::{Conducted, Needs, short_commit};
 
 /// So many releases are told apart; what fewer tenants run is `other`.
 const RELEASES: usize = 10;
-/// Whoever collects the file is another user.
-const MODE: u32 = 0o644;
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -41,22 +37,7 @@ struct Measure {
 /// Writes the metrics of a reading, in one step: whoever collects them never sees half of them.
 pub fn write(file: &Path, reading: &Reading, patience: SignedDuration) -> Result<(), UserError> {
     let text = text(reading, patience);
-    replace(file, &text).map_err(|error| {
-        let file = file.display();
-        UserError::new(format!("could not write the metrics to `{file}`: {error}"))
-            .hint("its folder must be there, and yours to write to")
-    })
-}
-
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let is_named = |folder: &&Path| !folder.as_os_str().is_empty();
-    let folder = file.parent().filter(is_named).unwrap_or(Path::new("."));
-    let mut begun = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(folder)?;
-    begun.write_all(text.as_bytes())?;
-    begun.persist(file)?;
-    Ok(())
+    artifacts::write(file, &text)
 }
 
 /// The metrics of a reading.

@@ -3,6 +3,7 @@
 mod adopt;
 mod anywhere;
 mod approve;
+mod artifacts;
 mod at_gates;
 mod check;
 mod clock;
@@ -35,6 +36,7 @@ mod runtime;
 mod schema;
 mod secret_check;
 mod secrets;
+mod sections;
 pub mod source;
 mod stage;
 mod stalled;

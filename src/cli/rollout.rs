@@ -1,6 +1,7 @@
 //! `escale rollout` and `escale plan`: the same plan, carried out or only shown.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
@@ -13,7 +14,7 @@ use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
 use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
-use crate::cli::{Common, ending, plan_markdown, plan_text, rebuild, secrets};
+use crate::cli::{Common, artifacts, ending, plan_markdown, plan_text, rebuild, secrets};
 use crate::engine::{
     self, Bundles, Carried, Changed, Heard, Lineage, Order, Rebuild, Stop, Who, World,
 };
@@ -22,7 +23,8 @@ use crate::fleet::config::Duration;
 use crate::fleet::grouped;
 use crate::record::{Standing, Word};
 use crate::repo::Repo;
-use crate::rollout::{Strategy, Whom};
+use crate::report::junit;
+use crate::rollout::{self, Progress, Strategy, Whom};
 
 /// Percent of the skipped objects about which the server is asked.
 pub const VERIFY_SAMPLE: u8 = 1;
@@ -88,6 +90,9 @@ pub struct Rollout {
     wait_limit: Option<Duration>,
     #[command(flatten)]
     events: EventsArgs,
+    /// Write tenants as test cases, which GitLab shows: `artifacts: reports: junit`
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Roll out a commit that is older than what runs, on purpose
     #[arg(long, requires = "reason")]
     older: bool,
@@ -246,6 +251,7 @@ impl Rollout {
         };
         let exit = match engine::roll_out(&order, world).await? {
             Carried::NothingToDo { plan } => {
+                self.report(&plan, &Progress::new(&plan))?;
                 let exit = ending::nothing(ui, &plan);
                 // Whoever is still left out was told when the release was rolled out.
                 if self.go_on { Exit::Done } else { exit }
@@ -255,6 +261,7 @@ impl Rollout {
             Carried::Queued { behind } => ending::queued(ui, &behind),
             Carried::Rebuilding { cluster } => ending::rebuilding(ui, &cluster),
             Carried::Ended(ended) => {
+                self.report(&ended.frozen.plan, &ended.progress)?;
                 let exit = ending::ended(ui, &ended);
                 if order.rebuild.is_some() {
                     ending::rebuilt(ui, exit);
@@ -264,6 +271,18 @@ impl Rollout {
         };
         stage.close()?;
         Ok(exit)
+    }
+}
+
+impl Rollout {
+    fn report(&self, plan: &rollout::Plan, progress: &Progress) -> anyhow::Result<()> {
+        match &self.junit {
+            Some(path) => Ok(artifacts::write(
+                path,
+                &junit("escale rollout", plan, progress),
+            )?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cli::sections::Sections;
 use crate::cli::ui::Ui;
 use crate::engine::{Beginning, Heard, successor};
 use crate::fleet::config::OnBreach;
@@ -29,6 +30,8 @@ pub struct Voice<'a> {
     /// When something was said last, and what is waited for since.
     spoke: Option<Timestamp>,
     waits_for: String,
+    /// A wave is a section.
+    sections: Sections,
 }
 
 impl<'a> Voice<'a> {
@@ -39,6 +42,7 @@ impl<'a> Voice<'a> {
             started: BTreeMap::new(),
             spoke: None,
             waits_for: String::new(),
+            sections: Sections::of_this_job(),
         }
     }
 
@@ -94,9 +98,20 @@ impl<'a> Voice<'a> {
         if let What::TenantStarted { tenant } | What::TenantGoesBack { tenant, .. } = &event.what {
             self.started.insert(tenant.clone(), event.at);
         }
-        if let Some(text) = self.words(event, progress, frozen) {
-            self.speak(event.at, &text);
+        if matches!(event.what, What::Finished { .. }) {
+            self.sections.end(self.ui, event.at);
         }
+        let Some(text) = self.words(event, progress, frozen) else {
+            return;
+        };
+        if matches!(event.what, What::WaveStarted { .. }) {
+            let line = format!("{}  {text}", self.time(event.at));
+            if self.sections.begin(self.ui, event.at, &line) {
+                self.spoke = Some(event.at);
+                return;
+            }
+        }
+        self.speak(event.at, &text);
     }
 
     fn words(&self, event: &Event, progress: &Progress, frozen: &Frozen) -> Option<String> {

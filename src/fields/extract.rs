@@ -12,8 +12,8 @@ pub fn field_set(object: &Value, type_ref: TypeRef) -> FieldSet {
     super::typed::field_set(type_ref, object)
 }
 
-/// What is left of a value if nothing but the fields of a set stays. A field with none of the set below it stays whole;
-/// elements of lists keep the fields that name them.
+/// What is left of a value if nothing but the fields of a set stays. A map that is in the set with nothing below it stays
+/// as an empty one; elements of lists keep the fields that name them.
 pub fn extract(type_ref: TypeRef, value: &Value, set: &FieldSet) -> Value {
     match (type_ref.resolve().shape_of(value), value) {
         (Shape::Map(map), Value::Object(fields)) if !map.atomic => {
@@ -39,7 +39,9 @@ pub fn extract(type_ref: TypeRef, value: &Value, set: &FieldSet) -> Value {
 fn part(type_ref: TypeRef, value: &Value, set: &FieldSet, element: &PathElement) -> Option<Value> {
     match set.below(element) {
         Some(below) => Some(extract(type_ref, value, below)),
-        None => set.has(element).then(|| value.clone()),
+        None => set
+            .has(element)
+            .then(|| extract(type_ref, value, &FieldSet::default())),
     }
 }
 
@@ -103,5 +105,13 @@ mod tests {
         assert_eq!(extract(type_ref, &live(), &all), live());
         let nothing = extract(type_ref, &live(), &FieldSet::default());
         assert_eq!(nothing, json!({}));
+    }
+
+    #[test]
+    fn whoever_says_an_empty_map_says_nothing_of_what_is_in_it() {
+        let said = json!({"metadata": {"labels": {}}, "spec": {"template": {"spec": {"containers": [{"name": "web"}]}}}});
+        let type_ref = schema().type_of_object(&live());
+        let set = field_set(&said, type_ref);
+        assert_eq!(extract(type_ref, &live(), &set), said);
     }
 }

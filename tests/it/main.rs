@@ -14,6 +14,7 @@ mod events;
 mod forgotten;
 mod formats;
 mod gates;
+mod gitlab;
 mod golden;
 mod health_command;
 mod health_conformance;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms each room may mention, from the ground up. `error` is everybody's.
-const FLOORS: [(&str, &[&str]); 17] = [
+const FLOORS: [(&str, &[&str]); 19] = [
     ("yaml", &[]),
     ("manifest", &[]),
     ("fields", &[]),
@@ -21,6 +21,8 @@ const FLOORS: [(&str, &[&str]); 17] = [
     ("secret", FLOORS_0_TO_2),
     ("sim", &["fields"]),
     ("engine", FLOORS_0_TO_3_AND_OUTSIDE),
+    ("report", FLOORS_0_TO_3),
+    ("gitlab", &[]),
     ("cli", EVERYTHING),
 ];
 
@@ -29,17 +31,21 @@ const FLOORS_0_TO_1: &[&str] = &["yaml", "manifest", "fields", "fleet"];
 const FLOORS_0_TO_2: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff",
 ];
+const FLOORS_0_TO_3: &[&str] = &[
+    "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
+    "rollout",
+];
 const FLOORS_0_TO_3_AND_OUTSIDE: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
     "rollout", "repo", "cluster", "secret", "sim",
 ];
 const EVERYTHING: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
-    "rollout", "repo", "cluster", "secret", "sim", "engine",
+    "rollout", "repo", "cluster", "secret", "sim", "engine", "report", "gitlab",
 ];
 
 /// Words that only the named paths may contain: each package has one owner.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 26] = [
     ("age::", &["secret/"]),
     ("git2::", &["repo/"]),
     ("kube::", &["cluster/", "sim/"]),
@@ -52,6 +58,8 @@ const OWNERS: [(&str, &[&str]); 24] = [
         "rayon::",
         &["apply/", "render/", "fleet/", "sim/", "engine/", "cli/"],
     ),
+    ("quick_junit::", &["report/"]),
+    ("reqwest::", &["gitlab/"]),
     ("similar::", &["diff/"]),
     ("schemars::", &["fleet/"]),
     ("jsonschema::", &["fleet/"]),

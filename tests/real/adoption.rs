@@ -373,7 +373,9 @@ fn let_go_and_nothing_moves(it: &Move) {
         !left.contains("escale.dev") && !left.contains("\"escale\""),
         "{left}"
     );
-    rollout(&it.fleet).ends_with(0);
+    rollout(&it.fleet)
+        .ends_with(6)
+        .says("left out: adopted-4 (updates: onRequest");
     let still = kubectl(
         it.on[4],
         &["get", "deployment/site", "-n", &tenant, "-o", "json"],
