@@ -81,6 +81,17 @@ impl Check {
         })
     }
 
+    /// What it was; nothing can be said of it if it had mistakes, and that is nobody's mistake now.
+    fn before(
+        &self,
+        common: &Common,
+        source: &Source,
+        revision: &str,
+    ) -> anyhow::Result<Option<Source>> {
+        let tree = source::tree(common, Some(revision))?;
+        Ok(Source::of_tree(tree, &source.fleet.environment.name).ok())
+    }
+
     fn rendered(&self, common: &Common, source: &Source) -> anyhow::Result<(Looked, Vec<Finding>)> {
         let tenants: Vec<_> = source.fleet.tenants.iter().collect();
         let mut looked = Looked {
@@ -97,9 +108,10 @@ impl Check {
         } else {
             None
         };
-        let before = self.against.as_ref();
-        let before = before.map(|revision| source.at(common, revision));
-        let before = before.transpose()?;
+        let before = match &self.against {
+            Some(revision) => self.before(common, source, revision)?,
+            None => None,
+        };
         for part in source.bundles_in_parts(&tenants) {
             let bundles = part.rendered.values().flatten();
             looked.objects += bundles

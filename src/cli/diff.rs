@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use crate::cli::compared::{Asked, compared, leaving, own_names};
+use crate::cli::diff_output::{Output, exit};
 use crate::cli::rollout::rendered;
 use crate::cli::source::{SelectionArgs, Source, SourceArgs};
 use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
 use crate::cli::{Common, artifacts, runtime};
-use crate::diff::{Change, ChangeKind, Heading, NamesByTenant, Report, markdown, text};
+use crate::diff::{Change, ChangeKind, Heading, NamesByTenant, Report, markdown};
 use crate::engine::{self, Records};
 use crate::error::Exit;
 use crate::gitlab::{self, Job, Kept};
@@ -50,16 +51,6 @@ pub struct Diff {
     unchanged: bool,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
-    Markdown,
-}
-
-/// What fits into a comment of any forge, with room for what a pipeline adds.
-const COMMENT: usize = 60_000;
-
 impl Diff {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
         let after = Source::open(common, &self.source)?;
@@ -77,7 +68,7 @@ impl Diff {
         if self.note {
             self.keep_note(&report, (&before, &after), ui);
         }
-        Ok(self.exit(&report))
+        Ok(exit(&report, self.exit_code))
     }
 
     fn with_revision(
@@ -149,24 +140,6 @@ impl Diff {
             before,
             after: &after,
         };
-        match self.output {
-            Output::Text => {
-                ui.say(format!("{}: {before} → {after}", heading.environment));
-                ui.data(&text(report, ui.width()));
-            }
-            Output::Json => ui.data(&format!("{}\n", serde_json::to_string_pretty(report)?)),
-            Output::Markdown => ui.data(&markdown(report, &heading, COMMENT)),
-        }
-        Ok(())
-    }
-
-    fn exit(&self, report: &Report) -> Exit {
-        if report.is_incomplete() {
-            Exit::Error
-        } else if self.exit_code && report.has_changes() {
-            Exit::Differences
-        } else {
-            Exit::Done
-        }
+        self.output.print(report, &heading, ui)
     }
 }

@@ -11,6 +11,8 @@ mod compared;
 mod completions;
 mod demo;
 mod diff;
+mod diff_output;
+mod drift;
 mod ending;
 pub mod events;
 mod fleet_table;
@@ -90,6 +92,7 @@ enum Command {
     Check(check::Check),
     Render(render::Render),
     Diff(diff::Diff),
+    Drift(drift::Drift),
     Plan(rollout::Plan),
     Rollout(rollout::Rollout),
     Status(status::Status),
@@ -146,6 +149,7 @@ fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
         Command::Check(check) => check.run(common, ui),
         Command::Render(render) => render.run(common, ui),
         Command::Diff(diff) => diff.run(common, ui),
+        Command::Drift(drift) => drift.run(common, ui),
         Command::Plan(plan) => plan.run(common, ui),
         Command::Rollout(rollout) => rollout.run(common, ui),
         Command::Status(status) => status.run(common, ui),

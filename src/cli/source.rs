@@ -90,7 +90,8 @@ impl Source {
         Ok(Self::of_tree(tree, &self.fleet.environment.name)?)
     }
 
-    fn of_tree(tree: Tree, environment: &str) -> Result<Self, UserError> {
+    /// The environment in a tree; all mistakes of all files are one error.
+    pub fn of_tree(tree: Tree, environment: &str) -> Result<Self, UserError> {
         match read(&tree, environment) {
             Ok((fleet, renderer)) => Ok(Self {
                 fleet,

@@ -10,6 +10,7 @@ mod cluster;
 mod conformance;
 mod coverage;
 mod diff;
+mod drift;
 mod events;
 mod forgotten;
 mod formats;
