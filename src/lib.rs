@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Floors 0 to 3 are pure: no async, no clock, no files. `repo`, `cluster`, `secret` and `sim` touch the world.
-//! `engine` introduces them to each other; `report` and `gitlab` are what pipelines see, `cli` what people do. `docs/architecture.md` is the map.
+//! `engine` introduces them to each other; `report`, `gitlab` and `chat` are what pipelines see, `cli` what people do. `docs/architecture.md` is the map.
 
 pub mod apply;
+pub mod chat;
 pub mod cli;
 pub mod cluster;
 pub mod diff;

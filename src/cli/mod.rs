@@ -5,6 +5,7 @@ mod anywhere;
 mod approve;
 mod artifacts;
 mod at_gates;
+mod chat;
 mod check;
 mod clock;
 mod compared;
@@ -123,6 +124,7 @@ enum Command {
     Schema(schema::Schema),
     Demo(demo::Demo),
     Rehearse(rehearse::Rehearse),
+    Chat(chat::Chat),
     Completions(completions::Completions),
     Man(completions::Man),
 }
@@ -171,6 +173,7 @@ fn dispatch(arguments: &Arguments, ui: &Ui) -> anyhow::Result<Exit> {
         Command::Schema(schema) => schema.run(common, ui),
         Command::Demo(demo) => demo.run(common, ui),
         Command::Rehearse(rehearse) => rehearse.run(common, ui),
+        Command::Chat(chat) => chat.run(common, ui),
         Command::Completions(completions) => Ok(completions.run(ui, Arguments::command())),
         Command::Man(man) => man.run(common, ui, Arguments::command()),
     }

@@ -1,6 +1,7 @@
 //! Requests to GitLab's API. Source: GitLab `doc/api/notes.md`, `doc/api/users.md`, `doc/api/rest/index.md` (pages).
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
@@ -48,16 +49,8 @@ pub struct Gitlab {
 
 impl Gitlab {
     pub fn new(job: &Job) -> Result<Self, Trouble> {
-        let mut builder = Client::builder().timeout(PATIENCE);
-        if let Some(path) = &job.ca_file {
-            let read = std::fs::read(path);
-            let read =
-                read.map_err(|error| Trouble::Other(format!("`{}`: {error}", path.display())))?;
-            let own = Certificate::from_pem_bundle(&read).map_err(|error| told(&error))?;
-            builder = builder.tls_certs_merge(own);
-        }
         Ok(Self {
-            client: builder.build().map_err(|error| told(&error))?,
+            client: client(job.ca_file.as_deref())?,
             token: job.token.clone(),
             api: job.api.clone(),
             notes: format!(
@@ -118,6 +111,31 @@ impl Gitlab {
             _ => Trouble::Other(why),
         })
     }
+}
+
+/// What an address of a GitLab answers to anybody, without a token.
+pub async fn get_json<T: serde::de::DeserializeOwned>(address: &str) -> Result<T, String> {
+    let own = std::env::var_os("CI_SERVER_TLS_CA_FILE").map(PathBuf::from);
+    let client = client(own.as_deref()).map_err(|trouble| trouble.to_string())?;
+    let answer = client.get(address).send().await;
+    let answer = answer.and_then(Response::error_for_status);
+    let read = match answer {
+        Ok(answer) => answer.json().await,
+        Err(error) => Err(error),
+    };
+    read.map_err(|error| told(&error).to_string())
+}
+
+fn client(ca_file: Option<&Path>) -> Result<Client, Trouble> {
+    let mut builder = Client::builder().timeout(PATIENCE);
+    if let Some(path) = ca_file {
+        let read = std::fs::read(path);
+        let read =
+            read.map_err(|error| Trouble::Other(format!("`{}`: {error}", path.display())))?;
+        let own = Certificate::from_pem_bundle(&read).map_err(|error| told(&error))?;
+        builder = builder.tls_certs_merge(own);
+    }
+    builder.build().map_err(|error| told(&error))
 }
 
 async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Trouble> {

@@ -4,5 +4,6 @@ mod client;
 mod job;
 mod note;
 
+pub use client::get_json;
 pub use job::{Job, Missing};
 pub use note::{Kept, LARGEST, keep_note};

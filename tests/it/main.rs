@@ -6,6 +6,7 @@ mod always;
 mod bad_input;
 mod beginnings;
 mod catch_up;
+mod chat;
 mod cluster;
 mod conformance;
 mod coverage;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms each room may mention, from the ground up. `error` is everybody's.
-const FLOORS: [(&str, &[&str]); 19] = [
+const FLOORS: [(&str, &[&str]); 20] = [
     ("yaml", &[]),
     ("manifest", &[]),
     ("fields", &[]),
@@ -23,6 +23,7 @@ const FLOORS: [(&str, &[&str]); 19] = [
     ("engine", FLOORS_0_TO_3_AND_OUTSIDE),
     ("report", FLOORS_0_TO_3),
     ("gitlab", &[]),
+    ("chat", &["fleet", "gitlab"]),
     ("cli", EVERYTHING),
 ];
 
@@ -41,11 +42,11 @@ const FLOORS_0_TO_3_AND_OUTSIDE: &[&str] = &[
 ];
 const EVERYTHING: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
-    "rollout", "repo", "cluster", "secret", "sim", "engine", "report", "gitlab",
+    "rollout", "repo", "cluster", "secret", "sim", "engine", "report", "gitlab", "chat",
 ];
 
 /// Words that only the named paths may contain: each package has one owner.
-const OWNERS: [(&str, &[&str]); 26] = [
+const OWNERS: [(&str, &[&str]); 27] = [
     ("age::", &["secret/"]),
     ("git2::", &["repo/"]),
     ("kube::", &["cluster/", "sim/"]),
@@ -58,6 +59,7 @@ const OWNERS: [(&str, &[&str]); 26] = [
         "rayon::",
         &["apply/", "render/", "fleet/", "sim/", "engine/", "cli/"],
     ),
+    ("jsonwebtoken::", &["chat/"]),
     ("quick_junit::", &["report/"]),
     ("reqwest::", &["gitlab/"]),
     ("similar::", &["diff/"]),

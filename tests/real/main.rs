@@ -8,12 +8,15 @@ mod clusters;
 mod conformance;
 mod end_to_end;
 mod fleet;
+#[path = "../it/gitlab/stub.rs"]
+mod gitlab_stub;
 mod hard_days;
 mod hooks;
 mod kills;
 mod life_cycle;
 mod mistakes;
 mod outages;
+mod pipeline;
 mod records;
 mod rendered;
 mod rights;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tenant::Updates;
-use super::{Duration, Secrets, Values};
+use super::{Chat, Duration, Secrets, Values};
 
 /// A fleet: where it comes from, where its records are kept, what its tenants share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,9 @@ pub struct EnvironmentSpec {
     pub policies: Policies,
     #[serde(default)]
     pub secrets: Secrets,
+    /// Who may ask for what in chat. Without it nobody may anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<Chat>,
 }
 
 /// Which commits may be rolled out.

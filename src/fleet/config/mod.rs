@@ -3,6 +3,7 @@
 //! These types are the format: the JSON Schemas that `escale schema` prints and that files are
 //! checked against are derived from them, so the comments here are what an editor shows.
 
+mod chat;
 mod cluster;
 mod day;
 mod duration;
@@ -14,6 +15,7 @@ mod strategy;
 mod tenant;
 mod window;
 
+pub use chat::{Chat, ChatGrant};
 pub use cluster::{ClusterRecords, ClusterSpec, Ingress};
 pub use day::Day;
 pub use duration::Duration;

@@ -14,6 +14,7 @@ build_programs() {
 }
 
 compile() {
+    need npm "install Node 20 or newer: it runs the pipeline of a fleet as GitLab does"
     need go "install Go ${go_series#go} (its module proxy is the only download)"
     [[ $(go env GOVERSION) == "$go_series"* ]] ||
         fail "Kubernetes ${kubernetes_version#v} builds with $go_series, here is $(go env GOVERSION)" "put $go_series first in PATH"
@@ -35,6 +36,10 @@ compile() {
 
     say "compiling helm $helm_version (about 2 minutes the first time)"
     GOBIN=$fresh go install -ldflags "-s -w" "helm.sh/helm/v3/cmd/helm@$helm_version"
+
+    say "installing gitlab-ci-local $gitlab_ci_local_version"
+    npm install --silent --no-fund --no-audit --prefix "$fresh/node" "gitlab-ci-local@$gitlab_ci_local_version"
+    ln -s node/node_modules/.bin/gitlab-ci-local "$fresh/gitlab-ci-local"
 
     touch "$fresh/.complete"
     rm -rf "$programs" && mv "$fresh" "$programs"

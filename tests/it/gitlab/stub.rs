@@ -26,6 +26,8 @@ pub struct State {
     pub complaints: Vec<String>,
     /// Answers instead, for requests that begin so.
     pub refuses: Option<(&'static str, u16)>,
+    /// With which it signs tokens.
+    pub keys: Value,
 }
 
 /// Whose token it is.
@@ -56,6 +58,11 @@ impl Stub {
             }
         });
         Self { address, state }
+    }
+
+    /// Where it is, without the path of its API.
+    pub fn root(&self) -> &str {
+        self.address.trim_end_matches("/api/v4")
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -131,6 +138,9 @@ impl State {
     fn answer(&mut self, request: &Request) -> (u16, Value) {
         let told = format!("{} {}", request.method, request.path);
         self.requests.push(told.clone());
+        if told == "GET /oauth/discovery/keys" {
+            return (200, self.keys.clone());
+        }
         let token = request.header("private-token");
         if token != Some(TOKEN) {
             return (401, json!({"message": "401 Unauthorized"}));

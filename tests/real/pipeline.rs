@@ -1,0 +1,238 @@
+//! The pipeline of a fleet's repository, as GitLab would run it: the file of this project, run by `gitlab-ci-local`, which also
+//! holds it to GitLab's published schema, against real clusters and a GitLab API server that complains.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::binary::escale;
+use crate::clusters::{kubeconfig, kubectl, programs};
+use crate::fleet::Fleet;
+use crate::gitlab_stub::Stub;
+use crate::sites::{SITES, Sites};
+use crate::turns::beside;
+
+const ON: [&str; 3] = ["metal-par", "medic-rbx", "managed-ams"];
+
+struct Pipeline {
+    fleet: Fleet,
+    stub: Stub,
+}
+
+/// What a run said, and whether GitLab would call it passed.
+struct Ran {
+    passed: bool,
+    said: String,
+}
+
+impl Pipeline {
+    fn sites() -> Sites<'static> {
+        Sites {
+            environment: "pipeline",
+            on: &ON,
+            ..SITES
+        }
+    }
+
+    fn begun() -> Self {
+        let fleet = Self::sites().fleet_with(&[]);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(".gitlab-ci.yml");
+        fleet.write(
+            ".gitlab-ci.yml",
+            &fs::read_to_string(file).expect("the CI file"),
+        );
+        fleet.write(
+            ".gitignore",
+            ".gitlab-ci-local\n*.json\n*.jsonl\n*.xml\ndiff.md\n",
+        );
+        fleet.commit("The pipeline");
+        let remote = [
+            "remote",
+            "add",
+            "origin",
+            "git@gitlab.example.com:fleet/fleet.git",
+        ];
+        let git = Command::new("git")
+            .args(remote)
+            .current_dir(fleet.folder())
+            .status();
+        assert!(git.expect("git starts").success());
+        Self {
+            fleet,
+            stub: Stub::new(),
+        }
+    }
+
+    /// Runs jobs of a pipeline of this source, with more variables.
+    fn run(&self, source: &str, variables: &[(&str, &str)], jobs: &[&str]) -> Ran {
+        let mut command = Command::new(programs().join("gitlab-ci-local"));
+        let path = std::env::var("PATH").expect("a path");
+        let binary = Path::new(env!("CARGO_BIN_EXE_escale"))
+            .parent()
+            .expect("a folder")
+            .display()
+            .to_string();
+        command
+            .current_dir(self.fleet.folder())
+            .env_clear()
+            .env("PATH", format!("{binary}:{path}"))
+            .env("HOME", self.fleet.folder())
+            .env("KUBECONFIG", kubeconfig())
+            .args(["--force-shell-executor", "--no-color"]);
+        let source = ("CI_PIPELINE_SOURCE", source);
+        let environment = ("ESCALE_ENVIRONMENT", "pipeline");
+        let gitlab = self.stub.variables();
+        let gitlab = gitlab.iter().map(|(name, value)| (*name, value.as_str()));
+        let all: Vec<(&str, &str)> = [source, environment]
+            .into_iter()
+            .chain(variables.iter().copied())
+            .chain(gitlab)
+            .collect();
+        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        command.args(["--ignore-predefined-vars", &names.join(",")]);
+        for (name, value) in all {
+            command.args(["--variable", &format!("{name}={value}")]);
+        }
+        let output = command.args(jobs).output().expect("gitlab-ci-local starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ran {
+            passed: output.status.success(),
+            said: text(&output.stdout) + &text(&output.stderr),
+        }
+    }
+
+    fn report(&self, file: &str) -> String {
+        let path = self.fleet.folder().join(file);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    fn passes(self) -> Self {
+        assert!(self.passed, "{}", self.said);
+        self
+    }
+
+    #[track_caller]
+    fn fails(self) -> Self {
+        assert!(!self.passed, "{}", self.said);
+        self
+    }
+
+    #[track_caller]
+    fn says(self, text: &str) -> Self {
+        assert!(self.said.contains(text), "expected `{text}`\n{}", self.said);
+        self
+    }
+}
+
+#[test]
+fn a_day_of_a_pipeline() {
+    let _turn = beside();
+    let it = Pipeline::begun();
+    it.run("push", &[], &["check", "rollout"])
+        .passes()
+        .says("json schema validated");
+    let xml = it.report("junit.xml");
+    assert!(xml.contains("name=\"metal-par/pipeline-0\""), "{xml}");
+
+    merge_request(&it);
+    it.run("push", &[], &["rollout"]).passes();
+    Pipeline::sites().end_at("1.1.0");
+    schedules(&it);
+    rollback(&it);
+}
+
+fn merge_request(it: &Pipeline) {
+    let base = it.fleet.commit("nothing but a base");
+    it.fleet.release("site", "1.1.0");
+    let variables = [("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.as_str())];
+    it.run("merge_request_event", &variables, &["check", "diff"])
+        .passes()
+        .says("the merge request has a note of it");
+    it.run("merge_request_event", &variables, &["diff"])
+        .passes()
+        .says("says the same already");
+    let state = it.stub.state();
+    assert_eq!(state.complaints, Vec::<String>::new());
+    assert_eq!(state.notes.len(), 1);
+    assert!(
+        state.notes[0].2.contains("site:1.0.0 → site:1.1.0"),
+        "{}",
+        state.notes[0].2
+    );
+    drop(state);
+    assert!(
+        it.report("plan.json").contains("\"update\": 9"),
+        "{}",
+        it.report("plan.json")
+    );
+    assert_eq!(it.report("quality.json").trim(), "[]");
+}
+
+fn schedules(it: &Pipeline) {
+    let schedule = |which: &str| it.run("schedule", &[("ESCALE_SCHEDULE", which)], &[which]);
+    schedule("continue").passes();
+    schedule("alarm").passes();
+    schedule("drift").passes().says("no changes in 3 tenants");
+    kubectl(
+        ON[1],
+        &[
+            "scale",
+            "deployment/site",
+            "--replicas=3",
+            "-n",
+            "pipeline-1",
+        ],
+    );
+    schedule("drift").fails().says(".spec.replicas: 3 → 2");
+    kubectl(
+        ON[1],
+        &[
+            "scale",
+            "deployment/site",
+            "--replicas=2",
+            "-n",
+            "pipeline-1",
+        ],
+    );
+}
+
+/// What a person types is only ever a variable.
+fn rollback(it: &Pipeline) {
+    let pwned = it.fleet.folder().join("pwned");
+    for typed in [
+        "x; touch pwned",
+        "$(touch pwned)",
+        "`touch pwned`",
+        "--all",
+        "-h",
+        "x\n/merge",
+    ] {
+        it.run(
+            "web",
+            &[("ROLLBACK_TARGET", typed), ("ROLLBACK_REASON", typed)],
+            &["rollback"],
+        );
+        assert!(!pwned.exists(), "`{typed}` reached a shell");
+    }
+    Pipeline::sites().end_at("1.1.0");
+    let back = [
+        ("ROLLBACK_TARGET", "pipeline-1"),
+        ("ROLLBACK_REASON", "documents do not open"),
+    ];
+    it.run("web", &back, &["rollback"])
+        .passes()
+        .says("back and healthy");
+    assert_eq!(Pipeline::sites().tags()["pipeline-1"], "1.0.0");
+    // The hold holds: the next pipeline says so, and passes with a warning.
+    it.fleet.release("site", "1.2.0");
+    it.run("push", &[], &["rollout"])
+        .passes()
+        .says("left out: pipeline-1");
+    assert_eq!(Pipeline::sites().tags()["pipeline-1"], "1.0.0");
+    assert_eq!(Pipeline::sites().tags()["pipeline-0"], "1.2.0");
+    let held = escale(it.fleet.folder(), &["status", "-e", "pipeline"]).ends_with(0);
+    assert!(held.data.contains("documents do not open"), "{held}");
+}
