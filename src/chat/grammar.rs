@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::fleet::config::ChatVerb;
+
 /// What may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
@@ -71,6 +73,21 @@ impl Verb {
         Self::Resume,
         Self::Approve,
     ];
+
+    /// What a grant names.
+    pub fn of(granted: ChatVerb) -> Self {
+        match granted {
+            ChatVerb::Status => Self::Status,
+            ChatVerb::History => Self::History,
+            ChatVerb::Diff => Self::Diff,
+            ChatVerb::Rollback => Self::Rollback,
+            ChatVerb::Hold => Self::Hold,
+            ChatVerb::ReleaseHold => Self::ReleaseHold,
+            ChatVerb::Pause => Self::Pause,
+            ChatVerb::Resume => Self::Resume,
+            ChatVerb::Approve => Self::Approve,
+        }
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -35,7 +35,7 @@ pub fn allowed(
     }
     let grants = chat.allow.iter().filter(|grant| {
         let is_meant = grant.people.contains(name);
-        is_meant && grant.verbs.iter().any(|granted| granted == verb.as_str())
+        is_meant && grant.verbs.iter().any(|granted| Verb::of(*granted) == verb)
     });
     let grants: Vec<_> = grants.collect();
     if grants.is_empty() {
@@ -98,12 +98,12 @@ fn code_at(request: &Request, tenants: &[String], person: &Person, minutes: i64)
 mod tests {
     use super::super::grammar::read;
     use super::*;
-    use crate::fleet::config::ChatGrant;
+    use crate::fleet::config::{ChatGrant, ChatVerb};
 
     fn chat() -> Chat {
-        let grant = |people: &[&str], verbs: &[&str], tenants: &[&str]| ChatGrant {
+        let grant = |people: &[&str], verbs: &[ChatVerb], tenants: &[&str]| ChatGrant {
             people: people.iter().map(|&name| name.to_owned()).collect(),
-            verbs: verbs.iter().map(|&name| name.to_owned()).collect(),
+            verbs: verbs.to_vec(),
             tenants: tenants.iter().map(|&name| name.to_owned()).collect(),
         };
         Chat {
@@ -112,8 +112,12 @@ mod tests {
             audience: "escale".to_owned(),
             people: [("ana".to_owned(), 17), ("ben".to_owned(), 23)].into(),
             allow: vec![
-                grant(&["ana"], &["status", "rollback"], &["vault-*"]),
-                grant(&["ben"], &["status", "pause"], &["*"]),
+                grant(
+                    &["ana"],
+                    &[ChatVerb::Status, ChatVerb::Rollback],
+                    &["vault-*"],
+                ),
+                grant(&["ben"], &[ChatVerb::Status, ChatVerb::Pause], &["*"]),
             ],
         }
     }

@@ -485,3 +485,31 @@ fn files_of_other_environments_are_not_read() {
     );
     assert_eq!(load(&files, "production"), Ok(loaded()));
 }
+
+#[test]
+fn a_right_in_chat_is_somebodys() {
+    let chat = "{gitlab: 'https://gitlab.example.com', project: ops/fleet, people: {ana: 17}, allow: [{people: [anna], verbs: [status]}]}";
+    let document = format!(
+        "apiVersion: escale.dev/v1alpha1\nkind: Environment\nmetadata: {{name: test}}\nspec: {{chat: {chat}}}\n"
+    );
+    let told = |document: String| {
+        let files: Files = [("environments/test/environment.yaml".to_owned(), document)].into();
+        let findings = load(&files, "test").expect_err("mistakes");
+        findings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let wrong = told(document.clone());
+    assert!(
+        wrong.contains("`anna` is not among `chat.people`")
+            && wrong.contains("did you mean `ana`?"),
+        "{wrong}"
+    );
+    let wrong = told(document.replace("[anna], verbs: [status]", "[ana], verbs: [deploy]"));
+    assert!(
+        wrong.contains("deploy") && wrong.contains("release-hold"),
+        "{wrong}"
+    );
+}

@@ -28,11 +28,26 @@ pub struct Chat {
 pub struct ChatGrant {
     /// Names out of `people`.
     pub people: Vec<String>,
-    /// `status`, `history`, `diff`, `rollback`, `hold`, `release-hold`, `pause`, `resume`, `approve`.
-    pub verbs: Vec<String>,
+    /// What they may ask for.
+    pub verbs: Vec<ChatVerb>,
     /// Names or patterns of tenants. `pause`, `resume` and the approval of a wave need `*`.
     #[serde(default = "everybody")]
     pub tenants: Vec<String>,
+}
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChatVerb {
+    Status,
+    History,
+    Diff,
+    Rollback,
+    Hold,
+    ReleaseHold,
+    Pause,
+    Resume,
+    Approve,
 }
 
 fn audience() -> String {

@@ -15,7 +15,7 @@ mod strategy;
 mod tenant;
 mod window;
 
-pub use chat::{Chat, ChatGrant};
+pub use chat::{Chat, ChatGrant, ChatVerb};
 pub use cluster::{ClusterRecords, ClusterSpec, Ingress};
 pub use day::Day;
 pub use duration::Duration;
