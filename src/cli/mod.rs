@@ -1,6 +1,7 @@
 //! The command line: one file per command; only `ui.rs` prints.
 
 mod adopt;
+mod announce;
 mod anywhere;
 mod approve;
 mod artifacts;

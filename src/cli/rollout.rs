@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::cli::announce::Announcer;
 use crate::cli::at_gates::frozen_words;
 use crate::cli::events::{EventsArgs, Origin};
 use crate::cli::git::Git;
@@ -223,11 +224,14 @@ impl Rollout {
             allowed_deletes: self.allow_deletes.clone(),
             ..ready.order(self.who.who(subject), &lineage, &changed)
         };
-        let mut log = self.events.open(ui, Origin::of(&order))?;
+        let origin = Origin::of(&order);
+        let mut announcer = Announcer::of(&ready.source.fleet, &origin, (ui, self.order.stage.sim));
+        let mut log = self.events.open(ui, origin)?;
         let mut voice = Voice::new(ui, stage.told_from());
         let (sender, alone) = tokio::sync::watch::channel(Stop::GoOn);
         let mut hear = |heard: Heard<'_>| {
             voice.hear(&heard);
+            announcer.hear(&heard);
             if let Some(log) = &mut log {
                 log.hear(&heard);
             }
@@ -249,7 +253,9 @@ impl Rollout {
             secrets: secrets::of(common, &self.order.stage, Some(&ready.source.fleet)),
             audience: &mut hear,
         };
-        let exit = match engine::roll_out(&order, world).await? {
+        let carried = engine::roll_out(&order, world).await;
+        announcer.end(ui).await;
+        let exit = match carried? {
             Carried::NothingToDo { plan } => {
                 self.report(&plan, &Progress::new(&plan))?;
                 let exit = ending::nothing(ui, &plan);

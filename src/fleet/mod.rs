@@ -3,6 +3,7 @@
 //! [`load`] makes a [`Fleet`] of the texts of files, or tells every mistake in them at once. What
 //! is in a `Fleet` is consistent: clusters and classes exist, namespaces and domains are unique.
 
+mod announce;
 mod chat;
 mod check;
 pub mod config;

@@ -513,3 +513,28 @@ fn a_right_in_chat_is_somebodys() {
         "{wrong}"
     );
 }
+
+#[test]
+fn an_address_of_a_webhook_is_no_text_for_git() {
+    let document = |announce: &str| {
+        let text = format!(
+            "apiVersion: escale.dev/v1alpha1\nkind: Environment\nmetadata: {{name: test}}\nspec: {{announce: {announce}}}\n"
+        );
+        let files: Files = [("environments/test/environment.yaml".to_owned(), text)].into();
+        let findings = load(&files, "test").expect_err("mistakes");
+        findings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let open = document("{ops: {format: slack, url: 'https://hooks.example.com/x'}}");
+    assert!(open.contains("`url` is not `env:NAME`"), "{open}");
+    let signed = document("{ops: {format: slack, url: 'env:A', key: 'env:B'}}");
+    assert!(signed.contains("only `format: json` is signed"), "{signed}");
+    let typo = document("{ops: {format: slack, url: 'env:A', of: [begun]}}");
+    assert!(
+        typo.contains("begun") && typo.contains("finished"),
+        "{typo}"
+    );
+}

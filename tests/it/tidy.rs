@@ -23,7 +23,7 @@ const FLOORS: [(&str, &[&str]); 20] = [
     ("engine", FLOORS_0_TO_3_AND_OUTSIDE),
     ("report", FLOORS_0_TO_3),
     ("gitlab", &[]),
-    ("chat", &["fleet", "gitlab"]),
+    ("chat", CHAT),
     ("cli", EVERYTHING),
 ];
 
@@ -40,6 +40,8 @@ const FLOORS_0_TO_3_AND_OUTSIDE: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
     "rollout", "repo", "cluster", "secret", "sim",
 ];
+/// What is said of a rollout is about its events.
+const CHAT: &[&str] = &["fleet", "rollout", "gitlab"];
 const EVERYTHING: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
     "rollout", "repo", "cluster", "secret", "sim", "engine", "report", "gitlab", "chat",
@@ -61,7 +63,7 @@ const OWNERS: [(&str, &[&str]); 27] = [
     ),
     ("jsonwebtoken::", &["chat/"]),
     ("quick_junit::", &["report/"]),
-    ("reqwest::", &["gitlab/"]),
+    ("reqwest::", &["gitlab/", "chat/", "cli/announce.rs"]),
     ("similar::", &["diff/"]),
     ("schemars::", &["fleet/"]),
     ("jsonschema::", &["fleet/"]),

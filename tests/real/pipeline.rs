@@ -45,6 +45,9 @@ impl Pipeline {
             ".gitignore",
             ".gitlab-ci-local\n*.json\n*.jsonl\n*.xml\ndiff.md\n",
         );
+        let file = "environments/pipeline/environment.yaml";
+        let announce = "  announce: {ops: {format: mattermost, url: \"env:OPS_WEBHOOK\"}}\n";
+        fleet.write(file, &format!("{}{announce}", fleet.read(file)));
         fleet.commit("The pipeline");
         let remote = [
             "remote",
@@ -81,9 +84,11 @@ impl Pipeline {
             .args(["--force-shell-executor", "--no-color"]);
         let source = ("CI_PIPELINE_SOURCE", source);
         let environment = ("ESCALE_ENVIRONMENT", "pipeline");
+        let hook = format!("{}/hooks/planted-hook", self.stub.root());
+        let hook = ("OPS_WEBHOOK", hook.as_str());
         let gitlab = self.stub.variables();
         let gitlab = gitlab.iter().map(|(name, value)| (*name, value.as_str()));
-        let all: Vec<(&str, &str)> = [source, environment]
+        let all: Vec<(&str, &str)> = [source, environment, hook]
             .into_iter()
             .chain(variables.iter().copied())
             .chain(gitlab)
@@ -134,6 +139,12 @@ fn a_day_of_a_pipeline() {
     it.run("push", &[], &["check", "rollout"])
         .passes()
         .says("json schema validated");
+    let told = it.stub.state().told.clone();
+    let says = |at: usize, text: &str| assert!(told[at].contains(text), "{told:?}");
+    assert_eq!(told.len(), 4, "{told:?}");
+    says(0, "started by");
+    says(1, "wave canary passed");
+    says(3, "succeeded: 3 of 3 succeeded");
     let xml = it.report("junit.xml");
     assert!(xml.contains("name=\"metal-par/pipeline-0\""), "{xml}");
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tenant::Updates;
-use super::{Chat, Duration, Secrets, Values};
+use super::{Announce, Chat, Duration, Secrets, Values};
 
 /// A fleet: where it comes from, where its records are kept, what its tenants share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,9 @@ pub struct EnvironmentSpec {
     pub policies: Policies,
     #[serde(default)]
     pub secrets: Secrets,
+    /// Who is told how rollouts go, by a name of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub announce: BTreeMap<String, Announce>,
     /// Who may ask for what in chat. Without it nobody may anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<Chat>,

@@ -3,6 +3,7 @@
 //! These types are the format: the JSON Schemas that `escale schema` prints and that files are
 //! checked against are derived from them, so the comments here are what an editor shows.
 
+mod announce;
 mod chat;
 mod cluster;
 mod day;
@@ -15,6 +16,7 @@ mod strategy;
 mod tenant;
 mod window;
 
+pub use announce::{Announce, AnnounceFormat, Moment};
 pub use chat::{Chat, ChatGrant, ChatVerb};
 pub use cluster::{ClusterRecords, ClusterSpec, Ingress};
 pub use day::Day;

@@ -26,6 +26,8 @@ pub struct State {
     pub complaints: Vec<String>,
     /// Answers instead, for requests that begin so.
     pub refuses: Option<(&'static str, u16)>,
+    /// What a webhook of a chat beside it was told.
+    pub told: Vec<String>,
     /// With which it signs tokens.
     pub keys: Value,
 }
@@ -140,6 +142,12 @@ impl State {
         self.requests.push(told.clone());
         if told == "GET /oauth/discovery/keys" {
             return (200, self.keys.clone());
+        }
+        if told == "POST /hooks/planted-hook" {
+            let sent: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            self.told
+                .push(sent["text"].as_str().unwrap_or_default().to_owned());
+            return (200, json!("ok"));
         }
         let token = request.header("private-token");
         if token != Some(TOKEN) {
