@@ -145,7 +145,7 @@ pub fn disowned(live: &Live) -> Option<Value> {
             (!rest.is_empty()).then_some(entry)
         })
         .collect();
-    (kept != entries).then(|| Value::Array(kept))
+    (kept != entries).then_some(Value::Array(kept))
 }
 
 /// What takes the marks of Helm off an object, as a merge patch; `None` if it has none, or they are wanted.

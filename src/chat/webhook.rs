@@ -3,6 +3,7 @@
 //! Source: Slack "Sending messages using incoming webhooks", Mattermost "Incoming webhooks": an object with `text`, in which `&`, `<` and `>` are
 //! written as entities.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
@@ -101,9 +102,14 @@ fn signature(key: &str, at: Timestamp, body: &str) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("a key of any length is one");
     mac.update(format!("v1:{}:{body}", at.as_second()).as_bytes());
-    let bytes = mac.finalize().into_bytes();
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("v1={hex}")
+    format!("v1={}", hex(&mac.finalize().into_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
+        hex
+    })
 }
 
 /// Text that calls nobody and is no link by itself.
@@ -176,13 +182,6 @@ mod tests {
         let mut mac = Hmac::<Sha256>::new_from_slice(b"Jefe").unwrap();
         mac.update(b"what do ya want for nothing?");
         let known = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(
-            mac.finalize()
-                .into_bytes()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>(),
-            known
-        );
+        assert_eq!(hex(&mac.finalize().into_bytes()), known);
     }
 }

@@ -78,19 +78,14 @@ impl Announcer {
             } = channel;
             drop(sender);
             let abort = task.abort_handle();
-            match tokio::time::timeout(PATIENCE, task).await {
-                Ok(Ok(troubles)) => {
-                    for trouble in troubles.iter().take(1) {
-                        let more = troubles.len() - 1;
-                        ui.say(format!(
-                            "`{name}` was not told: {trouble} (and {more} more)"
-                        ));
-                    }
+            if let Ok(Ok(troubles)) = tokio::time::timeout(PATIENCE, task).await {
+                if let [first, more @ ..] = troubles.as_slice() {
+                    let more = more.len();
+                    ui.say(format!("`{name}` was not told: {first} (and {more} more)"));
                 }
-                Ok(Err(_)) | Err(_) => {
-                    abort.abort();
-                    ui.say(format!("`{name}` was not told everything: it is too slow"));
-                }
+            } else {
+                abort.abort();
+                ui.say(format!("`{name}` was not told everything: it is too slow"));
             }
             if left_out > 0 {
                 ui.say(format!(

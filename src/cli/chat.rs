@@ -155,7 +155,7 @@ impl Chat {
             return None;
         }
         let code = chat::code(request, tenants, person, now);
-        let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
+        let notes: String = notes.iter().flat_map(|note| [note, "\n"]).collect();
         let again = request
             .confirm
             .as_ref()

@@ -71,7 +71,7 @@ struct File<'a> {
 /// What one file held.
 enum Part {
     Nothing,
-    Environment(Read<EnvironmentSpec>),
+    Environment(Box<Read<EnvironmentSpec>>),
     Versions(Read<VersionsSpec>),
     /// Whether that is all of them.
     Strategies(Vec<Read<StrategySpec>>, bool),
@@ -93,7 +93,10 @@ impl File<'_> {
                 let read = self.many(schemas, &mut findings);
                 Some(Part::Strategies(read, findings.is_empty()))
             }
-            Role::Environment => self.one(schemas, &mut findings).map(Part::Environment),
+            Role::Environment => {
+                let read = self.one(schemas, &mut findings);
+                read.map(|read| Part::Environment(Box::new(read)))
+            }
             Role::Versions => self.one(schemas, &mut findings).map(Part::Versions),
             Role::Cluster { .. } => self.one(schemas, &mut findings).map(Part::Cluster),
             Role::Tenant { .. } => self.one(schemas, &mut findings).map(Part::Tenant),
@@ -187,7 +190,7 @@ impl Parts {
     fn add(&mut self, part: Part) {
         match part {
             Part::Nothing => {}
-            Part::Environment(read) => self.environment = Some(read),
+            Part::Environment(read) => self.environment = Some(*read),
             Part::Versions(read) => self.versions = Some(read),
             Part::Strategies(read, are_all) => {
                 self.strategies.extend(read);

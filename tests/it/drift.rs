@@ -64,7 +64,7 @@ fn what_was_changed_by_hand_is_drift_and_what_git_changed_since_is_not() {
     drift(&project, 0);
 
     by_hand(&project, "bistrot", |object| {
-        object["spec"]["replicas"] = 7.into()
+        object["spec"]["replicas"] = 7.into();
     });
     let told = drift(&project, 2);
     assert!(

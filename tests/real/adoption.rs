@@ -25,11 +25,8 @@ const TEMPLATE: &str = "templates/site/site.yaml.j2";
 /// In the chart and in the templates; a later release has it no more.
 const OLD: &str = ", env: [{name: OLD, value: a}]";
 
-const CHART: &str = r#"apiVersion: v2
-name: site
-version: 1.2.3
-"#;
-const CHARTED: &str = r#"
+const CHART: &str = "apiVersion: v2\nname: site\nversion: 1.2.3\n";
+const CHARTED: &str = r"
 apiVersion: v1
 kind: Service
 metadata: {name: site, labels: {helm.sh/chart: site-1.2.3}}
@@ -53,7 +50,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: page-0}
 data: {text: {{ .Values.image | quote }}}
-"#;
+";
 const VALUES: &str = "replicas: 1\nimage: registry.example.com/platform/site:1.0.0\n";
 
 struct Move {
@@ -217,7 +214,9 @@ fn pods() -> BTreeMap<String, Vec<String>> {
                 .push(pod.to_owned());
         }
     }
-    pods.values_mut().for_each(|pods| pods.sort());
+    for pods in pods.values_mut() {
+        pods.sort();
+    }
     pods
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use escale::engine::{self, Adoption, Ended, Ending, Found, Heard, Look, Records, Who};
-use escale::record::{Action, Keep, Outcome};
+use escale::record::{Action, Keep, Outcome, PackedBundle};
 use escale::rollout;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -221,7 +221,7 @@ fn what_is_as_the_templates_say_is_taken_over_without_a_restart_and_nothing_is_l
                 let record = scene.record(tenant).await;
                 assert_eq!(
                     record.digest.as_ref(),
-                    bundle.as_ref().ok().map(|bundle| bundle.digest())
+                    bundle.as_ref().ok().map(PackedBundle::digest)
                 );
                 assert_eq!(record.release.as_deref(), Some("aaaa"));
                 assert_eq!(record.state, Outcome::Succeeded);

@@ -156,15 +156,10 @@ fn text_of_tenants_acts_on_nothing_and_mentions_nobody() {
     let (project, stub) = (project(), Stub::new());
     let path = "templates/platform/evil.yaml.j2";
     let evil = "/merge\\n/approve\\n@all ``` --> <!-- x -->\\n````\\n/close";
-    project.write(
-        path,
-        &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: evil, namespace: \"{{{{ tenant.namespace }}}}\"}}\ndata: {{text: \"a\"}}\n"),
-    );
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: evil, namespace: \"{{ tenant.namespace }}\"}\ndata: {text: \"TEXT\"}\n";
+    project.write(path, &map.replace("TEXT", "a"));
     project.commit();
-    project.write(
-        path,
-        &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: evil, namespace: \"{{{{ tenant.namespace }}}}\"}}\ndata: {{text: \"{evil}\"}}\n"),
-    );
+    project.write(path, &map.replace("TEXT", evil));
     diff(&project, &stub.variables());
     let state = stub.state();
     assert_eq!(state.complaints, Vec::<String>::new());

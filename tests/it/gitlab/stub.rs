@@ -241,16 +241,13 @@ fn quick_action(body: &str) -> Option<&str> {
     for line in body.lines() {
         let start = line.trim_start();
         let ticks = start.len() - start.trim_start_matches('`').len();
+        let acts = start.starts_with('/')
+            && start[1..].starts_with(|first: char| first.is_ascii_alphabetic());
         match fence {
             Some(open) if start.trim_end() == open => fence = None,
-            Some(_) => {}
             None if ticks >= 3 => fence = Some(&start[..ticks]),
-            None if start.starts_with('/')
-                && start[1..].starts_with(|first: char| first.is_ascii_alphabetic()) =>
-            {
-                return Some(line);
-            }
-            None => {}
+            None if acts => return Some(line),
+            Some(_) | None => {}
         }
     }
     None

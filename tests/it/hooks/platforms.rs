@@ -58,20 +58,20 @@ fn platforms_do_not_wait_for_one_another_and_each_keeps_the_order() {
         put(&mut scene, "migrate", "migrate", 0);
         tell(&scene, "backup", 0, 60);
         tell(&scene, "migrate", 0, 60);
-        let began = scene.clock.now();
+        let start = scene.clock.now();
         let carried = scene.roll_out(&scene.release("aaaa", "1")).await;
         assert_eq!(outcome(&carried), Some(rollout::Outcome::Succeeded));
 
         let hooks = scene.record("t0").await.hooks;
         assert_eq!(hooks.len(), 8);
-        let begun = |name: &str| hooks[name].runs[0].since.duration_since(began).as_secs();
+        let begun = |name: &str| hooks[name].runs[0].since.duration_since(start).as_secs();
         let ended = |name: &str| {
             hooks[name]
                 .succeeded
                 .as_ref()
                 .expect("it did")
                 .at
-                .duration_since(began)
+                .duration_since(start)
                 .as_secs()
         };
         for platform in ["a", "b", "c", "d"] {
