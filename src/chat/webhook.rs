@@ -21,12 +21,12 @@ const ATTEMPTS: u32 = 3;
 const NAP: Duration = Duration::from_secs(2);
 
 /// Where to tell it, with the values of its variables. It is never printed.
-#[derive(Clone)]
 pub struct Webhook {
     pub name: String,
-    pub format: AnnounceFormat,
-    pub url: String,
-    pub key: Option<String>,
+    format: AnnounceFormat,
+    url: String,
+    key: Option<String>,
+    client: Client,
 }
 
 /// A request, ready to be sent.
@@ -37,6 +37,16 @@ pub struct Message {
 }
 
 impl Webhook {
+    pub fn new(name: &str, format: AnnounceFormat, url: String, key: Option<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            format,
+            url,
+            key,
+            client: Client::new(),
+        }
+    }
+
     /// `link`: where all of it is.
     pub fn message(&self, news: &News, link: Option<&str>) -> Message {
         let text = match link {
@@ -70,13 +80,14 @@ impl Webhook {
     }
 
     /// Tells it; what does not get through is said once, without the address.
-    pub async fn post(&self, client: &Client, message: &Message) -> Result<(), String> {
+    pub async fn post(&self, message: &Message) -> Result<(), String> {
         let mut last = String::new();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 tokio::time::sleep(NAP).await;
             }
-            let mut request = client
+            let mut request = self
+                .client
                 .post(&self.url)
                 .header("content-type", "application/json")
                 .body(message.body.clone());
@@ -144,12 +155,8 @@ mod tests {
     }
 
     fn webhook(format: AnnounceFormat) -> Webhook {
-        Webhook {
-            name: "ops".to_owned(),
-            format,
-            url: "https://chat.example.com/hooks/planted".to_owned(),
-            key: Some("planted-key".to_owned()),
-        }
+        let url = "https://chat.example.com/hooks/planted".to_owned();
+        Webhook::new("ops", format, url, Some("planted-key".to_owned()))
     }
 
     #[test]

@@ -112,11 +112,10 @@ impl Channel {
 /// One after the other, in order. Answers what went wrong.
 async fn tell(webhook: Webhook, mut news: mpsc::Receiver<News>) -> Vec<String> {
     let link = variable("CI_JOB_URL");
-    let client = reqwest::Client::new();
     let mut troubles = Vec::new();
     while let Some(news) = news.recv().await {
         let message = webhook.message(&news, link.as_deref());
-        if let Err(trouble) = webhook.post(&client, &message).await {
+        if let Err(trouble) = webhook.post(&message).await {
             troubles.push(trouble);
         }
     }
@@ -128,12 +127,13 @@ fn webhook(name: &str, announce: &Announce) -> Result<Webhook, String> {
         let variable_name = reference.strip_prefix("env:").unwrap_or(reference);
         variable(variable_name).ok_or_else(|| format!("the variable `{variable_name}` is not set"))
     };
-    Ok(Webhook {
-        name: name.to_owned(),
-        format: announce.format,
-        url: value(&announce.url)?,
-        key: announce.key.as_deref().map(value).transpose()?,
-    })
+    let key = announce.key.as_deref().map(value).transpose()?;
+    Ok(Webhook::new(
+        name,
+        announce.format,
+        value(&announce.url)?,
+        key,
+    ))
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -70,6 +70,9 @@ impl ReleaseHold {
             let mut changed = Vec::new();
             for tenant in &found.tenants {
                 let record = &tenant.value;
+                if record.hold.is_none() && found.by_pattern.contains(&record.tenant) {
+                    continue;
+                }
                 let cluster = found.stage.clusters.get(&record.cluster)?;
                 let released = holds::release(
                     cluster,

@@ -1,5 +1,7 @@
 //! `escale rollback`: tenants go back to a bundle that was good, and stay there.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::OnSecrets;
@@ -64,12 +66,8 @@ impl Rollback {
         let stage = found.stage;
         let now = stage.clock.now();
         let to = self.destination();
-        let returns: Result<Vec<Return>, UserError> = found
-            .tenants
-            .into_iter()
-            .map(|stored| self.decide(stored, &to, now))
-            .collect();
-        let returns = returns?;
+        let decide = |stored| self.decide(stored, &to, now);
+        let returns = decided(ui, found.tenants, &found.by_pattern, decide)?;
         for back in &returns {
             ui.say(announcement(back));
         }
@@ -140,6 +138,32 @@ impl Rollback {
         }
         let to = engine::destination(&stored.value, to)?;
         Ok(Return { stored, to })
+    }
+}
+
+/// Where each goes. Whoever only a pattern names and cannot go is left out: he must not keep the others where they are.
+fn decided(
+    ui: &Ui,
+    tenants: Vec<Stored<TenantRecord>>,
+    by_pattern: &BTreeSet<String>,
+    decide: impl Fn(Stored<TenantRecord>) -> Result<Return, UserError>,
+) -> Result<Vec<Return>, UserError> {
+    let mut returns = Vec::new();
+    let mut first = None;
+    for stored in tenants {
+        let is_by_pattern = by_pattern.contains(&stored.value.tenant);
+        match decide(stored) {
+            Ok(back) => returns.push(back),
+            Err(error) if is_by_pattern => {
+                ui.say(format!("left out: {error}"));
+                first.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match first {
+        Some(error) if returns.is_empty() => Err(error),
+        Some(_) | None => Ok(returns),
     }
 }
 

@@ -11,8 +11,9 @@ use crate::cluster;
 use crate::engine;
 use crate::error::UserError;
 use crate::fleet::config::TenantStrategy;
-use crate::fleet::{Fleet, Selection, load};
+use crate::fleet::{Fleet, Selection, Tenant, is_pattern, load};
 use crate::record::{Keep, Stored, TenantRecord};
+use crate::rollout::few_of;
 use crate::secret::Secrets;
 
 /// Which tenants, by their records.
@@ -30,10 +31,15 @@ pub struct TargetArgs {
     pub context: Vec<String>,
 }
 
+/// So many are named.
+const FEW: usize = 5;
+
 /// Tenants that were found, and where they are.
 pub struct Found {
     pub stage: Stage,
     pub tenants: Vec<Stored<TenantRecord>>,
+    /// Those that only a pattern names: one of them that cannot be acted on is left out, and told.
+    pub by_pattern: BTreeSet<String>,
     pub keep: Keep,
     /// Where values of Secrets come from.
     pub secrets: Secrets,
@@ -84,26 +90,34 @@ impl TargetArgs {
         for note in sharing_notes(fleet, &selection) {
             ui.say(note);
         }
-        let wanted: BTreeSet<(String, String)> = named
-            .iter()
-            .map(|tenant| (tenant.cluster.clone(), tenant.namespace.clone()))
-            .collect();
+        let by_pattern = self.by_pattern(fleet)?;
         let stage = self.stage.open(common, fleet).await?;
         let mut tenants = Vec::new();
-        for (cluster, namespace) in wanted {
-            let cluster = stage.clusters.get(&cluster)?;
-            let record = engine::store::tenant(&cluster.reader(), &namespace).await;
-            let record = record.map_err(|trouble| trouble.advise(cluster.name()))?;
-            tenants.push(record.ok_or_else(|| {
-                UserError::new(format!(
-                    "namespace `{namespace}` on `{}` was never rolled out: it has no record",
-                    cluster.name()
-                ))
-            })?);
+        let mut missing = Vec::new();
+        for tenant in named {
+            let cluster = stage.clusters.get(&tenant.cluster)?;
+            let record = engine::store::tenant(&cluster.reader(), &tenant.namespace).await;
+            match record.map_err(|trouble| trouble.advise(cluster.name()))? {
+                Some(record) => tenants.push(record),
+                None if by_pattern.contains(&tenant.name) => missing.push(tenant.name.clone()),
+                None => return Err(never_rolled_out(tenant).into()),
+            }
+        }
+        if tenants.is_empty() {
+            return Err(
+                UserError::new(format!("never rolled out: {}", few_of(&missing, FEW))).into(),
+            );
+        }
+        if !missing.is_empty() {
+            ui.say(format!(
+                "left out, never rolled out: {}",
+                few_of(&missing, FEW)
+            ));
         }
         Ok(Found {
             stage,
             tenants,
+            by_pattern,
             keep: engine::keep(fleet),
             secrets: secrets::of(common, &self.stage, Some(fleet)),
             tenant: fleet.tenant_strategy(),
@@ -120,6 +134,7 @@ impl TargetArgs {
         let anywhere = Anywhere::read(&stage, environment, ui).await;
         let (tenants, clusters) = anywhere.named(&self.targets)?;
         Ok(Found {
+            by_pattern: self.names_by_pattern(&tenants),
             stage: stage.with(clusters),
             tenants,
             keep: Keep::default(),
@@ -127,4 +142,41 @@ impl TargetArgs {
             tenant: TenantStrategy::default(),
         })
     }
+
+    /// Tenants that none of the targets names by itself.
+    fn by_pattern(&self, fleet: &Fleet) -> Result<BTreeSet<String>, UserError> {
+        let (patterns, names): (Vec<String>, Vec<String>) = self
+            .targets
+            .iter()
+            .cloned()
+            .partition(|target| is_pattern(target));
+        let select = |targets: Vec<String>| {
+            if targets.is_empty() {
+                return Ok(BTreeSet::new());
+            }
+            let selection = Selection {
+                targets,
+                ..Selection::default()
+            };
+            let found = fleet.select(&selection)?;
+            Ok(found.iter().map(|tenant| tenant.name.clone()).collect())
+        };
+        let (matched, named): (BTreeSet<String>, BTreeSet<String>) =
+            (select(patterns)?, select(names)?);
+        Ok(matched.difference(&named).cloned().collect())
+    }
+
+    /// The same without fleet files, where only names of tenants are understood.
+    fn names_by_pattern(&self, found: &[Stored<TenantRecord>]) -> BTreeSet<String> {
+        let names = found.iter().map(|stored| &stored.value.tenant);
+        let others = names.filter(|name| !self.targets.contains(name));
+        others.cloned().collect()
+    }
+}
+
+fn never_rolled_out(tenant: &Tenant) -> UserError {
+    UserError::new(format!(
+        "namespace `{}` on `{}` was never rolled out: it has no record",
+        tenant.namespace, tenant.cluster
+    ))
 }

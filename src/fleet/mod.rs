@@ -30,7 +30,7 @@ mod words;
 
 pub use explain::{Explanation, explain};
 pub use finding::{Finding, Place, Severity, grouped, has_errors};
-pub use glob::matches;
+pub use glob::{is_pattern, matches};
 pub use layout::environments;
 pub use load::{Files, load};
 pub use model::{Cluster, Environment, Fleet, Placement, Platform, Tenant, merge};

@@ -28,6 +28,7 @@ mod production;
 mod project;
 mod rehearsals;
 mod rollouts;
+mod runbook;
 mod scene;
 mod secret_check;
 mod secrets;

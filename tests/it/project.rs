@@ -66,6 +66,17 @@ impl Project {
         self.git(&["commit", "-q", "-m", "As it was"]);
     }
 
+    /// The commit that was made last.
+    pub fn head(&self) -> String {
+        let mut command = Command::new("git");
+        let output = command
+            .args(["rev-parse", "HEAD"])
+            .current_dir(self.folder.path())
+            .output();
+        let id = String::from_utf8(output.expect("git starts").stdout);
+        id.expect("a commit").trim().to_owned()
+    }
+
     fn git(&self, arguments: &[&str]) {
         let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
         let status = Command::new("git")

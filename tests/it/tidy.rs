@@ -63,7 +63,7 @@ const OWNERS: [(&str, &[&str]); 27] = [
     ),
     ("jsonwebtoken::", &["chat/"]),
     ("quick_junit::", &["report/"]),
-    ("reqwest::", &["gitlab/", "chat/", "cli/announce.rs"]),
+    ("reqwest::", &["gitlab/", "chat/"]),
     ("similar::", &["diff/"]),
     ("schemars::", &["fleet/"]),
     ("jsonschema::", &["fleet/"]),
