@@ -161,9 +161,9 @@ impl TargetArgs {
             let found = fleet.select(&selection)?;
             Ok(found.iter().map(|tenant| tenant.name.clone()).collect())
         };
-        let (matched, named): (BTreeSet<String>, BTreeSet<String>) =
+        let (of_patterns, of_names): (BTreeSet<String>, BTreeSet<String>) =
             (select(patterns)?, select(names)?);
-        Ok(matched.difference(&named).cloned().collect())
+        Ok(of_patterns.difference(&of_names).cloned().collect())
     }
 
     /// The same without fleet files, where only names of tenants are understood.

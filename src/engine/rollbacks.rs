@@ -10,7 +10,7 @@ use super::baseline;
 use super::conductor::Conductor;
 use super::hook_news::refuse_barred;
 use super::planning::place_of;
-use super::rollouts::{Beginning, Ended, Heard, Who, World};
+use super::rollouts::{Ended, Who, World, conduct_alone};
 use super::soaks::Soaks;
 use super::stop::unless_stopped;
 use super::store;
@@ -24,7 +24,7 @@ use crate::fleet::config::{
 };
 use crate::manifest::Digest;
 use crate::record::{Action, Good, Hold, Keep, PackedBundle, Stored, TenantRecord};
-use crate::rollout::{Coverage, Frozen, Plan, Planned, Progress, Role, Strategy, Wave};
+use crate::rollout::{Coverage, Frozen, Plan, Planned, Role, Strategy, Wave};
 
 /// Somebody waits for the answer: a cluster that is away for this long has failed it.
 const PATIENCE: Duration = Duration::from_minutes(1);
@@ -182,20 +182,7 @@ pub async fn roll_back(order: RollbackOrder, world: World<'_>) -> anyhow::Result
         wait_limit: world.wait_limit,
         audience: world.audience,
     };
-    let progress = Progress::new(&conductor.frozen.plan);
-    (conductor.audience)(Heard::Begins(Beginning {
-        at: now,
-        rollout: None,
-        progress: &progress,
-        frozen: &conductor.frozen,
-    }));
-    let (ending, progress, frozen) = Box::pin(conductor.run(progress)).await?;
-    Ok(Ended {
-        id: None,
-        ending,
-        progress,
-        frozen,
-    })
+    conduct_alone(conductor).await
 }
 
 /// Who is not healthy now: what they run is no bundle to go back to later, however long ago it was written. Nobody waits

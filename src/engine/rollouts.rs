@@ -308,6 +308,24 @@ async fn conduct(
     })))
 }
 
+/// Conducts a frozen plan that has no record on the hub: a person typed it, and waits.
+pub(super) async fn conduct_alone(conductor: Conductor<'_>) -> anyhow::Result<Ended> {
+    let progress = Progress::new(&conductor.frozen.plan);
+    (conductor.audience)(Heard::Begins(Beginning {
+        at: conductor.clock.now(),
+        rollout: None,
+        progress: &progress,
+        frozen: &conductor.frozen,
+    }));
+    let (ending, progress, frozen) = Box::pin(conductor.run(progress)).await?;
+    Ok(Ended {
+        id: None,
+        ending,
+        progress,
+        frozen,
+    })
+}
+
 /// What is old costs space, nothing else: what cannot be swept now is swept by the next rollout.
 async fn sweep_touched(clusters: &Clusters, plan: &Plan, now: Timestamp) {
     let names: BTreeSet<&str> = plan

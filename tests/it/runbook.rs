@@ -151,8 +151,8 @@ fn every_entry_has_commands_and_every_test_that_it_names_is_there() {
     for name in named {
         let (file, test) = name.split_once("::").expect("a file");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/real/{file}.rs"));
-        let text = fs::read_to_string(path).expect("a file of tests");
-        assert!(text.contains(&format!("fn {test}()")), "{name}");
+        let file = fs::read_to_string(path).expect("a file of tests");
+        assert!(file.contains(&format!("fn {test}()")), "{name}");
     }
 }
 

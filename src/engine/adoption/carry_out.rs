@@ -8,12 +8,12 @@ use crate::apply::{OnSecrets, Sample};
 use crate::engine::baseline;
 use crate::engine::conductor::Conductor;
 use crate::engine::prepare::ensure_namespaces;
-use crate::engine::rollouts::{Beginning, Ended, Heard, Who, World};
+use crate::engine::rollouts::{Ended, Who, World, conduct_alone};
 use crate::engine::soaks::Soaks;
 use crate::engine::work::Terms;
 use crate::fleet::config::{OnBreach, OnFailure};
 use crate::record::{Action, Keep, Stored, TenantRecord};
-use crate::rollout::{Candidate, Frozen, Plan, Progress, Strategy, Wanted};
+use crate::rollout::{Candidate, Frozen, Plan, Strategy, Wanted};
 
 /// Tenants that are adopted, on whose word, and how.
 pub struct Adoption {
@@ -79,20 +79,7 @@ pub async fn adopt(adoption: Adoption, world: World<'_>) -> anyhow::Result<Ended
         wait_limit: world.wait_limit,
         audience: world.audience,
     };
-    let progress = Progress::new(&conductor.frozen.plan);
-    (conductor.audience)(Heard::Begins(Beginning {
-        at: conductor.clock.now(),
-        rollout: None,
-        progress: &progress,
-        frozen: &conductor.frozen,
-    }));
-    let (ending, progress, frozen) = Box::pin(conductor.run(progress)).await?;
-    Ok(Ended {
-        id: None,
-        ending,
-        progress,
-        frozen,
-    })
+    conduct_alone(conductor).await
 }
 
 fn candidate(found: &Found) -> Candidate {
