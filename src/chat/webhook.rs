@@ -26,7 +26,6 @@ pub struct Webhook {
     format: AnnounceFormat,
     url: String,
     key: Option<String>,
-    client: Client,
 }
 
 /// A request, ready to be sent.
@@ -43,7 +42,6 @@ impl Webhook {
             format,
             url,
             key,
-            client: Client::new(),
         }
     }
 
@@ -81,13 +79,13 @@ impl Webhook {
 
     /// Tells it; what does not get through is said once, without the address.
     pub async fn post(&self, message: &Message) -> Result<(), String> {
+        let client = Client::new();
         let mut last = String::new();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 tokio::time::sleep(NAP).await;
             }
-            let mut request = self
-                .client
+            let mut request = client
                 .post(&self.url)
                 .header("content-type", "application/json")
                 .body(message.body.clone());
