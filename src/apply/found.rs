@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::fields::{FieldSet, compare, extract, field_set, schema};
-use crate::manifest::{Live, MANAGER, Manifest, is_secret};
+use crate::manifest::{Bundle, Live, MANAGER, Manifest, is_secret, without_marks};
 
 use super::autoscale::autoscaled;
-use super::plan::Wanted;
 use super::settle::is_taken_from;
 
 /// What `kubectl apply` remembers of its own.
@@ -27,7 +26,7 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The manifest of what is there: with every field that the wanted one has, and all that its maker said. The wanted one
 /// itself if there is no difference. Of Secrets nothing is read.
 pub fn as_found(
-    wanted: &Wanted,
+    bundle: &Bundle,
     manifest: &Manifest,
     live: &Live,
     said: Option<&Value>,
@@ -46,7 +45,7 @@ pub fn as_found(
         manifest.object().kind.clone(),
         manifest.object().name.clone(),
     );
-    if autoscaled(wanted.bundle).contains(&scaled) {
+    if autoscaled(bundle).contains(&scaled) {
         found["spec"]["replicas"] = manifest.value()["spec"]["replicas"].clone();
     }
     if compare(type_ref, &found, manifest.value()).is_empty() {
@@ -81,8 +80,7 @@ fn clean(found: &mut Value, manifest: &Manifest) {
     if let Some(all) = found.as_object_mut() {
         all.remove("status");
     }
-    let marks = crate::manifest::without_marks(found).into_owned();
-    *found = marks;
+    *found = without_marks(found).into_owned();
     for pointer in ["/metadata", "/spec/template/metadata"] {
         without_tools(found, wanted, pointer);
     }

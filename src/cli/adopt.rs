@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use futures::stream::{self, StreamExt};
 
+use crate::cli::audience::Readers;
 use crate::cli::compared::own_names;
 use crate::cli::events::{EventsArgs, Origin};
 use crate::cli::rollout::{OrderArgs, Ready, Uncommitted, What};
 use crate::cli::stage::Stage;
 use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
-use crate::cli::voice::{Voice, counted};
+use crate::cli::voice::counted;
 use crate::cli::who::WhoArgs;
 use crate::cli::{Common, ending, secrets};
 use crate::diff::{NamesByTenant, Report, text};
-use crate::engine::{self, Adoption, Doer, Found, Heard, Look, World};
+use crate::engine::{self, Adoption, Doer, Found, Heard, Look};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::{Lifecycle, Updates};
 use crate::fleet::{Fleet, Tenant};
@@ -175,23 +176,7 @@ impl Adopt {
         if !as_wanted.is_empty() {
             ui.say(format!("just as the templates say: {}", few(&as_wanted)));
         }
-        let changes: Vec<_> = looked
-            .found
-            .iter()
-            .flat_map(|found| found.changes.clone())
-            .collect();
-        if changes.is_empty() {
-            return;
-        }
-        ui.say("kept as it stands now, and changed by the next rollout:");
-        let tenants = looked
-            .found
-            .iter()
-            .filter_map(|found| fleet.tenant(&found.place.tenant));
-        let names: NamesByTenant = tenants.map(own_names).collect();
-        let mut report = Report::new(changes, &names);
-        report.tenants = looked.found.len();
-        ui.data(&text(&report, ui.width()));
+        tell_changes(ui, fleet, &looked.found);
         for found in looked.found.iter().filter(|found| !found.stays.is_empty()) {
             let stays: Vec<String> = found.stays.iter().map(ToString::to_string).collect();
             ui.say(format!(
@@ -247,22 +232,11 @@ impl Adopt {
             records,
             ends_helm: self.from_helm,
         };
-        let mut log = self.events.open(ui, Origin::of_adoption(&adoption))?;
-        let mut voice = Voice::new(ui, stage.told_from());
-        let mut hear = |heard: Heard<'_>| {
-            voice.hear(&heard);
-            if let Some(log) = &mut log {
-                log.hear(&heard);
-            }
-        };
-        let world = World {
-            clusters: stage.clusters.clone(),
-            clock: stage.clock,
-            stop: stage.stop(),
-            wait_limit: None,
-            secrets: secrets::of(common, &self.order.stage, Some(fleet)),
-            audience: &mut hear,
-        };
+        let log = self.events.open(ui, Origin::of_adoption(&adoption))?;
+        let mut readers = Readers::new(ui, stage, log);
+        let mut hear = |heard: Heard<'_>| readers.hear(&heard);
+        let secrets = secrets::of(common, &self.order.stage, Some(fleet));
+        let world = stage.world(secrets, &mut hear);
         let ended = engine::adopt(adoption, world).await?;
         Ok(ending::ended(ui, &ended))
     }
@@ -297,6 +271,25 @@ impl Leave {
             Ok(Exit::Done)
         })
     }
+}
+
+/// What is kept as it stands, and what becomes of it.
+fn tell_changes(ui: &Ui, fleet: &Fleet, found: &[Found]) {
+    let changes: Vec<_> = found
+        .iter()
+        .flat_map(|found| found.changes.clone())
+        .collect();
+    if changes.is_empty() {
+        return;
+    }
+    ui.say("kept as it stands now, and changed by the next rollout:");
+    let tenants = found
+        .iter()
+        .filter_map(|found| fleet.tenant(&found.place.tenant));
+    let names: NamesByTenant = tenants.map(own_names).collect();
+    let mut report = Report::new(changes, &names);
+    report.tenants = found.len();
+    ui.data(&text(&report, ui.width()));
 }
 
 /// The next rollout would take over again whoever is still in the fleet.

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::chat::{News, Story, Webhook};
 use crate::cli::events::Origin;
 use crate::cli::ui::Ui;
+use crate::cli::who::variable;
 use crate::engine::Heard;
 use crate::fleet::Fleet;
 use crate::fleet::config::{Announce, Moment};
@@ -134,8 +135,4 @@ fn webhook(name: &str, announce: &Announce) -> Result<Webhook, String> {
         value(&announce.url)?,
         key,
     ))
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

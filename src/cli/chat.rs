@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::chat::{self, HELP, Misread, Person, Refused, Request, Verb};
 use crate::cli::source::{self, Source};
 use crate::cli::ui::Ui;
+use crate::cli::who::variable;
 use crate::cli::{Arguments, Common, artifacts, clock, runtime};
 use crate::error::{Exit, exit_code};
 use crate::fleet::config::{API_VERSION, Chat as Config};
@@ -253,8 +254,4 @@ fn refused(why: &str) -> Answer {
         text: format!("not done: {why}"),
         exit: None,
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -8,6 +8,7 @@ use crate::cli::rollout::rendered;
 use crate::cli::source::{SelectionArgs, Source, SourceArgs};
 use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
+use crate::cli::who::variable;
 use crate::cli::{Common, artifacts, runtime};
 use crate::diff::{Change, ChangeKind, Heading, NamesByTenant, Report, markdown};
 use crate::engine::{self, Records};
@@ -112,7 +113,7 @@ impl Diff {
 
     /// A note that could not be written is no reason to keep somebody from merging.
     fn keep_note(&self, report: &Report, sides: (&str, &Source), ui: &Ui) {
-        let job = match Job::of(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) {
+        let job = match Job::of(variable) {
             Ok(job) => job,
             Err(missing) => return ui.say(missing.words()),
         };

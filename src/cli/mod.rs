@@ -6,6 +6,7 @@ mod anywhere;
 mod approve;
 mod artifacts;
 mod at_gates;
+mod audience;
 mod chat;
 mod check;
 mod clock;

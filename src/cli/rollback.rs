@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::OnSecrets;
+use crate::cli::audience::Readers;
 use crate::cli::events::{EventLog, EventsArgs, Origin};
 use crate::cli::freeze::tell_passed;
 use crate::cli::hold::tell_hub;
 use crate::cli::stage::Stage;
 use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
-use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
 use crate::cli::{Common, ending};
-use crate::engine::{self, Destination, Heard, Return, RollbackOrder, World};
+use crate::engine::{self, Destination, Heard, Return, RollbackOrder};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
 use crate::record::{Action, Stored, TenantRecord};
@@ -184,23 +184,11 @@ async fn conduct(
     ui: &Ui,
     (stage, secrets): (&Stage, Secrets),
     order: RollbackOrder,
-    mut log: Option<EventLog<'_>>,
+    log: Option<EventLog<'_>>,
 ) -> anyhow::Result<Exit> {
-    let mut voice = Voice::new(ui, stage.told_from());
-    let mut hear = |heard: Heard<'_>| {
-        voice.hear(&heard);
-        if let Some(log) = &mut log {
-            log.hear(&heard);
-        }
-    };
-    let world = World {
-        clusters: stage.clusters.clone(),
-        clock: stage.clock,
-        stop: stage.stop(),
-        wait_limit: None,
-        secrets,
-        audience: &mut hear,
-    };
+    let mut readers = Readers::new(ui, stage, log);
+    let mut hear = |heard: Heard<'_>| readers.hear(&heard);
+    let world = stage.world(secrets, &mut hear);
     let ended = engine::roll_back(order, world).await?;
     Ok(ending::ended(ui, &ended))
 }

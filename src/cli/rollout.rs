@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use crate::cli::announce::Announcer;
 use crate::cli::at_gates::frozen_words;
+use crate::cli::audience::Readers;
 use crate::cli::events::{EventsArgs, Origin};
 use crate::cli::git::Git;
 use crate::cli::go_on::{self, GoOn};
 use crate::cli::source::{SelectionArgs, Source, SourceArgs, sharing_notes};
 use crate::cli::stage::StageArgs;
 use crate::cli::ui::Ui;
-use crate::cli::voice::Voice;
 use crate::cli::who::WhoArgs;
 use crate::cli::{Common, artifacts, ending, plan_markdown, plan_text, rebuild, secrets};
 use crate::engine::{
@@ -226,15 +226,11 @@ impl Rollout {
         };
         let origin = Origin::of(&order);
         let mut announcer = Announcer::of(&ready.source.fleet, &origin, (ui, self.order.stage.sim));
-        let mut log = self.events.open(ui, origin)?;
-        let mut voice = Voice::new(ui, stage.told_from());
+        let mut readers = Readers::new(ui, &stage, self.events.open(ui, origin)?);
         let (sender, alone) = tokio::sync::watch::channel(Stop::GoOn);
         let mut hear = |heard: Heard<'_>| {
-            voice.hear(&heard);
+            readers.hear(&heard);
             announcer.hear(&heard);
-            if let Some(log) = &mut log {
-                log.hear(&heard);
-            }
             if self.order.stage.sim && is_for_others(&heard) {
                 ui.say("nobody else comes to a simulation: say it, then run this again");
                 sender.send_replace(Stop::Gently);

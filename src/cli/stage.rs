@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use crate::cli::{Common, clock, runtime};
 use crate::cluster::{Cluster, Connection, Limits};
-use crate::engine::{self, Clock, Clusters, Order, Stop, Survey};
+use crate::engine::{self, Audience, Clock, Clusters, Order, Stop, Survey, World};
 use crate::error::UserError;
 use crate::fleet::Fleet;
 use crate::rollout::Strategy;
+use crate::secret::Secrets;
 use crate::sim::{Options, SimCluster};
 
 /// Which clusters.
@@ -103,6 +104,18 @@ impl Stage {
         let hub = self.clusters.hub()?;
         let chosen = engine::choose(order, survey, &hub.reader(), self.clock.now()).await;
         Ok(chosen.map_err(|trouble| trouble.advise(hub.name()))?)
+    }
+
+    /// The world for an order: nothing is waited for longer than it takes.
+    pub fn world<'a>(&self, secrets: Secrets, audience: &'a mut Audience<'a>) -> World<'a> {
+        World {
+            clusters: self.clusters.clone(),
+            clock: self.clock,
+            stop: self.stop(),
+            wait_limit: None,
+            secrets,
+            audience,
+        }
     }
 
     /// The same with other clusters, or others' names for them.

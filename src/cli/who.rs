@@ -33,6 +33,7 @@ impl WhoArgs {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of this process, if there is something in it.
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

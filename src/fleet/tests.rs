@@ -1,5 +1,6 @@
 //! The room as a whole: from files to a fleet or to every mistake in them.
 
+mod channels;
 mod when;
 
 use serde_json::{Value, json};
@@ -484,57 +485,4 @@ fn files_of_other_environments_are_not_read() {
         "broken: [".to_owned(),
     );
     assert_eq!(load(&files, "production"), Ok(loaded()));
-}
-
-#[test]
-fn a_right_in_chat_is_somebodys() {
-    let chat = "{gitlab: 'https://gitlab.example.com', project: ops/fleet, people: {ana: 17}, allow: [{people: [anna], verbs: [status]}]}";
-    let document = format!(
-        "apiVersion: escale.dev/v1alpha1\nkind: Environment\nmetadata: {{name: test}}\nspec: {{chat: {chat}}}\n"
-    );
-    let told = |document: String| {
-        let files: Files = [("environments/test/environment.yaml".to_owned(), document)].into();
-        let findings = load(&files, "test").expect_err("mistakes");
-        findings
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    let wrong = told(document.clone());
-    assert!(
-        wrong.contains("`anna` is not among `chat.people`")
-            && wrong.contains("did you mean `ana`?"),
-        "{wrong}"
-    );
-    let wrong = told(document.replace("[anna], verbs: [status]", "[ana], verbs: [deploy]"));
-    assert!(
-        wrong.contains("deploy") && wrong.contains("release-hold"),
-        "{wrong}"
-    );
-}
-
-#[test]
-fn an_address_of_a_webhook_is_no_text_for_git() {
-    let document = |announce: &str| {
-        let text = format!(
-            "apiVersion: escale.dev/v1alpha1\nkind: Environment\nmetadata: {{name: test}}\nspec: {{announce: {announce}}}\n"
-        );
-        let files: Files = [("environments/test/environment.yaml".to_owned(), text)].into();
-        let findings = load(&files, "test").expect_err("mistakes");
-        findings
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    let open = document("{ops: {format: slack, url: 'https://hooks.example.com/x'}}");
-    assert!(open.contains("`url` is not `env:NAME`"), "{open}");
-    let signed = document("{ops: {format: slack, url: 'env:A', key: 'env:B'}}");
-    assert!(signed.contains("only `format: json` is signed"), "{signed}");
-    let typo = document("{ops: {format: slack, url: 'env:A', of: [begun]}}");
-    assert!(
-        typo.contains("begun") && typo.contains("finished"),
-        "{typo}"
-    );
 }

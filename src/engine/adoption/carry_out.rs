@@ -35,9 +35,6 @@ pub async fn adopt(adoption: Adoption, world: World<'_>) -> anyhow::Result<Ended
     let strategy = for_adoption(adoption.strategy.clone());
     let candidates = adoption.found.iter().map(candidate);
     let mut plan = Plan::new(&strategy, candidates.collect());
-    for wave in &mut plan.waves {
-        wave.on_breach = OnBreach::Pause;
-    }
     let found = adoption.found.iter();
     let places = found
         .clone()

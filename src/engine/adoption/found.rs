@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Found, Look};
-use crate::apply::{self, LiveObjects, OnSecrets, Owner};
+use crate::apply::{self, LiveObjects};
 use crate::cluster::Reader;
 use crate::diff::{ChangeKind, Sides, compare_bundles};
 use crate::engine::clusters::Clusters;
@@ -14,7 +14,7 @@ use crate::engine::planning::{self, Bundles};
 use crate::engine::records::Records;
 use crate::engine::work::live;
 use crate::fleet::Tenant;
-use crate::manifest::{Bundle, Manifest, OWNER, ObjectRef};
+use crate::manifest::{Bundle, HOOK, OWNER, ObjectRef};
 use crate::record::{Inventory, PackedBundle, TenantRecord};
 
 /// Looks at one tenant; `from_helm`: what Helm installed may be taken over.
@@ -133,7 +133,7 @@ impl Looking<'_> {
             let current = release.objects(&self.tenant.namespace)?;
             said.extend(current);
         }
-        let found = self.bundle(wanted, live, &said)?;
+        let found = bundle(wanted, live, &said)?;
         let stays = said.into_keys();
         let stays = stays.filter(|object| !wanted.objects().any(|wanted| wanted.is_same(object)));
         let changes = compare_bundles(&Sides {
@@ -156,45 +156,25 @@ impl Looking<'_> {
             stays: stays.collect(),
         })
     }
+}
 
-    /// Hooks come along: they run when they would for a tenant that always was ours.
-    fn bundle(
-        &self,
-        wanted: &Bundle,
-        live: &LiveObjects,
-        said: &BTreeMap<ObjectRef, Value>,
-    ) -> Result<Bundle, String> {
-        let owner = Owner {
-            environment: self.environment.to_owned(),
-            tenant: self.tenant.name.clone(),
-            namespace: self.tenant.namespace.clone(),
-        };
-        let terms = apply::Wanted {
-            bundle: wanted,
-            owner: &owner,
-            epoch: 0,
-            secrets: OnSecrets::Leave,
-        };
-        let ordinary = wanted.ordinary().filter_map(|manifest| {
-            let live = live.get(manifest.object())?;
-            let mut said = said.iter();
-            let said = said.find(|(object, _)| object.is_same(manifest.object()));
-            Some(apply::as_found(
-                &terms,
-                manifest,
-                live,
-                said.map(|(_, said)| said),
-            ))
-        });
-        let is_hook = |manifest: &&Manifest| {
-            wanted
-                .ordinary()
-                .all(|one| one.object() != manifest.object())
-        };
-        let hooks = wanted.manifests().iter().filter(is_hook).cloned();
-        Bundle::new(ordinary.chain(hooks).collect())
-            .map_err(|_| "an object is in it twice".to_owned())
-    }
+/// Hooks come along: they run when they would for a tenant that always was ours.
+fn bundle(
+    wanted: &Bundle,
+    live: &LiveObjects,
+    said: &BTreeMap<ObjectRef, Value>,
+) -> Result<Bundle, String> {
+    let found = wanted.manifests().iter().filter_map(|manifest| {
+        if manifest.annotation(HOOK).is_some() {
+            return Some(manifest.clone());
+        }
+        let live = live.get(manifest.object())?;
+        let mut said = said.iter();
+        let said = said.find(|(object, _)| object.is_same(manifest.object()));
+        let said = said.map(|(_, said)| said);
+        Some(apply::as_found(wanted, manifest, live, said))
+    });
+    Bundle::new(found.collect()).map_err(|_| "an object is in it twice".to_owned())
 }
 
 fn is_at_rest(record: &TenantRecord) -> bool {

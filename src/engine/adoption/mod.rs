@@ -30,7 +30,7 @@ pub struct Found {
     pub place: Place,
     /// What stands there.
     pub bundle: PackedBundle,
-    /// The commit that it was rendered from, if it is just what the templates say.
+    /// It is just what the templates say.
     pub is_as_wanted: bool,
     /// What the next rollout changes.
     pub changes: Vec<Change>,

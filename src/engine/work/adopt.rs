@@ -25,7 +25,7 @@ pub(super) async fn disown(job: &Job, open: &mut Open) -> Result<(), Halt> {
     Ok(())
 }
 
-/// Ends Helm's ownership: its marks first, then its records of the release, oldest first.
+/// Ends Helm's ownership: its records of the release first, oldest first, then its marks.
 pub(super) async fn end_helm(job: &Job, open: &mut Open) -> Result<(), Halt> {
     let all = everything(job, open).await?;
     let named: BTreeSet<String> = all

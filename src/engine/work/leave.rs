@@ -1,8 +1,8 @@
 //! The other way of adoption: our marks come off, our ownership of fields ends, the record goes. Nothing else changes.
 
-use super::{Halt, Job, Open, adopt, carry, claim, close, live, owner, remove};
+use super::{Halt, Job, Open, adopt, carry, claim, close, live, owner, refresh, remove};
 use crate::apply;
-use crate::record::{Action, Outcome, Refreshed};
+use crate::record::{Action, Outcome};
 
 /// Lets one tenant go; says why not, if it was not let go. Killed anywhere, the record knows what is left.
 pub async fn leave(job: Job) -> Result<usize, String> {
@@ -18,19 +18,8 @@ pub async fn leave(job: Job) -> Result<usize, String> {
         Halt::Stopped => "stopped".to_owned(),
     };
     if let Some(open) = &open {
-        let refreshed = Refreshed {
-            epoch: open.claim.epoch,
-            holder: open.claim.holder.clone(),
-            outcome: Outcome::Interrupted,
-            because: Some(why.clone()),
-            inventory: open.before.clone(),
-            at: job.clock.now(),
-        };
         // What cannot be closed now ends with its deadline.
-        let _ = claim::change(&job, &open.stored, |record| {
-            crate::record::close_refresh(record, refreshed.clone())
-        })
-        .await;
+        let _ = refresh::let_go(&job, open, Outcome::Interrupted, Some(why.clone())).await;
     }
     Err(why)
 }

@@ -54,7 +54,7 @@ async fn attempt(job: &Job, open: &mut Option<Open>) -> Result<(), Halt> {
     close::unfence(job, open).await
 }
 
-async fn let_go(
+pub(super) async fn let_go(
     job: &Job,
     open: &Open,
     outcome: Outcome,

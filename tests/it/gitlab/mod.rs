@@ -170,27 +170,24 @@ fn text_of_tenants_acts_on_nothing_and_mentions_nobody() {
     );
 }
 
+/// A report that a job left.
+fn read(project: &Project, file: &str) -> Value {
+    let text = fs::read(project.path(file)).expect("a report");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+fn counted(project: &Project, file: &str) -> Ran {
+    let diff = ["diff", "-e", "production", "--against", "HEAD"];
+    run(project, &[], &[&diff[..], &["--terraform", file]].concat())
+}
+
 #[test]
 fn a_diff_counts_as_terraform_does() {
     let project = project();
     edit(&project, "2026.11.30-1");
-    let ran = run(
-        &project,
-        &[],
-        &[
-            "diff",
-            "-e",
-            "production",
-            "--against",
-            "HEAD",
-            "--terraform",
-            "plan.json",
-        ],
-    );
+    let ran = counted(&project, "plan.json");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let report: Value =
-        serde_json::from_slice(&fs::read(project.path("plan.json")).expect("a report"))
-            .expect("JSON");
+    let report = read(&project, "plan.json");
     assert_eq!(report["create"], 0);
     assert_eq!(report["delete"], 0);
     assert!(
@@ -199,19 +196,7 @@ fn a_diff_counts_as_terraform_does() {
             .is_some_and(|updates| updates >= 17),
         "{report}"
     );
-    let nowhere = run(
-        &project,
-        &[],
-        &[
-            "diff",
-            "-e",
-            "production",
-            "--against",
-            "HEAD",
-            "--terraform",
-            "no/plan.json",
-        ],
-    );
+    let nowhere = counted(&project, "no/plan.json");
     assert_eq!(nowhere.code, 1);
     assert!(
         nowhere.stderr.contains("could not write `no/plan.json`"),
@@ -240,9 +225,7 @@ fn findings_are_told_as_code_quality_also_when_there_are_mistakes() {
         ],
     );
     assert_eq!(ran.code, 1);
-    let report: Value =
-        serde_json::from_slice(&fs::read(project.path("quality.json")).expect("a report"))
-            .expect("JSON");
+    let report = read(&project, "quality.json");
     let first = &report[0];
     assert_eq!(
         first["location"]["path"],
@@ -268,9 +251,7 @@ fn findings_are_told_as_code_quality_also_when_there_are_mistakes() {
             "quality.json",
         ],
     );
-    let report: Value =
-        serde_json::from_slice(&fs::read(project.path("quality.json")).expect("a report"))
-            .expect("JSON");
+    let report = read(&project, "quality.json");
     assert_eq!(report, json!([]));
 }
 
