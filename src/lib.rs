@@ -22,6 +22,7 @@ pub mod gitlab;
 pub mod health;
 pub mod manifest;
 pub mod policy;
+pub mod probe;
 pub mod record;
 pub mod render;
 pub mod repo;

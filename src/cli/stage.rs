@@ -12,7 +12,8 @@ use crate::cli::{Common, clock, runtime};
 use crate::cluster::{Cluster, Connection, Limits};
 use crate::engine::{self, Audience, Clock, Clusters, Order, Stop, Survey, World};
 use crate::error::UserError;
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
+use crate::probe::Door;
 use crate::rollout::Strategy;
 use crate::secret::Secrets;
 use crate::sim::{Options, SimCluster};
@@ -62,8 +63,12 @@ impl StageArgs {
             return open_sims(common, fleet);
         }
         let clusters = Clusters::connect(fleet, &self.connection()).await;
+        let door = |cluster: &fleet::Cluster| {
+            let ingress = cluster.spec.ingress.as_ref()?;
+            Some(Door::at(&ingress.address))
+        };
         Ok(Stage {
-            clusters,
+            clusters: clusters.with_sites(fleet, door),
             clock: Clock::Wall,
             sims: None,
         })
@@ -190,7 +195,8 @@ fn open_sims(common: &Common, fleet: &Fleet) -> anyhow::Result<Stage> {
     let connected = connected(&sims);
     let hub = fleet.hub().map(|hub| hub.name.clone());
     Ok(Stage {
-        clusters: Clusters::new(hub, connected),
+        clusters: Clusters::new(hub, connected)
+            .with_sites(fleet, |cluster| door(sims.get(&cluster.name)?)),
         clock,
         sims: Some(Sims { file, sims }),
     })
@@ -207,6 +213,11 @@ pub fn connected(sims: &BTreeMap<String, SimCluster>) -> BTreeMap<String, Cluste
             )
         })
         .collect()
+}
+
+/// Where the pages of a simulated cluster answer.
+pub fn door(sim: &SimCluster) -> Option<Door> {
+    Some(Door::simulated(sim.ingress()))
 }
 
 fn read_saved(file: &PathBuf) -> anyhow::Result<Option<Value>> {

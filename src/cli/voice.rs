@@ -65,6 +65,9 @@ impl<'a> Voice<'a> {
         if let Some(why) = &strategy.chosen {
             self.speak(beginning.at, &format!("strategy {}: {why}", strategy.name));
         }
+        for warning in beginning.warnings {
+            self.speak(beginning.at, &format!("warning: {warning}"));
+        }
     }
 
     /// Whoever waits for a person is told so at once; that nothing is to be told, once a minute, or seldom where it

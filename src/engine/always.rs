@@ -3,6 +3,7 @@
 //! They go to a held tenant outside of waves, once the release that has them has come to a good end with the others, or
 //! runs everywhere already. The tenant is moved nowhere: these objects are written, and nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
@@ -111,6 +112,7 @@ fn planned(tenant: &Tenant, record: &TenantRecord) -> Planned {
         from: digest,
         last_good: None,
         unhealthy_before: None,
+        unwell_pages: BTreeSet::new(),
         shape: None,
     }
 }

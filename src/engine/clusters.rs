@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
+use super::sites::Sites;
 use crate::cluster::{CallError, Cluster, Connection, Limits};
 use crate::error::UserError;
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
+use crate::probe::Door;
 
 /// Every cluster of an environment by name, the hub among them.
 #[derive(Clone)]
@@ -15,6 +17,8 @@ pub struct Clusters {
     connected: BTreeMap<String, Cluster>,
     /// Clusters to which there is no way, and why.
     pub failed: BTreeMap<String, UserError>,
+    /// What answers for the tenants there; none, unless somebody said so.
+    pub sites: Sites,
 }
 
 impl Clusters {
@@ -24,6 +28,7 @@ impl Clusters {
             hub,
             connected: clusters,
             failed: BTreeMap::new(),
+            sites: Sites::default(),
         }
     }
 
@@ -64,6 +69,22 @@ impl Clusters {
             }
         }
         all
+    }
+
+    /// The same, with what answers for a fleet's tenants there.
+    pub fn with_sites(self, fleet: &Fleet, door: impl Fn(&fleet::Cluster) -> Option<Door>) -> Self {
+        Self {
+            sites: Sites::of(fleet, door),
+            ..self
+        }
+    }
+
+    /// The same, with nobody asked for a page.
+    pub fn without_sites(self) -> Self {
+        Self {
+            sites: Sites::default(),
+            ..self
+        }
     }
 
     pub fn get(&self, name: &str) -> Result<&Cluster, UserError> {

@@ -11,6 +11,7 @@ use super::baseline;
 use super::clock::Clock;
 use super::conductor::{Conductor, Stage};
 use super::observe::{self, Known, Observed, Watched};
+use super::sites::{Asked, Fault, Sites};
 use super::work;
 use crate::cluster::{CallError, Cluster};
 use crate::record::{Action, Stored, TenantRecord};
@@ -30,24 +31,41 @@ pub struct Controls {
     known: BTreeMap<String, Known>,
 }
 
+/// A look that begins.
+struct ControlLook {
+    watched: Vec<Watched>,
+    population: usize,
+    sites: Sites,
+    asked: Vec<Asked>,
+}
+
 /// A look that has ended.
 pub struct Seen {
     cluster: String,
     at: jiff::Timestamp,
     observed: Result<Observed, CallError>,
+    /// Pages that do not answer well, of those whose workloads are.
+    faults: BTreeMap<String, Fault>,
 }
 
 impl Controls {
-    fn start(&mut self, cluster: Cluster, watched: Vec<Watched>, population: usize, clock: Clock) {
+    fn start(&mut self, cluster: Cluster, look: ControlLook, clock: Clock) {
         self.busy.insert(cluster.name().to_owned());
         self.running.spawn(async move {
             let at = clock.now();
             let reader = cluster.reader();
-            let observed = observe::observe((&reader, None), &watched, population, clock).await;
+            let watched = &look.watched;
+            let observed = observe::observe((&reader, None), watched, look.population, clock).await;
+            let seen = observed.as_ref().map_or(&[][..], |observed| &observed.seen);
+            let faults = look
+                .sites
+                .faults(cluster.name(), seen, &look.asked, clock)
+                .await;
             Seen {
                 cluster: cluster.name().to_owned(),
                 at,
                 observed,
+                faults,
             }
         });
     }
@@ -85,13 +103,27 @@ impl Conductor<'_> {
                 .iter()
                 .filter_map(|tenant| self.control(stage, tenant));
             let watched: Vec<Watched> = watched.collect();
-            let population = stage.looks.population(&cluster);
+            let look = ControlLook {
+                asked: watched
+                    .iter()
+                    .filter_map(|one| self.pages_of(one))
+                    .collect(),
+                watched,
+                population: stage.looks.population(&cluster),
+                sites: self.clusters.sites.clone(),
+            };
             let connected = self.clusters.get(&cluster)?.clone();
-            stage
-                .controls
-                .start(connected, watched, population, self.clock);
+            stage.controls.start(connected, look, self.clock);
         }
         Ok(())
+    }
+
+    fn pages_of(&self, watched: &Watched) -> Option<Asked> {
+        let (_, planned) = self.frozen.plan.find(&watched.tenant)?;
+        Some(Asked {
+            tenant: watched.tenant.clone(),
+            excused: planned.unwell_pages.clone(),
+        })
     }
 
     /// A tenant that runs what it ran before, by its record. Those that a typed rollback has not come to yet run what it
@@ -126,6 +158,7 @@ impl Conductor<'_> {
             cluster,
             at,
             observed,
+            mut faults,
         } = seen;
         stage.controls.busy.remove(&cluster);
         let observed = match observed {
@@ -141,7 +174,10 @@ impl Conductor<'_> {
             seen: observed.len(),
             ailing: Vec::new(),
         };
-        for one in observed {
+        for mut one in observed {
+            if let Some(fault) = faults.remove(&one.tenant) {
+                one.sample = fault.doubt(&one.sample, at);
+            }
             if baseline::is_unhealthy(&one) {
                 let headline = one.sample.headline.clone();
                 sample.ailing.push((one.tenant.clone(), headline));

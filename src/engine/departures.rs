@@ -1,5 +1,6 @@
 //! Tenants that leave: untouched until their last day is over, then removed by a rollout that is allowed to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
@@ -173,6 +174,7 @@ fn planned(tenant: &Tenant) -> Planned {
         from: None,
         last_good: None,
         unhealthy_before: None,
+        unwell_pages: BTreeSet::new(),
         shape: None,
     }
 }

@@ -61,6 +61,7 @@ pub async fn rest(
         bundles,
         releases,
         news: makes_way.then_some(news),
+        warnings: Vec::new(),
     })))
 }
 

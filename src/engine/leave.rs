@@ -1,5 +1,6 @@
 //! Lets tenants go: `escale leave`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::departures::nothing;
@@ -33,6 +34,7 @@ pub async fn leave(
             digest,
             last_good: None,
             unhealthy_before: None,
+            unwell_pages: BTreeSet::new(),
             shape: None,
         },
         stored,

@@ -1,5 +1,7 @@
 //! The rollout's record on the hub, kept in step with its events.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -214,6 +216,7 @@ fn plan_lines(plan: &Plan, rebuild: Option<&Rebuild>) -> Vec<PlanLine> {
         from: planned.from.clone(),
         back_to: planned.last_good.clone(),
         unhealthy_before: planned.unhealthy_before.clone(),
+        unwell_pages: planned.unwell_pages.clone(),
         counts_in: None,
     });
     let excluded = plan.exceptions().map(|excluded: &Excluded| PlanLine {
@@ -227,6 +230,7 @@ fn plan_lines(plan: &Plan, rebuild: Option<&Rebuild>) -> Vec<PlanLine> {
         from: None,
         back_to: None,
         unhealthy_before: None,
+        unwell_pages: BTreeSet::new(),
         counts_in: plan
             .unrendered
             .iter()

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::observe::{self, Known, Observed, Seen, Watched};
+use super::sites::{Asked, Fault};
 use super::taken::{self, Closed};
 use crate::cluster::CallError;
 use crate::health::Wanted;
@@ -52,6 +53,10 @@ struct Watch {
     was_alone: bool,
     /// What was seen before it was begun anew is not known any more.
     anew: Option<Timestamp>,
+    /// Pages that are not asked for.
+    excused: BTreeSet<String>,
+    /// Since when a page does not answer well, though its workloads are.
+    unanswered_since: Option<Timestamp>,
     due: Instant,
 }
 
@@ -60,6 +65,8 @@ pub struct Looked {
     cluster: String,
     tenants: Vec<String>,
     seen: Result<Observed, CallError>,
+    /// Pages that do not answer well, of those whose workloads are.
+    faults: BTreeMap<String, Fault>,
     /// Records that somebody has changed since their claims were closed.
     changed: Vec<Stored<TenantRecord>>,
 }
@@ -107,6 +114,8 @@ impl Looks {
             before: Known::default(),
             was_alone: false,
             anew: None,
+            excused: planned.unwell_pages.clone(),
+            unanswered_since: None,
             due,
         };
         self.watches.insert(tenant.to_owned(), watch);
@@ -140,6 +149,7 @@ impl Looks {
                 watch.wanted = watch.wanted.iter().map(anew).collect();
                 watch.before = Known::default();
                 watch.anew = Some(now);
+                watch.unanswered_since = None;
                 due.push(tenant.clone());
             }
         }
@@ -222,6 +232,7 @@ impl Looks {
             return;
         };
         let (writer, clock) = (connected.writer(), self.clock);
+        let (sites, asked) = (clusters.sites.clone(), self.asked(&watched));
         let population = self.population(&cluster);
         self.busy.insert(cluster.clone(), BTreeSet::new());
         self.running.spawn(async move {
@@ -237,14 +248,31 @@ impl Looks {
                 Ok(_) if !closed.is_empty() => taken::changed(writer.reader(), &closed).await.ok(),
                 _ => None,
             };
+            let faults = match &seen {
+                Ok(observed) => sites.faults(&cluster, &observed.seen, &asked, clock).await,
+                Err(_) => BTreeMap::new(),
+            };
             let tenants = watched.into_iter().map(|watched| watched.tenant).collect();
             Looked {
                 cluster,
                 tenants,
                 seen,
+                faults,
                 changed: changed.unwrap_or_default(),
             }
         });
+    }
+
+    /// Whose pages are asked for. Whoever types a rollback says that they are not well, and waits for an answer.
+    fn asked(&self, watched: &[Watched]) -> Vec<Asked> {
+        let all = watched.iter().filter(|_| !self.all_go_back);
+        let asked = all.filter_map(|watched| {
+            Some(Asked {
+                tenant: watched.tenant.clone(),
+                excused: self.watches.get(&watched.tenant)?.excused.clone(),
+            })
+        });
+        asked.collect()
     }
 
     /// The next look that ends; for ever, if none is under way.
@@ -275,12 +303,14 @@ impl Looks {
             }
         };
         let pace = LOOK.max(REST * u32::try_from(observed.pages).unwrap_or(u32::MAX));
-        for seen in observed.seen {
+        let mut faults = looked.faults;
+        for mut seen in observed.seen {
             if let Some(watch) = self.watches.get_mut(&seen.tenant) {
+                watch.was_alone &= seen.sample.health != Health::Healthy;
+                seen.sample = watch.doubted(seen.sample, faults.remove(&seen.tenant));
                 if watch.anew.is_none_or(|anew| anew <= seen.sample.at) {
                     watch.before = seen.known;
                 }
-                watch.was_alone &= seen.sample.health != Health::Healthy;
             }
             progress.observe(&seen.tenant, seen.sample, frozen.strategy.max_sample_gap);
             if let Some(since) = seen.quiet_since {
@@ -377,6 +407,18 @@ impl Looks {
         if let Some(watch) = self.watches.remove(tenant) {
             self.due.remove(&(watch.due, tenant.to_owned()));
         }
+    }
+}
+
+impl Watch {
+    /// What was seen, in the light of what its pages answered.
+    fn doubted(&mut self, sample: Sample, fault: Option<Fault>) -> Sample {
+        let Some(fault) = fault else {
+            self.unanswered_since = None;
+            return sample;
+        };
+        let since = *self.unanswered_since.get_or_insert(sample.at);
+        fault.doubt(&sample, since)
     }
 }
 

@@ -14,6 +14,7 @@ use super::hook_news::note_bars;
 use super::identity;
 use super::ledger::{Ledger, Opening};
 use super::lineage::{self, Ahead, AheadAt};
+use super::pages;
 use super::planning::Bundles;
 use super::queue;
 use super::rebuild::{self, Rebuild};
@@ -53,6 +54,8 @@ pub struct Ready {
     pub releases: BTreeMap<String, String>,
     /// What happened just now, and nobody has heard yet.
     pub news: Option<Event>,
+    /// What somebody should know, and counts for nothing.
+    pub warnings: Vec<String>,
 }
 
 /// Reads where things stand and decides; holds the lease.
@@ -113,6 +116,7 @@ async fn go_on(
         bundles: rendered(order.bundles),
         releases: releases(order),
         news: None,
+        warnings: Vec::new(),
     })))
 }
 
@@ -195,6 +199,8 @@ async fn begin(
     }
     let unhealthy = baseline::unhealthy_of(&world.clusters, &plan, &survey.records, world.clock);
     plan.note_unhealthy(unhealthy.await);
+    let pages = pages::pages_of(&world.clusters, &plan, world.clock).await;
+    plan.note_unwell_pages(pages.unwell);
     ensure_namespaces(&world.clusters, &plan).await?;
     identity::note(hub, &survey.newcomers, now)
         .await
@@ -207,7 +213,10 @@ async fn begin(
         .await
         .map_err(|trouble| trouble.advise(&name))?;
     queue::begin(hub, waiting).await;
-    Ok(ready(order, plan, ledger, survey))
+    Ok(Prepared::Ready(Box::new(Ready {
+        warnings: pages.warnings,
+        ..ready(order, plan, ledger, survey)
+    })))
 }
 
 /// Freezes what a lost cluster gets back. Killed before its plan is stored, nothing has begun; killed after it, whoever
@@ -240,15 +249,17 @@ async fn begin_rebuild(
     .await
     .map_err(|trouble| trouble.advise(name))?;
     rebuild::note_identity(hub, &survey, &instead, now).await?;
-    Ok(ready(order, plan, ledger, survey))
+    Ok(Prepared::Ready(Box::new(ready(
+        order, plan, ledger, survey,
+    ))))
 }
 
 /// A plan that was just frozen.
-fn ready(order: &Order<'_>, plan: Plan, ledger: Ledger, survey: Survey) -> Prepared {
+fn ready(order: &Order<'_>, plan: Plan, ledger: Ledger, survey: Survey) -> Ready {
     let mut progress = Progress::new(&plan);
     note_bars(&mut progress, &plan, &survey.records);
     progress.gates = Gates::of(&survey.last_words, ledger.record());
-    Prepared::Ready(Box::new(Ready {
+    Ready {
         progress,
         frozen: Frozen::new(plan, order.strategy.clone()),
         ledger,
@@ -256,7 +267,8 @@ fn ready(order: &Order<'_>, plan: Plan, ledger: Ledger, survey: Survey) -> Prepa
         bundles: rendered(order.bundles),
         releases: releases(order),
         news: None,
-    }))
+        warnings: Vec::new(),
+    }
 }
 
 /// Tenants whose last day is over, and that may be removed now.

@@ -147,6 +147,7 @@ fn planned(line: &PlanLine, order: &Order<'_>) -> Option<Planned> {
         from: line.from.clone(),
         last_good: line.back_to.clone(),
         unhealthy_before: line.unhealthy_before.clone(),
+        unwell_pages: line.unwell_pages.clone(),
         shape: None,
     })
 }

@@ -1,6 +1,6 @@
 //! A typed rollback: the same loop over a plan of older bundles. Needs neither git nor hub nor lease.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -223,6 +223,7 @@ fn plan(order: &RollbackOrder) -> Plan {
             from: record.digest.clone(),
             last_good: None::<Digest>,
             unhealthy_before: None,
+            unwell_pages: BTreeSet::new(),
             shape: None,
         }
     });

@@ -115,6 +115,8 @@ pub struct Beginning<'a> {
     pub rollout: Option<&'a RolloutRecord>,
     pub progress: &'a Progress,
     pub frozen: &'a Frozen,
+    /// What somebody should know, and counts for nothing.
+    pub warnings: &'a [String],
 }
 
 /// How an order ended.
@@ -237,12 +239,14 @@ async fn conduct(
         bundles,
         releases,
         news,
+        warnings,
     } = ready;
     (world.audience)(Heard::Begins(Beginning {
         at: world.clock.now(),
         rollout: Some(ledger.record()),
         progress: &progress,
         frozen: &frozen,
+        warnings: &warnings,
     }));
     if let Some(event) = &news {
         (world.audience)(Heard::Event {
@@ -316,6 +320,7 @@ pub(super) async fn conduct_alone(conductor: Conductor<'_>) -> anyhow::Result<En
         rollout: None,
         progress: &progress,
         frozen: &conductor.frozen,
+        warnings: &[],
     }));
     let (ending, progress, frozen) = Box::pin(conductor.run(progress)).await?;
     Ok(Ended {

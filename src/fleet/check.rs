@@ -8,7 +8,7 @@ use crate::fleet::finding::{Finding, Place};
 use crate::fleet::names::{check_name, is_domain, is_name};
 use crate::fleet::parts::Parts;
 use crate::fleet::read::Read;
-use crate::fleet::{announce, chat, leaving, order, secrets, strategy, unique, unsupported};
+use crate::fleet::{announce, chat, leaving, order, probes, secrets, strategy, unique};
 
 /// Every mistake that the parts of an environment make together.
 pub fn all(parts: &Parts, root: &str) -> Vec<Finding> {
@@ -29,7 +29,7 @@ pub fn all(parts: &Parts, root: &str) -> Vec<Finding> {
     findings.extend(secrets::all(parts));
     findings.extend(chat::all(parts));
     findings.extend(announce::all(parts));
-    findings.extend(unsupported::all(parts));
+    findings.extend(probes::all(parts));
     findings
 }
 

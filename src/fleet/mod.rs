@@ -17,6 +17,7 @@ mod model;
 mod names;
 mod order;
 mod parts;
+mod probes;
 mod read;
 mod secrets;
 mod select;
@@ -24,7 +25,6 @@ mod selector;
 mod strategies;
 mod strategy;
 mod unique;
-mod unsupported;
 mod when;
 mod words;
 

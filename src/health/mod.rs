@@ -6,6 +6,7 @@
 //! and pods are judged only if they are of the new revision. "Timed out" is not said here: who
 //! knows the deadline says it.
 
+mod certificate;
 mod container;
 pub mod gap;
 mod judge;
@@ -15,6 +16,7 @@ mod pod;
 mod reading;
 mod revision;
 mod serving;
+mod site;
 mod stuck;
 mod tenant;
 mod tolerance;
@@ -23,8 +25,10 @@ mod verdict;
 mod words;
 mod workload;
 
+pub use certificate::certificate_ends;
 pub use judge::judge;
 pub use serving::serves;
+pub use site::{Answer, Certificate, CertificateFault, Page, Question, SiteHealth, judge_site};
 pub use stuck::{PodInTheWay, pods_in_the_way};
 pub use tenant::{Observation, TenantHealth, Wanted, judge_tenant, must_be_observed};
 pub use tolerance::Tolerance;

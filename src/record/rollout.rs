@@ -1,5 +1,7 @@
 //! The record of one rollout on the hub: the frozen plan, and how far it is.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +138,9 @@ pub struct PlanLine {
     /// What was wrong with it when the plan was frozen, in words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy_before: Option<String>,
+    /// Addresses of pages that did not answer well when the plan was frozen: that is not held against the release.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unwell_pages: BTreeSet<String>,
     /// The wave in which it counts as failed, though it was left out: it could not be rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts_in: Option<String>,

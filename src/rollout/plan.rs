@@ -93,6 +93,8 @@ pub struct Planned {
     pub last_good: Option<Digest>,
     /// What was wrong with it before anything was written.
     pub unhealthy_before: Option<String>,
+    /// Pages, by address, that did not answer well before anything was written.
+    pub unwell_pages: BTreeSet<String>,
     #[serde(skip)]
     pub shape: Option<Shape>,
 }
@@ -175,6 +177,14 @@ impl Plan {
         }
     }
 
+    /// Notes pages that do not answer well before anything is written, by tenant.
+    pub fn note_unwell_pages(&mut self, mut pages: BTreeMap<String, BTreeSet<String>>) {
+        let tenants = self.waves.iter_mut().flat_map(|wave| &mut wave.tenants);
+        for planned in tenants {
+            planned.unwell_pages = pages.remove(&planned.place.tenant).unwrap_or_default();
+        }
+    }
+
     pub fn find(&self, tenant: &str) -> Option<(&Wave, &Planned)> {
         self.tenants()
             .find(|(_, planned)| planned.place.tenant == tenant)
@@ -227,6 +237,7 @@ fn unrendered(candidate: &Candidate) -> Option<Planned> {
             from: candidate.current.clone(),
             last_good: None,
             unhealthy_before: None,
+            unwell_pages: BTreeSet::new(),
             shape: None,
         }),
         (None, Wanted::Bundle(_)) | (Some(_), _) => None,
@@ -293,6 +304,7 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
             from: current,
             last_good,
             unhealthy_before: None,
+            unwell_pages: BTreeSet::new(),
             shape,
         }),
     }

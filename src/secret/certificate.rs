@@ -10,6 +10,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use serde_json::Value;
 
+use crate::health::certificate_ends;
 use crate::manifest::is_secret;
 
 use base64::Engine as _;
@@ -54,18 +55,14 @@ fn pair(certificate: &[u8], key: &[u8]) -> Result<Certificate, String> {
         .map_err(|_| format!("`{KEY}` holds no private key in PEM"))?;
     let key = any_supported_type(&key)
         .map_err(|_| format!("`{KEY}` is of a kind that TLS does not use"))?;
-    let ends = ends(&leaf).ok_or_else(|| format!("`{CERTIFICATE}` holds no certificate"))?;
+    let ends =
+        certificate_ends(&leaf).ok_or_else(|| format!("`{CERTIFICATE}` holds no certificate"))?;
     match CertifiedKey::new(chain, key).keys_match() {
         Ok(()) => Ok(Certificate { leaf, ends }),
         Err(_) => Err(format!(
             "`{KEY}` is not the key of the first certificate in `{CERTIFICATE}`"
         )),
     }
-}
-
-fn ends(leaf: &CertificateDer<'_>) -> Option<Timestamp> {
-    let (_, certificate) = x509_parser::parse_x509_certificate(leaf).ok()?;
-    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
 impl Certificate {

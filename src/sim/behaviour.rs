@@ -132,7 +132,8 @@ impl Rule {
 const SLOW: Duration = Duration::from_mins(1);
 const JOB: Duration = Duration::from_secs(2);
 
-fn images(pod: &View) -> impl Iterator<Item = &str> {
+/// Of all its containers.
+pub fn images(pod: &View) -> impl Iterator<Item = &str> {
     let containers = pod.of_pod("containers").as_array().into_iter().flatten();
     containers.filter_map(|container| container["image"].as_str())
 }

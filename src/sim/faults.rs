@@ -23,6 +23,8 @@ pub enum Fault {
     Unauthorized,
     /// No controller looks at anything, as while another process of theirs becomes the leader. Kubelets go on.
     NoController { until: Timestamp },
+    /// Nobody answers for pages; the API server does.
+    NoIngress { until: Timestamp },
     /// Pods behave otherwise than they say.
     Behaviour(Rule),
     /// All is well again; pods go on as they are.
@@ -53,6 +55,7 @@ pub struct Faults {
     unreachable: Vec<(Timestamp, Option<Timestamp>)>,
     unauthorized: bool,
     no_controller: Option<Timestamp>,
+    no_ingress: Option<Timestamp>,
     /// How often each request was tried: chance depends on it, not on what others ask meanwhile.
     tries: BTreeMap<u64, u32>,
 }
@@ -87,6 +90,14 @@ impl Faults {
 
     pub fn no_controller(&mut self, until: Timestamp) {
         self.no_controller = self.no_controller.max(Some(until));
+    }
+
+    pub fn no_ingress(&mut self, until: Timestamp) {
+        self.no_ingress = self.no_ingress.max(Some(until));
+    }
+
+    pub fn has_ingress(&self, now: Timestamp) -> bool {
+        !self.is_unreachable(now) && self.no_ingress.is_none_or(|until| until <= now)
     }
 
     /// When controllers look at what they would look at by `time`, if not then.

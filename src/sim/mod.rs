@@ -12,6 +12,7 @@ mod defaults;
 mod delete;
 mod discovery;
 mod faults;
+mod ingress;
 mod kinds;
 mod list;
 mod log;
@@ -49,6 +50,7 @@ use state::State;
 
 pub use behaviour::{ANNOTATION as BEHAVIOUR, Behaviour, Rule};
 pub use faults::{Fault, RequestFaults};
+pub use ingress::Ingress;
 pub use log::{LoggedRequest, Lost, RequestLog, Verb};
 pub use refusal::{Cause, Refusal};
 

@@ -116,6 +116,7 @@ impl State {
             Fault::Unreachable { from, until } => self.faults.unreachable(from, until),
             Fault::Unauthorized => self.faults.unauthorized(),
             Fault::NoController { until } => self.faults.no_controller(until),
+            Fault::NoIngress { until } => self.faults.no_ingress(until),
             Fault::Behaviour(rule) => {
                 self.rules.push(rule);
                 self.wake_pods(now);

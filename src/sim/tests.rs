@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Fault, Options, RequestFaults, SimCluster};
 
 mod controllers;
+mod pages;
 mod since;
 mod together;
 
@@ -37,6 +38,7 @@ fn api(cluster: &SimCluster, kind: &str, namespace: Option<&str>) -> Api<Dynamic
     let (group, kind) = match kind {
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => ("apps", kind),
         "Job" => ("batch", kind),
+        "Ingress" => ("networking.k8s.io", kind),
         kind => ("", kind),
     };
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));

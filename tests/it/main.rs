@@ -24,6 +24,7 @@ mod hooks;
 mod life_cycle;
 mod mid_claim;
 mod mistakes;
+mod pages;
 mod production;
 mod project;
 mod rehearsals;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms each room may mention, from the ground up. `error` is everybody's.
-const FLOORS: [(&str, &[&str]); 20] = [
+const FLOORS: [(&str, &[&str]); 21] = [
     ("yaml", &[]),
     ("manifest", &[]),
     ("fields", &[]),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, &[&str]); 20] = [
     ("repo", FLOORS_0_TO_2),
     ("cluster", FLOORS_0_TO_2),
     ("secret", FLOORS_0_TO_2),
+    ("probe", FLOORS_0_TO_2),
     ("sim", &["fields"]),
     ("engine", FLOORS_0_TO_3_AND_OUTSIDE),
     ("report", FLOORS_0_TO_3),
@@ -38,13 +39,13 @@ const FLOORS_0_TO_3: &[&str] = &[
 ];
 const FLOORS_0_TO_3_AND_OUTSIDE: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
-    "rollout", "repo", "cluster", "secret", "sim",
+    "rollout", "repo", "cluster", "secret", "probe", "sim",
 ];
 /// What is said of a rollout is about its events.
 const CHAT: &[&str] = &["fleet", "rollout", "gitlab"];
 const EVERYTHING: &[&str] = &[
     "yaml", "manifest", "fields", "fleet", "render", "policy", "health", "record", "diff", "apply",
-    "rollout", "repo", "cluster", "secret", "sim", "engine", "report", "gitlab", "chat",
+    "rollout", "repo", "cluster", "secret", "probe", "sim", "engine", "report", "gitlab", "chat",
 ];
 
 /// Words that only the named paths may contain: each package has one owner.
@@ -53,7 +54,7 @@ const OWNERS: [(&str, &[&str]); 27] = [
     ("git2::", &["repo/"]),
     ("kube::", &["cluster/", "sim/"]),
     ("k8s_openapi::", &["cluster/", "sim/"]),
-    ("tower::", &["cluster/", "sim/"]),
+    ("tower::", &["cluster/", "probe/", "sim/"]),
     ("saphyr_parser::", &["yaml/"]),
     ("serde_saphyr::", &["yaml/"]),
     ("minijinja::", &["render/"]),
@@ -63,7 +64,7 @@ const OWNERS: [(&str, &[&str]); 27] = [
     ),
     ("jsonwebtoken::", &["chat/"]),
     ("quick_junit::", &["report/"]),
-    ("reqwest::", &["gitlab/", "chat/"]),
+    ("reqwest::", &["gitlab/", "chat/", "probe/"]),
     ("similar::", &["diff/"]),
     ("schemars::", &["fleet/"]),
     ("jsonschema::", &["fleet/"]),

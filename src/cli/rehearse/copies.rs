@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use super::kinds;
 use super::today::Today;
 use crate::cli::runtime;
+use crate::cli::stage;
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::cluster::{CallError, Cluster, Limits};
@@ -64,7 +65,8 @@ impl Copies {
         });
         let hub = wanted.hub().map(|hub| hub.name.clone());
         Ok(Self {
-            clusters: Clusters::new(hub, connected.collect()),
+            clusters: Clusters::new(hub, connected.collect())
+                .with_sites(wanted, |cluster| stage::door(sims.get(&cluster.name)?)),
             sims,
             clock,
         })
@@ -131,7 +133,8 @@ impl Copies {
             }
         };
         let world = World {
-            clusters: self.clusters.clone(),
+            // What is asked for is what the rehearsed release should answer.
+            clusters: self.clusters.clone().without_sites(),
             clock: self.clock,
             stop: runtime::never_stops(),
             wait_limit: None,

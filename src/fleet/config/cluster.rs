@@ -38,7 +38,7 @@ fn default_max_requests() -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ingress {
-    /// The address that domains point to; health probes go straight there.
+    /// The address that domains point to, with a port if that is not 443; health probes go straight there.
     pub address: String,
 }
 

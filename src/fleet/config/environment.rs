@@ -156,7 +156,7 @@ impl Default for Disclose {
 pub struct Health {
     /// The longest time without a look during a soak.
     pub max_sample_gap: Duration,
-    /// Requests made to every domain of every platform. Not yet acted on.
+    /// Requests made to every domain of every platform whose cluster says where it answers (`ingress.address`).
     pub probes: BTreeMap<String, Probe>,
 }
 
@@ -181,6 +181,8 @@ pub struct Probe {
     pub contains: Option<String>,
     /// The longest time to a good answer.
     pub within: Duration,
+    /// A domain that does not answer well for so long has failed, though its workloads are healthy.
+    pub fail_after: Duration,
     /// Fewer days than this until the certificate ends is a warning.
     pub certificate_days: u32,
 }
@@ -192,6 +194,7 @@ impl Default for Probe {
             status: vec![200],
             contains: None,
             within: Duration::from_secs(5),
+            fail_after: Duration::from_secs(30),
             certificate_days: 14,
         }
     }

@@ -1,5 +1,7 @@
 //! Rollouts, their plans, and the words that people say to them.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 pub(super) fn rollout() -> RolloutRecord {
@@ -54,6 +56,7 @@ fn a_rollout_and_its_plan_read_back_and_no_shard_grows_with_the_fleet() {
             from: Some(digest("B")),
             back_to: Some(digest("A")),
             unhealthy_before: None,
+            unwell_pages: BTreeSet::new(),
             counts_in: None,
         })
         .collect();

@@ -1,0 +1,232 @@
+//! The sites of an environment: asked for whoever is well by its workloads. A page that does not answer well makes its
+//! tenant unwell; what did not answer well before anything was written is not held against the release.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::join_all;
+use futures::stream::{self, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+
+use super::clock::Clock;
+use super::observe::Seen;
+use crate::fleet::{Cluster, Fleet, Platform};
+use crate::health::{Answer, Question, SiteHealth, judge_site};
+use crate::probe::Door;
+use crate::rollout::{Health, Sample};
+
+/// So many requests to one ingress are under way at a time.
+const AT_A_TIME: usize = 32;
+/// If so many find nobody there, no more are sent.
+const FIRST: usize = 8;
+
+/// What is asked of whom, and at which doors.
+#[derive(Clone, Default)]
+pub struct Sites(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    questions: BTreeMap<String, Vec<Arc<Question>>>,
+    /// By cluster.
+    doors: BTreeMap<String, Door>,
+}
+
+/// What is said of one domain.
+pub struct Said {
+    pub tenant: String,
+    pub question: Arc<Question>,
+    pub answer: Answer,
+    pub health: SiteHealth,
+}
+
+/// A tenant to ask for, and pages of it that are left out: their addresses, or [`ALL`].
+pub struct Asked {
+    pub tenant: String,
+    pub excused: BTreeSet<String>,
+}
+
+/// A page that does not answer well.
+pub struct Fault {
+    why: String,
+    /// For how long it may go on.
+    patience: SignedDuration,
+}
+
+/// Every page of a tenant: a plan says so in one word.
+pub const ALL: &str = "*";
+
+impl Sites {
+    /// Those of a fleet that has probes, where there is a door.
+    pub fn of(fleet: &Fleet, door: impl Fn(&Cluster) -> Option<Door>) -> Self {
+        let probes = &fleet.environment.spec.health.probes;
+        if probes.is_empty() {
+            return Self::default();
+        }
+        let clusters = fleet.clusters.iter();
+        let tenants = fleet.tenants.iter();
+        Self(Arc::new(Known {
+            questions: tenants
+                .map(|tenant| {
+                    let platforms = tenant.platforms.values();
+                    let questions = platforms.flat_map(|platform| questions(fleet, platform));
+                    (tenant.name.clone(), questions.map(Arc::new).collect())
+                })
+                .collect(),
+            doors: clusters
+                .filter_map(|(name, cluster)| Some((name.clone(), door(cluster)?)))
+                .collect(),
+        }))
+    }
+
+    /// Asks one cluster's door for these tenants.
+    pub async fn ask(
+        &self,
+        cluster: &str,
+        asked: impl IntoIterator<Item = &Asked>,
+        clock: Clock,
+    ) -> Vec<Said> {
+        let questions = asked.into_iter().flat_map(|asked| self.questions(asked));
+        self.put(cluster, questions.collect(), clock).await
+    }
+
+    /// Asks once more for what was not well.
+    pub async fn ask_again(&self, cluster: &str, said: Vec<Said>, clock: Clock) -> Vec<Said> {
+        let (mut well, unwell): (Vec<Said>, Vec<Said>) = said.into_iter().partition(Said::is_well);
+        let questions = unwell.into_iter().map(|said| (said.tenant, said.question));
+        well.extend(self.put(cluster, questions.collect(), clock).await);
+        well
+    }
+
+    async fn put(
+        &self,
+        cluster: &str,
+        mut questions: Vec<(String, Arc<Question>)>,
+        clock: Clock,
+    ) -> Vec<Said> {
+        let Some(door) = self.0.doors.get(cluster) else {
+            return Vec::new();
+        };
+        let rest = questions.split_off(questions.len().min(FIRST));
+        let first = questions.into_iter().map(|one| say(door, one, clock));
+        let mut said = join_all(first).await;
+        match nobody(&said) {
+            Some(why) => said.extend(rest.into_iter().map(|one| unasked(one, &why, clock.now()))),
+            None => {
+                let rest = rest.into_iter().map(|one| say(door, one, clock));
+                let rest = stream::iter(rest).buffered(AT_A_TIME);
+                said.extend(rest.collect::<Vec<_>>().await);
+            }
+        }
+        said
+    }
+
+    /// What is wrong with the pages of tenants whose workloads are well, by tenant.
+    pub async fn faults(
+        &self,
+        cluster: &str,
+        seen: &[Seen],
+        asked: &[Asked],
+        clock: Clock,
+    ) -> BTreeMap<String, Fault> {
+        let well = seen
+            .iter()
+            .filter(|seen| seen.sample.health == Health::Healthy);
+        let well: BTreeSet<&str> = well.map(|seen| seen.tenant.as_str()).collect();
+        let asked = asked
+            .iter()
+            .filter(|asked| well.contains(asked.tenant.as_str()));
+        let mut faults = BTreeMap::new();
+        for said in self.ask(cluster, asked, clock).await {
+            if let Some(fault) = said.fault() {
+                faults.entry(said.tenant).or_insert(fault);
+            }
+        }
+        faults
+    }
+
+    fn questions(&self, asked: &Asked) -> Vec<(String, Arc<Question>)> {
+        let Asked { tenant, excused } = asked;
+        let of_tenant = self.0.questions.get(tenant).into_iter().flatten();
+        let of_tenant = of_tenant.filter(|_| !excused.contains(ALL));
+        let open = of_tenant.filter(|question| !excused.contains(&question.url()));
+        open.map(|question| (tenant.clone(), Arc::clone(question)))
+            .collect()
+    }
+}
+
+impl Said {
+    pub fn is_well(&self) -> bool {
+        self.health.fault.is_none()
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        let why = self.health.fault.as_ref()?;
+        Some(Fault {
+            why: format!("platform `{}`: {why}", self.question.platform),
+            patience: self.question.probe.fail_after.to_signed(),
+        })
+    }
+}
+
+impl Fault {
+    /// What is said of a tenant that was seen well by its workloads. A page may come late, or stumble: it has failed once
+    /// that lasts.
+    pub fn doubt(self, seen: &Sample, since: Timestamp) -> Sample {
+        let has_lasted = self.patience <= seen.at.duration_since(since);
+        Sample {
+            at: seen.at,
+            health: if has_lasted {
+                Health::Failed
+            } else {
+                Health::Progressing
+            },
+            serves: false,
+            headline: self.why,
+        }
+    }
+}
+
+fn questions<'a>(fleet: &'a Fleet, platform: &'a Platform) -> impl Iterator<Item = Question> + 'a {
+    let probes = fleet.environment.spec.health.probes.values();
+    probes.flat_map(move |probe| {
+        platform.domains().map(move |domain| Question {
+            platform: platform.name.clone(),
+            domain: domain.to_owned(),
+            alias_of: (domain != platform.domain).then(|| platform.domain.clone()),
+            has_own_certificate: platform.tls.is_some(),
+            probe: probe.clone(),
+        })
+    })
+}
+
+async fn say(door: &Door, (tenant, question): (String, Arc<Question>), clock: Clock) -> Said {
+    let answer = door.ask(&question).await;
+    Said {
+        health: judge_site(&question, &answer, clock.now()),
+        tenant,
+        question,
+        answer,
+    }
+}
+
+/// Why nobody is at a door, if all the first found it so.
+fn nobody(said: &[Said]) -> Option<String> {
+    let mut reasons = said.iter().map(|said| match &said.answer {
+        Answer::Unreachable { why } => Some(why),
+        Answer::Page(_) | Answer::Silent { .. } => None,
+    });
+    let first = reasons.next()??;
+    (said.len() == FIRST && reasons.all(|reason| reason.is_some())).then(|| first.clone())
+}
+
+fn unasked((tenant, question): (String, Arc<Question>), why: &str, now: Timestamp) -> Said {
+    let answer = Answer::Unreachable {
+        why: why.to_owned(),
+    };
+    Said {
+        health: judge_site(&question, &answer, now),
+        tenant,
+        question,
+        answer,
+    }
+}
