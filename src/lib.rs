@@ -6,7 +6,7 @@
 //! git → fleet → render → policy → diff → plan → rollout → health → record/rollback → report, chat, GitLab
 //! ```
 //!
-//! Floors 0 to 3 are pure: no async, no clock, no files. `repo`, `cluster`, `secret` and `sim` touch the world.
+//! Floors 0 to 3 are pure: no async, no clock, no files. `repo`, `cluster`, `secret`, `probe` and `sim` touch the world.
 //! `engine` introduces them to each other; `report`, `gitlab` and `chat` are what pipelines see, `cli` what people do. `docs/architecture.md` is the map.
 
 pub mod apply;

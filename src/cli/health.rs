@@ -1,4 +1,4 @@
-//! `escale health`: verdicts on objects in files, without a cluster.
+//! `escale health`: verdicts on tenants as they are now, or on objects in files.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -7,24 +7,43 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cli::source::SourceArgs;
+use crate::cli::stage::StageArgs;
+use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
-use crate::cli::{Common, clock};
+use crate::cli::{Common, clock, health_now};
 use crate::error::{Exit, UserError};
 use crate::health::{ObjectHealth, Surroundings, Tolerance, Verdict, judge_workload};
 use crate::manifest::{Live, ObjectRef};
 use crate::yaml;
 
-/// Judge Kubernetes objects in files: are they healthy?
+/// Say how tenants are now, or judge Kubernetes objects in files.
 ///
-/// Reads what `kubectl get -o yaml` or `-o json` prints. Pods and ReplicaSets among the objects
-/// tell why the workloads that own them are not healthy.
+/// Of tenants: whether their workloads are healthy, and what the pages of their platforms answer, if the environment has
+/// `health.probes`. In files: what `kubectl get -o yaml` or `-o json` prints; Pods and ReplicaSets among the objects tell why the
+/// workloads that own them are not healthy.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 all are healthy or suspended, 2 not all, 1 a file cannot be read."
+    after_help = "Exit codes: 0 all are healthy or suspended, 2 not all, 1 a file or a record cannot be read."
 )]
 pub struct Health {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    stage: StageArgs,
+    /// Tenants, patterns (`'vault-*'`), platforms, domains or `client=NAME`
+    #[arg(value_name = "TARGET", required_unless_present = "files")]
+    targets: Vec<String>,
+    /// Look on this context of the kubeconfig, without any fleet files; repeat it for several
+    #[arg(long, value_name = "NAME")]
+    context: Vec<String>,
     /// A file of objects; `-` reads stdin; repeat it for several files
-    #[arg(short, long = "filename", value_name = "FILE", required = true)]
+    #[arg(
+        short,
+        long = "filename",
+        value_name = "FILE",
+        conflicts_with = "targets"
+    )]
     files: Vec<PathBuf>,
     /// How to print the verdicts
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -39,6 +58,32 @@ enum Output {
 
 impl Health {
     pub fn run(&self, common: &Common, ui: &Ui) -> anyhow::Result<Exit> {
+        let is_well = if self.files.is_empty() {
+            self.stage.run(self.look(common, ui))?
+        } else {
+            self.judge_files(common, ui)?
+        };
+        Ok(if is_well {
+            Exit::Done
+        } else {
+            Exit::Differences
+        })
+    }
+
+    async fn look(&self, common: &Common, ui: &Ui) -> anyhow::Result<bool> {
+        let targets = TargetArgs {
+            source: self.source.clone(),
+            stage: self.stage.clone(),
+            targets: self.targets.clone(),
+            context: self.context.clone(),
+        };
+        let found = targets.find(common, ui).await?;
+        let is_well = health_now::look(&found, matches!(self.output, Output::Json), ui).await?;
+        found.stage.close()?;
+        Ok(is_well)
+    }
+
+    fn judge_files(&self, common: &Common, ui: &Ui) -> anyhow::Result<bool> {
         let mut objects = Vec::new();
         for file in &self.files {
             objects.extend(objects_in(file, common)?);
@@ -49,14 +94,8 @@ impl Health {
             Output::Json => ui.data(&report(&verdicts)?),
         }
         ui.detail(summary(&verdicts));
-        let is_well = verdicts
-            .iter()
-            .all(|health| health.verdict.is_settled_well());
-        Ok(if is_well {
-            Exit::Done
-        } else {
-            Exit::Differences
-        })
+        let mut verdicts = verdicts.iter();
+        Ok(verdicts.all(|health| health.verdict.is_settled_well()))
     }
 }
 

@@ -23,6 +23,7 @@ mod freeze;
 mod git;
 mod go_on;
 mod health;
+mod health_now;
 mod hold;
 mod hooks_gone;
 mod init;

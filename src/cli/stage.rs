@@ -196,7 +196,7 @@ fn open_sims(common: &Common, fleet: &Fleet) -> anyhow::Result<Stage> {
     let hub = fleet.hub().map(|hub| hub.name.clone());
     Ok(Stage {
         clusters: Clusters::new(hub, connected)
-            .with_sites(fleet, |cluster| door(sims.get(&cluster.name)?)),
+            .with_sites(fleet, |cluster| sims.get(&cluster.name).map(door)),
         clock,
         sims: Some(Sims { file, sims }),
     })
@@ -216,8 +216,8 @@ pub fn connected(sims: &BTreeMap<String, SimCluster>) -> BTreeMap<String, Cluste
 }
 
 /// Where the pages of a simulated cluster answer.
-pub fn door(sim: &SimCluster) -> Option<Door> {
-    Some(Door::simulated(sim.ingress()))
+pub fn door(sim: &SimCluster) -> Door {
+    Door::simulated(sim.ingress())
 }
 
 fn read_saved(file: &PathBuf) -> anyhow::Result<Option<Value>> {

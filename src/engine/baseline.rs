@@ -83,7 +83,7 @@ pub(super) fn is_unhealthy(seen: &Seen) -> bool {
     }
 }
 
-fn watch(tenant: &str, namespace: &str, wanted: Vec<Wanted>) -> Watched {
+pub(super) fn watch(tenant: &str, namespace: &str, wanted: Vec<Wanted>) -> Watched {
     Watched {
         tenant: tenant.to_owned(),
         namespace: namespace.to_owned(),

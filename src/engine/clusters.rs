@@ -72,6 +72,7 @@ impl Clusters {
     }
 
     /// The same, with what answers for a fleet's tenants there.
+    #[must_use]
     pub fn with_sites(self, fleet: &Fleet, door: impl Fn(&fleet::Cluster) -> Option<Door>) -> Self {
         Self {
             sites: Sites::of(fleet, door),
@@ -80,6 +81,7 @@ impl Clusters {
     }
 
     /// The same, with nobody asked for a page.
+    #[must_use]
     pub fn without_sites(self) -> Self {
         Self {
             sites: Sites::default(),

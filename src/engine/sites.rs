@@ -109,13 +109,13 @@ impl Sites {
         let rest = questions.split_off(questions.len().min(FIRST));
         let first = questions.into_iter().map(|one| say(door, one, clock));
         let mut said = join_all(first).await;
-        match nobody(&said) {
-            Some(why) => said.extend(rest.into_iter().map(|one| unasked(one, &why, clock.now()))),
-            None => {
-                let rest = rest.into_iter().map(|one| say(door, one, clock));
-                let rest = stream::iter(rest).buffered(AT_A_TIME);
-                said.extend(rest.collect::<Vec<_>>().await);
-            }
+        if let Some(why) = nobody(&said) {
+            let now = clock.now();
+            said.extend(rest.into_iter().map(|one| unasked(one, &why, now)));
+        } else {
+            let rest = rest.into_iter().map(|one| say(door, one, clock));
+            let rest = stream::iter(rest).buffered(AT_A_TIME);
+            said.extend(rest.collect::<Vec<_>>().await);
         }
         said
     }

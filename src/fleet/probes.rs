@@ -1,7 +1,7 @@
 //! What is asked of platforms' domains, and where: mistakes that would make every answer a bad one.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use crate::fleet::config::{Duration, EnvironmentSpec, Probe};
 use crate::fleet::finding::Finding;

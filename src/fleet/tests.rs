@@ -178,7 +178,9 @@ fn probes_that_no_page_could_answer_well_are_mistakes() {
         let environment = files
             .get_mut("environments/production/environment.yaml")
             .unwrap();
-        environment.push_str(&format!("  health: {{probes: {{home: {{{probes}}}}}}}\n"));
+        environment.push_str("  health: {probes: {home: {");
+        environment.push_str(probes);
+        environment.push_str("}}}\n");
         load(&files, "production")
     };
     let mut wrong = with("path: home, status: [], within: 0s").unwrap_err();

@@ -1,73 +1,17 @@
-//! Doors over a real network: a TLS server in a thread.
+//! Doors over a real network.
 
-use std::io::{Read as _, Write as _};
+mod server;
+
+use std::io::Write as _;
 use std::net::TcpListener;
 
-use rcgen::{CertificateParams, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, Stream};
+use server::{Signed, serve, signed};
 
 use super::certificates::Certificates;
 use super::way::Way;
 use super::*;
 use crate::fleet::config::{self, Probe};
 use crate::health::{CertificateFault, judge_site};
-
-/// Who signs, and a server's certificate and key.
-struct Signed {
-    root: CertificateDer<'static>,
-    leaf: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
-}
-
-fn signed(names: &[&str], year: i32) -> Signed {
-    let mut root = CertificateParams::default();
-    root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let root_key = KeyPair::generate().expect("a key");
-    let root_der = root.self_signed(&root_key).expect("a certificate");
-    let issuer = Issuer::new(root, root_key);
-    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    let mut leaf = CertificateParams::new(names).expect("names");
-    leaf.not_after = date_time_ymd(year, 3, 1);
-    let key = KeyPair::generate().expect("a key");
-    Signed {
-        root: root_der.der().clone(),
-        leaf: leaf
-            .signed_by(&key, &issuer)
-            .expect("a certificate")
-            .der()
-            .clone(),
-        key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key in DER"),
-    }
-}
-
-/// Answers every connection so, and says where.
-fn serve(signed: &Signed, answer: &'static str) -> String {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has them")
-        .with_no_client_auth()
-        .with_single_cert(vec![signed.leaf.clone()], signed.key.clone_key())
-        .expect("they match");
-    let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it listens").to_string();
-    std::thread::spawn(move || {
-        for socket in listener.incoming() {
-            let mut socket = socket.expect("a connection");
-            let mut connection = ServerConnection::new(config.clone()).expect("a server");
-            let mut stream = Stream::new(&mut connection, &mut socket);
-            let mut request = [0; 4096];
-            if stream.read(&mut request).is_ok() {
-                let _ = stream.write_all(answer.as_bytes());
-                stream.conn.send_close_notify();
-                let _ = stream.flush();
-            }
-        }
-    });
-    address
-}
 
 const WELCOME: &str = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\nWelcome";
 
@@ -108,7 +52,12 @@ fn fault(page: &Page) -> Option<&CertificateFault> {
 #[tokio::test]
 async fn a_domain_is_asked_at_the_address_of_the_ingress_by_its_name() {
     let signed = signed(&["acme.example"], 2100);
-    let page = ask(&serve(&signed, WELCOME), &signed, "acme.example").await;
+    let page = ask(
+        &serve(&signed, |_| WELCOME.to_owned()),
+        &signed,
+        "acme.example",
+    )
+    .await;
     assert_eq!((page.status, page.body.as_str()), (200, "Welcome"));
     assert_eq!(fault(&page), None);
     let ends = page.certificate.and_then(|shown| shown.ends);
@@ -118,7 +67,7 @@ async fn a_domain_is_asked_at_the_address_of_the_ingress_by_its_name() {
 #[tokio::test]
 async fn a_page_behind_a_bad_certificate_is_seen_and_the_certificate_told() {
     let good = signed(&["acme.example"], 2100);
-    let address = serve(&good, WELCOME);
+    let address = serve(&good, |_| WELCOME.to_owned());
     let page = ask(&address, &good, "other.example").await;
     assert_eq!(page.status, 200);
     assert_eq!(fault(&page), Some(&CertificateFault::NotForDomain));
@@ -131,7 +80,7 @@ async fn a_page_behind_a_bad_certificate_is_seen_and_the_certificate_told() {
     ));
 
     let old = signed(&["acme.example"], 2020);
-    let page = ask(&serve(&old, WELCOME), &old, "acme.example").await;
+    let page = ask(&serve(&old, |_| WELCOME.to_owned()), &old, "acme.example").await;
     assert_eq!(fault(&page), Some(&CertificateFault::Expired));
 }
 
@@ -139,7 +88,12 @@ async fn a_page_behind_a_bad_certificate_is_seen_and_the_certificate_told() {
 async fn a_redirection_is_told_and_not_followed() {
     let signed = signed(&["acme.example"], 2100);
     let answer = "HTTP/1.1 301 Moved\r\nlocation: https://home.example/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    let page = ask(&serve(&signed, answer), &signed, "acme.example").await;
+    let page = ask(
+        &serve(&signed, |_| answer.to_owned()),
+        &signed,
+        "acme.example",
+    )
+    .await;
     assert_eq!(page.status, 301);
     assert_eq!(page.location.as_deref(), Some("https://home.example/"));
 }

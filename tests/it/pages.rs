@@ -8,10 +8,12 @@ use escale::probe::Door;
 use escale::rollout::{Outcome, What};
 use escale::sim::Fault;
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
+use crate::project::Project;
 use crate::scene::{Release, STRATEGY, Scene, files, in_virtual_time, outcome};
 
-const PAGES: &str = r#"
+const PAGES: &str = r"
 ---
 apiVersion: v1
 kind: Service
@@ -27,7 +29,7 @@ spec:
     - host: {{ platform.domain }}
       http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
 {%- endfor %}
-"#;
+";
 
 const PROBES: &str = "  health: {probes: {front: {path: /, contains: Welcome, failAfter: 30s}}}\n";
 
@@ -289,4 +291,53 @@ fn a_typed_rollback_waits_for_no_page() {
         );
         assert_eq!(scene.images()["t0"], "1");
     });
+}
+
+/// `escale health TARGET`: what the person on call reads.
+#[test]
+fn health_of_a_domain_is_that_of_its_tenant_with_what_its_pages_answer() {
+    let project = Project::production();
+    project.commit();
+    let rolled_out = project.escale(&["rollout", "--sim", "-e", "agency", "bistrot"]);
+    assert_eq!(rolled_out.code, 0, "{}", rolled_out.stderr);
+    let ask = ["health", "--sim", "-e", "agency", "www.bistrot.example"];
+    let well = project.escale(&ask);
+    assert_eq!(well.code, 0, "{}", well.stderr);
+    assert!(
+        well.stdout.starts_with("healthy      bistrot  "),
+        "{}",
+        well.stdout
+    );
+    assert!(
+        well.stdout
+            .contains("https://www.bistrot.example/ answers 200 in "),
+        "{}",
+        well.stdout
+    );
+
+    project.edit(
+        "environments/agency/environment.yaml",
+        "front: {path: /, within: 3s}",
+        "front: {path: /nothing, status: [204]}",
+    );
+    let unwell = project.escale(&[&ask[..], &["-o", "json"]].concat());
+    assert_eq!(unwell.code, 2, "{}", unwell.stderr);
+    let report: Value = serde_json::from_str(&unwell.stdout).expect("JSON");
+    let item = &report["items"][0];
+    assert_eq!(
+        (&report["kind"], &item["verdict"]),
+        (&json!("TenantHealthReport"), &json!("failed"))
+    );
+    let page = &item["pages"][0];
+    assert_eq!(
+        (&page["status"], &page["platform"]),
+        (&json!(200), &json!("bistrot"))
+    );
+    assert_eq!(
+        page["fault"],
+        format!(
+            "{} answers 200 instead of 204",
+            page["url"].as_str().expect("a text")
+        )
+    );
 }

@@ -161,9 +161,16 @@ fn entry_1_one_client_goes_back_and_stays() {
     let night = Night::after(&["1", "2"]);
     let ran = night.entry(1);
     assert!(
-        ran[1].stderr.contains("back and healthy; held for 1d"),
+        ran[2].stderr.contains("back and healthy; held for 1d"),
         "{}",
-        ran[1].stderr
+        ran[2].stderr
+    );
+    assert!(
+        ran[0]
+            .stdout
+            .contains("https://www.musee.example/ answers 200"),
+        "{}",
+        ran[0].stdout
     );
     let tags = night.tags();
     assert_eq!(

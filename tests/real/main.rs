@@ -12,10 +12,13 @@ mod fleet;
 mod gitlab_stub;
 mod hard_days;
 mod hooks;
+#[path = "../../src/probe/tests/server.rs"]
+mod https;
 mod kills;
 mod life_cycle;
 mod mistakes;
 mod outages;
+mod pages;
 mod pipeline;
 mod records;
 mod rendered;

@@ -154,7 +154,7 @@ impl Sites<'_> {
         );
     }
 
-    fn environment_file(&self) -> String {
+    pub fn environment_file(&self) -> String {
         format!(
             "apiVersion: escale.dev/v1alpha1\nkind: Environment\nmetadata: {{name: {}}}\nspec:\n  \
              source: {{branch: main}}\n  records: {{hub: tools-par, keep: {{releases: 20, days: 7}}}}\n  \

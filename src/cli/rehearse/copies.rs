@@ -66,7 +66,7 @@ impl Copies {
         let hub = wanted.hub().map(|hub| hub.name.clone());
         Ok(Self {
             clusters: Clusters::new(hub, connected.collect())
-                .with_sites(wanted, |cluster| stage::door(sims.get(&cluster.name)?)),
+                .with_sites(wanted, |cluster| sims.get(&cluster.name).map(stage::door)),
             sims,
             clock,
         })

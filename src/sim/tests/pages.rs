@@ -73,9 +73,9 @@ async fn a_host_moves_with_its_ingress_and_ends_with_it() {
     let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
     let path = json!({"path": "/", "pathType": "Prefix", "backend": backend});
     let rule = json!({"host": "new.example", "http": {"paths": [path]}});
-    let patch = Patch::Merge(json!({"spec": {"rules": [rule]}}));
+    let moved = Patch::Merge(json!({"spec": {"rules": [rule]}}));
     ingresses
-        .patch("web", &PatchParams::default(), &patch)
+        .patch("web", &PatchParams::default(), &moved)
         .await
         .expect("it is there");
     assert_eq!((asked("acme.example"), asked("new.example")), (404, 200));
