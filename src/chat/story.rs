@@ -23,6 +23,8 @@ pub struct News {
 pub struct Story {
     /// `production: release 4f2a91c0`
     subject: String,
+    /// A typed rollback: who goes back is told by name.
+    is_typed: bool,
     by: String,
     why: String,
     began: Option<Timestamp>,
@@ -33,6 +35,7 @@ pub struct Story {
 }
 
 impl Story {
+    /// `None` for a typed rollback.
     pub fn new(environment: &str, release: Option<&str>, (by, why): (&str, &str)) -> Self {
         let what = release.map_or_else(
             || "rollback".to_owned(),
@@ -40,6 +43,7 @@ impl Story {
         );
         Self {
             subject: format!("{environment}: {what}"),
+            is_typed: release.is_none(),
             by: by.to_owned(),
             why: why.to_owned(),
             began: None,
@@ -57,20 +61,28 @@ impl Story {
             .all(|tenant| tenant.phase == Phase::Pending);
         let verb = if is_new { "started" } else { "goes on" };
         let tenants = counted(frozen.plan.len(), "tenant");
-        let waves = counted(frozen.plan.waves.len(), "wave");
+        let whom = if self.is_typed {
+            let names = frozen.plan.tenants();
+            let names: Vec<&str> = names.map(|(_, one)| one.place.tenant.as_str()).collect();
+            format!("{tenants} back: {}", few_of(&names, FEW))
+        } else {
+            let waves = counted(frozen.plan.waves.len(), "wave");
+            format!("{tenants} in {waves}")
+        };
         let why = if self.why.is_empty() {
             String::new()
         } else {
             format!(": {}", self.why)
         };
-        let text = format!("{verb} by {}, {tenants} in {waves}{why}", self.by);
+        let text = format!("{verb} by {}, {whom}{why}", self.by);
         Some(self.news(Moment::Started, at, &text))
     }
 
     pub fn happens(&mut self, event: &Event, progress: &Progress) -> Option<News> {
         let at = event.at;
         match &event.what {
-            What::WaveAdvanced { wave } => {
+            // The one wave of a typed rollback is all of it.
+            What::WaveAdvanced { wave } if !self.is_typed => {
                 let failures = self.failures();
                 let text = format!("wave {wave} passed{failures}{}", self.since(at));
                 Some(self.news(Moment::Advanced, at, &text))
@@ -254,6 +266,41 @@ mod tests {
             "production: release 4f2a91c0: STOPPED in wave rest: too many; 99 tenants failed: t1: crashes and 98 more"
         );
         assert_eq!(stopped.moment, Moment::Stopped);
+    }
+
+    #[test]
+    fn a_typed_rollback_names_who_goes_back_and_is_told_twice() {
+        let plan = Plan {
+            waves: Vec::new(),
+            excluded: Vec::new(),
+            unrendered: Vec::new(),
+            coverage: Coverage::default(),
+        };
+        let progress = Progress::new(&plan);
+        let strategy = crate::rollout::Strategy {
+            name: "rollback".to_owned(),
+            spec: crate::fleet::config::StrategySpec::default(),
+            chosen: None,
+            max_sample_gap: SignedDuration::from_secs(60),
+        };
+        let frozen = Frozen::new(plan, strategy);
+        let mut story = Story::new("production", None, ("ana", "white page"));
+        let started = story.begins(at(0), &progress, &frozen).expect("told");
+        let text = "production: rollback: started by ana, 0 tenants back";
+        assert!(started.text.starts_with(text), "{}", started.text);
+        let passed = What::WaveAdvanced {
+            wave: "rollback".to_owned(),
+        };
+        assert_eq!(story.happens(&event(1, passed), &progress), None);
+        let finished = What::Finished {
+            outcome: Outcome::Succeeded,
+            why: String::new(),
+        };
+        let finished = story.happens(&event(2, finished), &progress).expect("told");
+        assert_eq!(
+            finished.text,
+            "production: rollback: succeeded: 0 of 0 succeeded, after less than a minute"
+        );
     }
 
     #[test]

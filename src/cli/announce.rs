@@ -1,5 +1,6 @@
 //! Tells channels how a rollout goes, beside it: slow or dead, they keep nothing waiting.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,7 +11,6 @@ use crate::cli::events::Origin;
 use crate::cli::ui::Ui;
 use crate::cli::who::variable;
 use crate::engine::Heard;
-use crate::fleet::Fleet;
 use crate::fleet::config::{Announce, Moment};
 
 /// So many are waiting to be told at most; what comes then is left out.
@@ -34,12 +34,15 @@ struct Channel {
 
 impl Announcer {
     /// Those whose variables are set; of others it is said that they are not. Nobody is told of a simulation.
-    pub fn of(fleet: &Fleet, origin: &Origin, (ui, is_simulated): (&Ui, bool)) -> Self {
+    pub fn of(
+        announce: &BTreeMap<String, Announce>,
+        origin: &Origin,
+        (ui, is_simulated): (&Ui, bool),
+    ) -> Self {
         let who = (origin.who.name.as_str(), origin.who.why.as_str());
         let story = Story::new(&origin.environment, origin.release.as_deref(), who);
         let mut channels = Vec::new();
-        let told = fleet.environment.spec.announce.iter();
-        for (name, announce) in told.filter(|_| !is_simulated) {
+        for (name, announce) in announce.iter().filter(|_| !is_simulated) {
             match webhook(name, announce) {
                 Ok(webhook) => channels.push(Channel::open(webhook, announce.of.clone())),
                 Err(why) => ui.say(format!("`{name}` is not told: {why}")),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::OnSecrets;
+use crate::cli::announce::Announcer;
 use crate::cli::audience::Readers;
 use crate::cli::events::{EventLog, EventsArgs, Origin};
 use crate::cli::freeze::tell_passed;
@@ -84,17 +85,22 @@ impl Rollback {
                 OnSecrets::Leave
             },
         };
-        let log = self.events.open(ui, Origin::of_rollback(&order))?;
+        let origin = Origin::of_rollback(&order);
+        let mut announcer = Announcer::of(&found.announce, &origin, (ui, self.targets.stage.sim));
+        let log = self.events.open(ui, origin)?;
         let records: Vec<TenantRecord> = order
             .returns
             .iter()
             .map(|back| back.stored.value.clone())
             .collect();
         let (exit, ()) = tokio::join!(
-            conduct(ui, (&stage, found.secrets), order, log),
+            conduct(ui, (&stage, found.secrets), order, (log, &mut announcer)),
             tell_passed(ui, &stage, &records)
         );
-        let exit = exit?;
+        let Ok(exit) = exit else {
+            announcer.end(ui).await;
+            return exit;
+        };
         tell_hub(ui, &stage, &as_they_are(&stage, &records).await).await;
         if exit == Exit::Done {
             ui.say(format!(
@@ -102,6 +108,7 @@ impl Rollback {
                 self.hold_for
             ));
         }
+        announcer.end(ui).await;
         stage.close()?;
         Ok(exit)
     }
@@ -184,10 +191,13 @@ async fn conduct(
     ui: &Ui,
     (stage, secrets): (&Stage, Secrets),
     order: RollbackOrder,
-    log: Option<EventLog<'_>>,
+    (log, announcer): (Option<EventLog<'_>>, &mut Announcer),
 ) -> anyhow::Result<Exit> {
     let mut readers = Readers::new(ui, stage, log);
-    let mut hear = |heard: Heard<'_>| readers.hear(&heard);
+    let mut hear = |heard: Heard<'_>| {
+        readers.hear(&heard);
+        announcer.hear(&heard);
+    };
     let world = stage.world(secrets, &mut hear);
     let ended = engine::roll_back(order, world).await?;
     Ok(ending::ended(ui, &ended))

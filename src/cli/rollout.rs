@@ -225,7 +225,11 @@ impl Rollout {
             ..ready.order(self.who.who(subject), &lineage, &changed)
         };
         let origin = Origin::of(&order);
-        let mut announcer = Announcer::of(&ready.source.fleet, &origin, (ui, self.order.stage.sim));
+        let mut announcer = Announcer::of(
+            &ready.source.fleet.environment.spec.announce,
+            &origin,
+            (ui, self.order.stage.sim),
+        );
         let mut readers = Readers::new(ui, &stage, self.events.open(ui, origin)?);
         let (sender, alone) = tokio::sync::watch::channel(Stop::GoOn);
         let mut hear = |heard: Heard<'_>| {

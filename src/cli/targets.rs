@@ -1,6 +1,6 @@
 //! TARGET arguments of commands that act on records: found with a fleet's files, or without any.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::anywhere::Anywhere;
 use crate::cli::source::{SourceArgs, environment, sharing_notes, tree};
@@ -10,7 +10,7 @@ use crate::cli::{Common, secrets};
 use crate::cluster;
 use crate::engine;
 use crate::error::UserError;
-use crate::fleet::config::TenantStrategy;
+use crate::fleet::config::{Announce, TenantStrategy};
 use crate::fleet::{Fleet, Selection, Tenant, is_pattern, load};
 use crate::record::{Keep, Stored, TenantRecord};
 use crate::rollout::few_of;
@@ -43,6 +43,8 @@ pub struct Found {
     pub keep: Keep,
     /// Where values of Secrets come from.
     pub secrets: Secrets,
+    /// Who is told of it; nobody without fleet files.
+    pub announce: BTreeMap<String, Announce>,
     /// As the strategy says that a rollout takes without being told; the built-in one without fleet files.
     pub tenant: TenantStrategy,
 }
@@ -120,6 +122,7 @@ impl TargetArgs {
             by_pattern,
             keep: engine::keep(fleet),
             secrets: secrets::of(common, &self.stage, Some(fleet)),
+            announce: fleet.environment.spec.announce.clone(),
             tenant: fleet.tenant_strategy(),
         })
     }
@@ -139,6 +142,7 @@ impl TargetArgs {
             tenants,
             keep: Keep::default(),
             secrets: secrets::of(common, &self.stage, None),
+            announce: BTreeMap::new(),
             tenant: TenantStrategy::default(),
         })
     }

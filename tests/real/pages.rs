@@ -52,7 +52,7 @@ fn files(address: &str) -> Vec<(String, String)> {
             format!("tenants/{tenant}"),
             format!(
                 "apiVersion: escale.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {tenant}, labels: {{ring: {ring}}}}}\n\
-                 spec: {{cluster: {cluster}, platforms: {{{tenant}: {{client: {tenant}, domain: {tenant}.example}}}}}}\n"
+                 spec: {{cluster: {cluster}, platforms: {{{tenant}: {{client: {tenant}, domain: {tenant}.sites.example}}}}}}\n"
             ),
         ));
         files.push((
@@ -80,7 +80,7 @@ fn trusting(signed: &Signed) -> NamedTempFile {
 #[test]
 fn a_white_page_goes_back_though_its_pods_are_ready() {
     let _turn = beside();
-    let signed = signed(&["*.example"], 2100);
+    let signed = signed(&["*.sites.example"], 2100);
     let files = files(&serve(&signed, page));
     let files: Vec<(&str, &str)> = files
         .iter()
@@ -92,14 +92,14 @@ fn a_white_page_goes_back_though_its_pods_are_ready() {
     let escale =
         |arguments: &[&str]| escale_in(fleet.folder(), &[("SSL_CERT_FILE", trusted)], arguments);
     escale(&["rollout", "-e", "paged"]).ends_with(0);
-    escale(&["health", "-e", "paged", "paged-1.example"])
+    escale(&["health", "-e", "paged", "paged-1.sites.example"])
         .ends_with(0)
-        .says("https://paged-1.example/ answers 200 in ")
+        .says("https://paged-1.sites.example/ answers 200 in ")
         .says(", certificate until 2100-03-01");
 
     fleet.release("site", "2.0.0-white");
     escale(&["rollout", "-e", "paged"]).ends_with(3).says(
-        "paged-0: FAILED: platform `paged-0`: https://paged-0.example/ answers 500 instead of 200",
+        "paged-0: FAILED: platform `paged-0`: https://paged-0.sites.example/ answers 500 instead of 200",
     );
     PAGED.end_at("1.0.0");
 
@@ -107,5 +107,5 @@ fn a_white_page_goes_back_though_its_pods_are_ready() {
     let fleet = fleet.folder();
     crate::binary::escale(fleet, &["health", "-e", "paged", "paged-2"])
         .ends_with(0)
-        .says("the certificate of paged-2.example is not trusted");
+        .says("the certificate of paged-2.sites.example is not trusted");
 }

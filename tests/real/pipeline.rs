@@ -242,6 +242,16 @@ fn rollback(it: &Pipeline) {
         .passes()
         .says("back and healthy");
     assert_eq!(Pipeline::sites().tags()["pipeline-1"], "1.0.0");
+    let told = it.stub.state().told.clone();
+    let [.., started, finished] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    let whom = "1 tenant back: pipeline-1: documents do not open";
+    assert!(
+        started.contains("pipeline: rollback: started by") && started.contains(whom),
+        "{told:?}"
+    );
+    assert!(finished.contains("succeeded: 1 of 1 succeeded"), "{told:?}");
     // The hold holds: the next pipeline says so, and passes with a warning.
     it.fleet.release("site", "1.2.0");
     it.run("push", &[], &["rollout"])
