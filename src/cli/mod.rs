@@ -13,6 +13,7 @@ mod clock;
 mod compared;
 mod completions;
 mod demo;
+mod deployments;
 mod diff;
 mod diff_output;
 mod drift;

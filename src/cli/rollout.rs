@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::cli::announce::Announcer;
 use crate::cli::at_gates::frozen_words;
 use crate::cli::audience::Readers;
+use crate::cli::deployments::Recorder;
 use crate::cli::events::{EventsArgs, Origin};
 use crate::cli::git::Git;
 use crate::cli::go_on::{self, GoOn};
@@ -94,6 +95,9 @@ pub struct Rollout {
     /// Write tenants as test cases, which GitLab shows: `artifacts: reports: junit`
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// In a job of GitLab: show each cluster and ring as a deployment to the environment `ENVIRONMENT/CLUSTER/RING`
+    #[arg(long)]
+    deployments: bool,
     /// Roll out a commit that is older than what runs, on purpose
     #[arg(long, requires = "reason")]
     older: bool,
@@ -207,6 +211,13 @@ impl Rollout {
         self.order.stage.run(self.carry_out(common, ui, &ready))
     }
 
+    /// GitLab is not told of a simulation.
+    fn recorder(&self, origin: &Origin, ui: &Ui) -> Option<Recorder> {
+        let release = origin.release.as_ref()?;
+        let is_asked = self.deployments && !self.order.stage.sim;
+        is_asked.then(|| Recorder::of(&origin.environment, release, ui))?
+    }
+
     async fn carry_out(&self, common: &Common, ui: &Ui, ready: &Ready) -> anyhow::Result<Exit> {
         let stage = self.order.stage.open(common, &ready.source.fleet).await?;
         let subject = ready
@@ -230,11 +241,15 @@ impl Rollout {
             &origin,
             (ui, self.order.stage.sim),
         );
+        let mut recorder = self.recorder(&origin, ui);
         let mut readers = Readers::new(ui, &stage, self.events.open(ui, origin)?);
         let (sender, alone) = tokio::sync::watch::channel(Stop::GoOn);
         let mut hear = |heard: Heard<'_>| {
             readers.hear(&heard);
             announcer.hear(&heard);
+            if let Some(recorder) = &mut recorder {
+                recorder.hear(&heard);
+            }
             if self.order.stage.sim && is_for_others(&heard) {
                 ui.say("nobody else comes to a simulation: say it, then run this again");
                 sender.send_replace(Stop::Gently);
@@ -255,6 +270,9 @@ impl Rollout {
         };
         let carried = engine::roll_out(&order, world).await;
         announcer.end(ui).await;
+        if let Some(recorder) = recorder {
+            recorder.end(ui).await;
+        }
         let exit = match carried? {
             Carried::NothingToDo { plan } => {
                 self.report(&plan, &Progress::new(&plan))?;

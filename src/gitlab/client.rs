@@ -98,19 +98,23 @@ impl Gitlab {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, Trouble> {
-        let request = request.header("PRIVATE-TOKEN", &self.token);
-        let answer = request.send().await.map_err(|error| told(&error))?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        // What a server says may repeat what was sent: the status is enough.
-        let why = format!("GitLab answered {status}");
-        Err(match status {
-            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Trouble::Forbidden(why),
-            _ => Trouble::Other(why),
-        })
+        checked(request.header("PRIVATE-TOKEN", &self.token)).await
     }
+}
+
+/// Sends a request that has its token; whatever is no success is a trouble.
+pub async fn checked(request: RequestBuilder) -> Result<Response, Trouble> {
+    let answer = request.send().await.map_err(|error| told(&error))?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    // What a server says may repeat what was sent: the status is enough.
+    let why = format!("GitLab answered {status}");
+    Err(match status {
+        StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Trouble::Forbidden(why),
+        _ => Trouble::Other(why),
+    })
 }
 
 /// What an address of a GitLab answers to anybody, without a token.
@@ -126,7 +130,7 @@ pub async fn get_json<T: serde::de::DeserializeOwned>(address: &str) -> Result<T
     read.map_err(|error| told(&error).to_string())
 }
 
-fn client(ca_file: Option<&Path>) -> Result<Client, Trouble> {
+pub fn client(ca_file: Option<&Path>) -> Result<Client, Trouble> {
     let mut builder = Client::builder().timeout(PATIENCE);
     if let Some(path) = ca_file {
         let read = std::fs::read(path);
@@ -138,7 +142,7 @@ fn client(ca_file: Option<&Path>) -> Result<Client, Trouble> {
     builder.build().map_err(|error| told(&error))
 }
 
-async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Trouble> {
+pub async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Trouble> {
     answer.json().await.map_err(|error| told(&error))
 }
 

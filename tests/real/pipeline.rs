@@ -147,6 +147,16 @@ fn a_day_of_a_pipeline() {
     says(3, "succeeded: 3 of 3 succeeded");
     let xml = it.report("junit.xml");
     assert!(xml.contains("name=\"metal-par/pipeline-0\""), "{xml}");
+    let shown = it.stub.state().deployments.clone();
+    let shown: Vec<(&str, &str)> = shown
+        .iter()
+        .map(|(environment, _, status)| (environment.as_str(), status.as_str()))
+        .collect();
+    assert!(
+        shown.contains(&("pipeline/metal-par/canary", "success")),
+        "{shown:?}"
+    );
+    assert_eq!(shown.len(), 3, "{shown:?}");
 
     merge_request(&it);
     it.run("push", &[], &["rollout"]).passes();

@@ -1,5 +1,6 @@
 //! What a job in GitLab leaves: one note of a merge request, reports, a log with sections.
 
+mod deployments;
 pub mod stub;
 
 use std::fs;

@@ -26,6 +26,8 @@ pub struct State {
     pub complaints: Vec<String>,
     /// Answers instead, for requests that begin so.
     pub refuses: Option<(&'static str, u16)>,
+    /// `(environment, sha, status)`, by id from 1.
+    pub deployments: Vec<(String, String, String)>,
     /// What a webhook of a chat beside it was told.
     pub told: Vec<String>,
     /// With which it signs tokens.
@@ -35,6 +37,8 @@ pub struct State {
 /// Whose token it is.
 pub const BOT: u64 = 42;
 pub const TOKEN: &str = "glpat-planted-token";
+/// What a job has without anybody's doing.
+pub const JOB_TOKEN: &str = "glcbt-planted-token";
 
 struct Request {
     method: String,
@@ -80,6 +84,7 @@ impl Stub {
             ("CI_MERGE_REQUEST_PROJECT_ID", "3".to_owned()),
             ("CI_MERGE_REQUEST_IID", "7".to_owned()),
             ("ESCALE_GITLAB_TOKEN", TOKEN.to_owned()),
+            ("CI_JOB_TOKEN", JOB_TOKEN.to_owned()),
         ]
     }
 }
@@ -149,6 +154,12 @@ impl State {
                 .push(sent["text"].as_str().unwrap_or_default().to_owned());
             return (200, json!("ok"));
         }
+        if let Some(rest) = request.path.strip_prefix("/api/v4/projects/3/deployments") {
+            return match request.header("job-token") {
+                Some(JOB_TOKEN) => self.deploy(request, rest),
+                _ => (401, json!({"message": "401 Unauthorized"})),
+            };
+        }
         let token = request.header("private-token");
         if token != Some(TOKEN) {
             return (401, json!({"message": "401 Unauthorized"}));
@@ -175,6 +186,54 @@ impl State {
                 (404, json!({"message": "404 Not found"}))
             }
         }
+    }
+
+    /// As `doc/api/deployments.md` says: a list with filters, a new one with all its attributes, another status.
+    fn deploy(&mut self, request: &Request, rest: &str) -> (u16, Value) {
+        let sent: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let text = |name: &str| sent[name].as_str().map(str::to_owned);
+        let status = text("status").filter(|status| {
+            ["running", "success", "failed", "canceled"].contains(&status.as_str())
+        });
+        let id = rest.trim_start_matches('/').parse::<usize>().ok();
+        match (request.method.as_str(), id, status) {
+            ("GET", None, _) => self.running(request),
+            ("POST", None, Some(status)) => {
+                let (environment, sha) = (text("environment"), text("sha"));
+                let is_whole = text("ref").is_some() && sent["tag"].is_boolean();
+                let (Some(environment), Some(sha), true) = (environment, sha, is_whole) else {
+                    self.complaints.push(format!("a deployment of {sent}"));
+                    return (400, json!({"error": "is missing"}));
+                };
+                self.deployments.push((environment, sha.clone(), status));
+                (201, json!({"id": self.deployments.len(), "sha": sha}))
+            }
+            ("PUT", Some(id), Some(status)) if (1..=self.deployments.len()).contains(&id) => {
+                self.deployments[id - 1].2 = status;
+                (200, json!({"id": id, "sha": self.deployments[id - 1].1}))
+            }
+            _ => {
+                self.complaints
+                    .push(format!("a deployment by {} {rest}", request.method));
+                (404, json!({"message": "404 Not found"}))
+            }
+        }
+    }
+
+    /// The newest first.
+    fn running(&mut self, request: &Request) -> (u16, Value) {
+        let wanted = "&status=running&order_by=id&sort=desc&per_page=20";
+        let environment = request.query.strip_prefix("environment=");
+        let environment = environment.and_then(|rest| rest.strip_suffix(wanted));
+        let Some(environment) = environment.map(|name| name.replace("%2F", "/")) else {
+            self.complaints
+                .push(format!("deployments of `{}`", request.query));
+            return (400, json!({"error": "is not documented"}));
+        };
+        let all = self.deployments.iter().enumerate().rev();
+        let found = all.filter(|(_, (at, _, status))| *at == environment && status == "running");
+        let found = found.map(|(at, (_, sha, _))| json!({"id": at + 1, "sha": sha}));
+        (200, Value::Array(found.collect()))
     }
 
     /// Pages as documented: `page` from 1, `per_page` up to 100.
