@@ -1,6 +1,6 @@
 //! Tells a rollout while it runs: one line per event, in the words of people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,6 +27,8 @@ pub struct Voice<'a> {
     /// Times are told from here; `None` tells the time of day.
     from: Option<Timestamp>,
     started: BTreeMap<String, Timestamp>,
+    /// What was said of fields that others have written: the same is said once, whoever it is about.
+    settled: BTreeSet<String>,
     /// When something was said last, and what is waited for since.
     spoke: Option<Timestamp>,
     waits_for: String,
@@ -40,6 +42,7 @@ impl<'a> Voice<'a> {
             ui,
             from,
             started: BTreeMap::new(),
+            settled: BTreeSet::new(),
             spoke: None,
             waits_for: String::new(),
             sections: Sections::of_this_job(),
@@ -101,6 +104,9 @@ impl<'a> Voice<'a> {
         if let What::TenantStarted { tenant } | What::TenantGoesBack { tenant, .. } = &event.what {
             self.started.insert(tenant.clone(), event.at);
         }
+        if let What::FieldsSettled { tenant, fields } = &event.what {
+            self.settle(event.at, tenant, fields);
+        }
         if matches!(event.what, What::Finished { .. }) {
             self.sections.end(self.ui, event.at);
         }
@@ -115,6 +121,14 @@ impl<'a> Voice<'a> {
             }
         }
         self.speak(event.at, &text);
+    }
+
+    fn settle(&mut self, at: Timestamp, tenant: &str, fields: &[String]) {
+        for field in fields {
+            if self.settled.insert(field.clone()) {
+                self.speak(at, &format!("  {tenant}: {field}"));
+            }
+        }
     }
 
     fn words(&self, event: &Event, progress: &Progress, frozen: &Frozen) -> Option<String> {
@@ -203,6 +217,7 @@ impl<'a> Voice<'a> {
             | What::TenantSucceeded { .. }
             | What::TenantBackWritten { .. }
             | What::TenantBackHealthy { .. }
+            | What::FieldsSettled { .. }
             | What::Finished { .. } => return None,
         })
     }

@@ -42,10 +42,6 @@ impl Kind {
         Self::new("v1", "Pod", "pods", true)
     }
 
-    pub fn event() -> Self {
-        Self::new("v1", "Event", "events", true)
-    }
-
     pub fn lease() -> Self {
         Self::new("coordination.k8s.io/v1", "Lease", "leases", true)
     }

@@ -284,6 +284,7 @@ fn update(record: &mut RolloutRecord, event: &Event) {
         | What::HookSucceeded { .. }
         | What::TenantWritten { .. }
         | What::TenantMended { .. }
+        | What::FieldsSettled { .. }
         | What::TenantHealthy { .. }
         | What::TenantSucceeded { .. }
         | What::TenantFailed { .. }

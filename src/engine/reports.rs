@@ -46,6 +46,7 @@ impl Conductor<'_> {
                 wanted,
                 again,
                 false_no_ops,
+                settled,
             } => {
                 stage.looks.watch(&self.frozen, &tenant, wanted);
                 stage.open.insert(tenant.clone(), *open);
@@ -55,6 +56,11 @@ impl Conductor<'_> {
                 if !false_no_ops.is_empty() {
                     let (tenant, objects) = (tenant.clone(), false_no_ops);
                     self.happen(stage, What::FalseNoOp { tenant, objects })
+                        .await?;
+                }
+                if !settled.is_empty() {
+                    let (tenant, fields) = (tenant.clone(), settled);
+                    self.happen(stage, What::FieldsSettled { tenant, fields })
                         .await?;
                 }
                 match aim {

@@ -59,6 +59,11 @@ pub enum What {
         tenant: String,
         objects: Vec<String>,
     },
+    /// Fields that others have written since: taken back from people, left to other controllers, each in words.
+    FieldsSettled {
+        tenant: String,
+        fields: Vec<String>,
+    },
     /// Healthy for long enough; what is left is pruning and closing the record.
     TenantHealthy {
         tenant: String,

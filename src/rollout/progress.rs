@@ -227,7 +227,7 @@ impl Progress {
             What::TenantTakenOver { tenant, by } => {
                 self.enter(tenant, Phase::TakenOver { by: by.clone() });
             }
-            What::TenantMended { .. } => {}
+            What::TenantMended { .. } | What::FieldsSettled { .. } => {}
             What::FalseNoOp { objects, .. } => self.false_no_ops += objects.len(),
             What::Paused { by, why } => {
                 self.state = State::Paused {

@@ -8,6 +8,7 @@ mod beginnings;
 mod catch_up;
 mod chat;
 mod cluster;
+mod conflicts;
 mod conformance;
 mod coverage;
 mod diff;

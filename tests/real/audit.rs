@@ -1,6 +1,6 @@
 //! What was asked of an API server, by its own account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -85,6 +85,32 @@ impl Audit {
             .collect();
         epochs.sort_by_key(|(at, _)| *at);
         epochs.into_iter().map(|(_, epoch)| epoch).collect()
+    }
+
+    /// The rights that the deployer made use of: verbs, by resource.
+    pub fn used(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for request in &self.requests() {
+            let object = &request["objectRef"];
+            let (Some(verb), Some(resource)) =
+                (request["verb"].as_str(), object["resource"].as_str())
+            else {
+                continue;
+            };
+            if request["user"]["username"] == DEPLOYER {
+                let name = match object["subresource"].as_str() {
+                    Some(below) => format!("{resource}/{below}"),
+                    None => resource.to_owned(),
+                };
+                let verbs = used.entry(name).or_default();
+                verbs.insert(verb.to_owned());
+                // An apply of what is not there needs both rights.
+                if verb == "patch" && request["responseStatus"]["code"] == 201 {
+                    verbs.insert("create".to_owned());
+                }
+            }
+        }
+        used
     }
 
     /// How often the deployer was turned away because too much was asked at once.

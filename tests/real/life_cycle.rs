@@ -10,13 +10,13 @@ use crate::turns::{alone, beside};
 /// A cluster that only this test has.
 const SPARE: &str = "spare";
 
-fn rollout_with(fleet: &Fleet, more: &[&str]) -> Told {
+pub fn rollout_with(fleet: &Fleet, more: &[&str]) -> Told {
     let command = ["rollout", "-e", fleet.environment()];
     escale(fleet.folder(), &[&command, more].concat())
 }
 
 /// The token in what a command said.
-fn token(told: &str) -> String {
+pub fn token(told: &str) -> String {
     let after = told.split("--allow-deletes ").nth(1).unwrap_or_default();
     let end = |sign: char| !(sign.is_ascii_alphanumeric() || sign == '-');
     let token = after.split(end).next().unwrap_or_default().to_owned();

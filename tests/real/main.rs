@@ -17,6 +17,7 @@ mod https;
 mod kills;
 mod life_cycle;
 mod mistakes;
+mod needed;
 mod outages;
 mod pages;
 mod pipeline;

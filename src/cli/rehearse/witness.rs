@@ -172,6 +172,7 @@ impl<'a> Witness<'a> {
             | What::HookSucceeded { .. }
             | What::TenantWritten { .. }
             | What::TenantMended { .. }
+            | What::FieldsSettled { .. }
             | What::FalseNoOp { .. }
             | What::TenantInterrupted { .. }
             | What::ClusterUnreachable { .. }

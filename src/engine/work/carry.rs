@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::{Halt, Job, Open, claim, on_secrets, owner, secrets};
-use crate::apply::{self, ApplyStep, LiveObjects, Step};
+use crate::apply::{self, ApplyStep, LiveObjects, Notice, Step};
 use crate::cluster::{Apply, CallError, FENCE_MANAGER, HAND_OVER_MANAGER, Writer};
 use crate::health::Wanted;
 use crate::manifest::{Live, ObjectRef};
@@ -30,13 +30,15 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
     let mut writes = 0;
     let mut troubles = Vec::new();
     let mut is_away = true;
-    let mut standing = Vec::new();
+    let (mut standing, mut settled) = (Vec::new(), Vec::new());
     for (object, outcome) in objects.iter().zip(outcomes) {
         let done = match outcome {
-            Ok((done, left)) => {
-                writes += usize::from(matches!(done, apply::Done::Applied(_)));
-                standing.extend(left);
-                done
+            Ok(carried) => {
+                writes += usize::from(matches!(carried.done, apply::Done::Applied(_)));
+                standing.extend(carried.standing);
+                let told = carried.notices.iter();
+                settled.extend(told.map(|notice| format!("{object}: {notice}")));
+                carried.done
             }
             Err(error) => {
                 let done = match &error {
@@ -51,6 +53,7 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
         open.done.push((object.clone(), done));
     }
     open.leave(standing);
+    open.settled.extend(settled);
     if !troubles.is_empty() {
         let halt = if is_away {
             Halt::Unreachable
@@ -77,18 +80,38 @@ enum Again {
     Cannot,
 }
 
-/// How it ended; and what stands as it is wanted, if it was read and left as it is.
-type Carried = (apply::Done, Option<Wanted>);
+/// How a step ended.
+struct Carried {
+    done: apply::Done,
+    /// What stands as it is wanted, if it was read and left as it is.
+    standing: Option<Wanted>,
+    /// What became of fields that others have written.
+    notices: Vec<Notice>,
+}
+
+impl Carried {
+    fn without_writing(done: apply::Done, standing: Option<Wanted>) -> Self {
+        Self {
+            done,
+            standing,
+            notices: Vec::new(),
+        }
+    }
+}
 
 impl Carrier<'_> {
     async fn carry(&self, step: Step) -> Result<Carried, CallError> {
         match step {
-            Step::Skip { .. } => Ok((apply::Done::Skipped, None)),
+            Step::Skip { notices, .. } => Ok(Carried {
+                done: apply::Done::Skipped,
+                standing: None,
+                notices,
+            }),
             Step::Apply(step) => self.apply_step(step).await,
             Step::DryRun(step) => self.suspect(step).await,
             // Refused before the first write of the tenant.
             Step::NeedsRecreate { .. } | Step::Blocked { .. } => {
-                Ok((apply::Done::NotApplied, None))
+                Ok(Carried::without_writing(apply::Done::NotApplied, None))
             }
         }
     }
@@ -106,7 +129,8 @@ impl Carrier<'_> {
         let sent = secrets::filled(self.open, &step.manifest)?;
         match self.writer.dry_run(&sent, &options).await {
             Ok(answer) if !apply::dry_run_changes(&live, &answer) => {
-                Ok((apply::Done::Skipped, Wanted::standing(&live)))
+                let standing = Wanted::standing(&live);
+                Ok(Carried::without_writing(apply::Done::Skipped, standing))
             }
             _ => self.apply_step(step).await,
         }
@@ -128,7 +152,11 @@ impl Carrier<'_> {
             let error = match answer.map_err(|error| error.hushed(&self.open.values)) {
                 Ok(live) => {
                     let written = apply::written(&live, &step.digest);
-                    return Ok((apply::Done::Applied(written), None));
+                    return Ok(Carried {
+                        done: apply::Done::Applied(written),
+                        standing: None,
+                        notices: step.notices,
+                    });
                 }
                 Err(error @ (CallError::Conflicts(_) | CallError::Stale(_))) => error,
                 Err(error) => return Err(error),
@@ -136,7 +164,8 @@ impl Carrier<'_> {
             match self.again(&step, &error).await? {
                 Again::With(next) => step = *next,
                 Again::NoNeed(standing) => {
-                    return Ok((apply::Done::Skipped, standing.map(|one| *one)));
+                    let standing = standing.map(|one| *one);
+                    return Ok(Carried::without_writing(apply::Done::Skipped, standing));
                 }
                 Again::Cannot => return Err(error),
             }

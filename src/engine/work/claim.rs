@@ -268,6 +268,7 @@ fn opened(
         bundle,
         before,
         done: Vec::new(),
+        settled: Vec::new(),
         standing: BTreeMap::new(),
         values: SecretValues::default(),
         fenced: vanished.into_iter().map(|intent| intent.object).collect(),

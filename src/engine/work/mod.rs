@@ -117,6 +117,8 @@ pub struct Open {
     /// What was there before this claim's first write.
     before: Inventory,
     done: Vec<(ObjectRef, apply::Done)>,
+    /// What became of fields that others have written, in words.
+    settled: Vec<String>,
     /// What was left as it is, because it stands as wanted: whoever changes it later is noticed by this.
     standing: BTreeMap<ObjectRef, Wanted>,
     /// Of the Secrets that are being written.
@@ -150,6 +152,8 @@ pub enum Done {
         again: Vec<ObjectRef>,
         /// What was skipped as unchanged, and would change, in words.
         false_no_ops: Vec<String>,
+        /// What became of fields that others have written, in words.
+        settled: Vec<String>,
     },
     Closed {
         record: Box<Stored<TenantRecord>>,
@@ -199,9 +203,12 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>, mut place: Plac
             close::close(aim, &job, &mut open, &mut place).await
         }
     };
+    let settled = open.as_mut().map(|open| std::mem::take(&mut open.settled));
+    let settled = settled.unwrap_or_default();
     match (outcome, open.map(Box::new)) {
         (Ok(Reached::Written(writes)), Some(open)) => Done::Written {
             writes,
+            settled,
             wanted: wanted::wanted_after(&open),
             false_no_ops: match aim {
                 Aim::Forward => verify::false_no_ops(&job, &open).await,
@@ -212,6 +219,7 @@ pub async fn perform(aim: Aim, job: Job, mut open: Option<Open>, mut place: Plac
         },
         (Ok(Reached::Mended(again)), Some(open)) => Done::Written {
             writes: again.len(),
+            settled,
             wanted: wanted::wanted_after(&open),
             open,
             again,
