@@ -49,8 +49,8 @@ fn what_a_person_set_is_taken_back_and_what_a_controller_owns_is_left_to_it() {
         );
         let fields = [
             "ConfigMap/platforms: `.data.names` belongs to `operator`: left to it",
-            "Deployment/web: `.spec.replicas` belongs to `operator`: left to it",
             "Deployment/web: `.spec.template.spec.containers[name=\"web\"].image` was changed by `kubectl-edit`: taken back",
+            "Deployment/web: `.spec.replicas` belongs to `operator`: left to it",
         ];
         assert_eq!(
             told,
