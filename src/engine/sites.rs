@@ -230,3 +230,130 @@ fn unasked((tenant, question): (String, Arc<Question>), why: &str, now: Timestam
         answer,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::fleet::{Files, load};
+
+    /// Twenty tenants on one cluster, each with a domain and an alias.
+    fn fleet() -> Fleet {
+        let mut files = Files::new();
+        let mut put = |path: &str, kind: &str, name: &str, spec: &str| {
+            let text = format!(
+                "apiVersion: escale.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+            );
+            files.insert(format!("environments/test/{path}.yaml"), text);
+        };
+        let spec = "{health: {probes: {front: {path: /}}}}";
+        put("environment", "Environment", "test", spec);
+        put("strategy", "Strategy", "normal", "{waves: [{name: all}]}");
+        put("versions", "Versions", "test", "{web: \"web:1\"}");
+        let spec = "{ingress: {address: 203.0.113.10}}";
+        put("clusters/here", "Cluster", "here", spec);
+        for number in 0..20 {
+            let name = format!("t{number:02}");
+            let domains = format!("domain: {name}.example, aliases: [www.{name}.example]");
+            let spec = format!("{{cluster: here, platforms: {{p: {{client: c, {domains}}}}}}}");
+            put(&format!("tenants/{name}"), "Tenant", &name, &spec);
+        }
+        files.insert("templates/platform/all.yaml.j2".to_owned(), String::new());
+        load(&files, "test").expect("no mistakes")
+    }
+
+    /// Sites behind a door that answers so; and how often it was asked.
+    fn sites(answer: fn(usize) -> io::Result<u16>) -> (Sites, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let ingress = tower::service_fn(move |_: Request<Bytes>| {
+            let answer = answer(counted.fetch_add(1, Ordering::Relaxed));
+            std::future::ready(answer.map(|status| {
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = status.try_into().expect("a status");
+                response
+            }))
+        });
+        let door = Door::simulated(ingress);
+        (Sites::of(&fleet(), |_| Some(door.clone())), asked)
+    }
+
+    fn all() -> Vec<Asked> {
+        let names = (0..20).map(|number| format!("t{number:02}"));
+        let asked = names.map(|tenant| Asked {
+            tenant,
+            excused: BTreeSet::new(),
+        });
+        asked.collect()
+    }
+
+    fn refused(_: usize) -> io::Result<u16> {
+        Err(io::Error::from(io::ErrorKind::ConnectionRefused))
+    }
+
+    const CLOCK: Clock = Clock::Wall;
+
+    #[tokio::test]
+    async fn where_nobody_is_there_few_are_asked_and_all_are_told() {
+        let (sites, asked) = sites(refused);
+        let said = sites.ask("here", &all(), CLOCK).await;
+        assert_eq!((said.len(), asked.load(Ordering::Relaxed)), (40, FIRST));
+        assert!(said.iter().all(|said| !said.is_well()));
+    }
+
+    #[tokio::test]
+    async fn one_that_answers_is_enough_to_ask_for_all() {
+        let (sites, asked) = sites(|number| if number == 3 { Ok(200) } else { refused(0) });
+        let said = sites.ask("here", &all(), CLOCK).await;
+        assert_eq!((said.len(), asked.load(Ordering::Relaxed)), (40, 40));
+        let well: Vec<String> = said
+            .iter()
+            .filter(|said| said.is_well())
+            .map(|said| said.question.url())
+            .collect();
+        assert_eq!(well, ["https://www.t01.example/"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_excused_is_not_asked_for() {
+        let (sites, asked) = sites(|_| Ok(200));
+        let excused = |tenant: &str, page: &str| Asked {
+            tenant: tenant.to_owned(),
+            excused: BTreeSet::from([page.to_owned()]),
+        };
+        let some = [excused("t00", "https://t00.example/"), excused("t01", ALL)];
+        let said = sites.ask("here", &some, CLOCK).await;
+        let urls: Vec<String> = said.iter().map(|said| said.question.url()).collect();
+        assert_eq!(urls, ["https://www.t00.example/"]);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert!(sites.ask("elsewhere", &all(), CLOCK).await.is_empty());
+    }
+
+    #[test]
+    fn a_page_is_doubted_until_it_has_been_unwell_for_long() {
+        let fault = || Fault {
+            why: "it answers 500".to_owned(),
+            patience: SignedDuration::from_secs(30),
+        };
+        let since = Timestamp::UNIX_EPOCH;
+        let after = |seconds: i64| {
+            let seen = Sample {
+                at: since + SignedDuration::from_secs(seconds),
+                health: Health::Healthy,
+                serves: true,
+                headline: "3 objects healthy".to_owned(),
+            };
+            let doubted = fault().doubt(&seen, since);
+            assert_eq!((doubted.at, doubted.serves), (seen.at, false));
+            doubted.health
+        };
+        assert_eq!(after(0), Health::Progressing);
+        assert_eq!(after(29), Health::Progressing);
+        assert_eq!(after(30), Health::Failed);
+    }
+}
