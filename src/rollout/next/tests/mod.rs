@@ -279,6 +279,28 @@ fn nobody_is_in_an_earlier_wave_than_whom_it_comes_after() {
 }
 
 #[test]
+fn a_chain_over_groups_ends_up_in_the_wave_of_whom_it_begins_with() {
+    let after = |name: &str, ring: &str, before: &str| {
+        let mut one = candidate(name, ring);
+        one.place.after = vec![before.to_owned()];
+        one
+    };
+    let mut others = fleet();
+    others.extend([
+        candidate("x-database", "rest"),
+        after("x-chat", "canary", "x-accounts"),
+        after("x-accounts", "canary", "x-database"),
+    ]);
+    let mut script = Script::new(others);
+    let wave = |name: &str| script.frozen.plan.find(name).unwrap().0.name.clone();
+    let names = ["x-database", "x-accounts", "x-chat"];
+    assert_eq!(names.map(wave), [(); 3].map(|()| wave("x-database")));
+    assert_eq!(outcome(&script.run()), Some(Outcome::Succeeded));
+    assert!(script.at("tenantStarted x-accounts") >= script.at("tenantSucceeded x-database"));
+    assert!(script.at("tenantStarted x-chat") >= script.at("tenantSucceeded x-accounts"));
+}
+
+#[test]
 fn whoever_comes_after_somebody_who_is_left_out_is_left_out_too_but_not_after_one_who_is_unchanged()
 {
     let after = |name: &str, before: &str| {
