@@ -13,7 +13,7 @@ mod unwell;
 use jiff::Timestamp;
 
 use super::Next;
-use crate::fleet::config::{Limit, UnreachableThen};
+use crate::fleet::config::{Limit, UnreachableThen, Wave as Rule, WaveRole};
 use crate::rollout::*;
 use script::{Behaviour, Script, candidate, digest, fleet, outcome, seconds, strategy};
 
@@ -197,6 +197,26 @@ fn a_plan_that_misses_the_canary_uses_its_first_wave_as_canary() {
     let plan = Plan::new(&strategy(), others);
     assert_eq!(plan.waves[0].name, "early");
     assert_eq!(plan.waves[0].role, Role::Canary);
+}
+
+#[test]
+fn an_ordinary_wave_plays_no_canary_though_it_is_the_first() {
+    let mut strategy = strategy();
+    strategy.spec.limits.max_failures.all = Some(Limit::Count(1));
+    strategy.spec.waves = vec![Rule {
+        role: Some(WaveRole::Ordinary),
+        ..Rule::named("services")
+    }];
+    for count in [3, 12] {
+        let candidates = fleet().into_iter().take(count).collect();
+        let script = Script::with(strategy.clone(), candidates);
+        let mut script = script.tenant("tenant-0", Behaviour::Doomed(8));
+        let end = script.run();
+        assert_eq!(outcome(&end), Some(Outcome::SucceededWithExceptions));
+        assert_eq!(script.count("tenantRolledBack"), 1);
+        assert_eq!(script.count("tenantSucceeded"), count - 1);
+        assert_eq!(script.frozen.plan.coverage, Coverage::default());
+    }
 }
 
 #[test]
