@@ -9,6 +9,7 @@ mod catch_up;
 mod chat;
 mod cluster;
 mod conformance;
+mod cooperative;
 mod coverage;
 mod diff;
 mod drift;

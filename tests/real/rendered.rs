@@ -1,4 +1,4 @@
-//! A real API server takes every manifest of the production fleet, strictly.
+//! A real API server takes every manifest of this repository's environments, strictly.
 
 use std::path::{Path, PathBuf};
 
@@ -9,37 +9,47 @@ use crate::turns::alone;
 
 #[test]
 fn every_manifest_of_the_fleet_is_valid_on_a_real_server() {
+    are_valid("production", CLUSTERS);
+}
+
+#[test]
+fn every_manifest_of_the_cooperative_is_valid_on_a_real_server() {
+    are_valid("cooperative", ["home-alder", "home-birch", "home-cedar"]);
+}
+
+/// Clusters of an environment have a real one each.
+fn are_valid(environment: &str, names: [&str; 3]) {
     let _turn = alone();
     clean();
     let fleet = Fleet::production();
     let rendered = fleet.folder().join("rendered");
     let folder = rendered.to_str().expect("a plain path");
-    escale(
-        fleet.folder(),
-        &["render", "-e", "production", "--output-dir", folder],
-    )
-    .ends_with(0);
-    for cluster in CLUSTERS {
-        let folder = rendered.join(cluster);
-        // A dry-run of what lives in a namespace needs the namespace.
-        for namespace in namespaces(&folder) {
-            kubectl(cluster, &["apply", "--server-side", "-f", &namespace]);
-        }
-        let folder = folder.to_str().expect("a plain path");
-        let checked = [
-            "apply",
-            "--server-side",
-            "--dry-run=server",
-            "--validate=strict",
-            "-R",
-            "-f",
-            folder,
-        ];
-        let answers = kubectl(cluster, &checked);
-        let objects = files(Path::new(folder)).len();
-        assert_eq!(answers.lines().count(), objects, "{cluster}: {answers}");
+    let render = ["render", "-e", environment, "--output-dir", folder];
+    escale(fleet.folder(), &render).ends_with(0);
+    for (name, cluster) in names.into_iter().zip(CLUSTERS) {
+        is_valid_on(cluster, &rendered.join(name));
     }
     clean();
+}
+
+fn is_valid_on(cluster: &str, folder: &Path) {
+    // A dry-run of what lives in a namespace needs the namespace.
+    for namespace in namespaces(folder) {
+        kubectl(cluster, &["apply", "--server-side", "-f", &namespace]);
+    }
+    let checked = [
+        "apply",
+        "--server-side",
+        "--dry-run=server",
+        "--validate=strict",
+        "-R",
+        "-f",
+        folder.to_str().expect("a plain path"),
+    ];
+    let answers = kubectl(cluster, &checked);
+    let objects = files(folder).len();
+    assert_ne!(objects, 0, "{cluster}");
+    assert_eq!(answers.lines().count(), objects, "{cluster}: {answers}");
 }
 
 fn namespaces(folder: &Path) -> Vec<String> {
