@@ -286,6 +286,19 @@ fn whoever_comes_after_a_failed_tenant_is_deferred() {
 }
 
 #[test]
+fn a_release_that_nobody_runs_in_the_end_was_rolled_back_however_much_may_fail() {
+    let mut prod = candidate("x-prod", "rest");
+    prod.place.after = vec!["x-qualif".to_owned()];
+    let mut strategy = strategy();
+    strategy.spec.limits.max_failures.all = Some(Limit::Count(1));
+    strategy.spec.waves[0].role = Some(WaveRole::Ordinary);
+    let script = Script::with(strategy, vec![candidate("x-qualif", "rest"), prod]);
+    let mut script = script.tenant("x-qualif", Behaviour::Doomed(5));
+    assert_eq!(outcome(&script.run()), Some(Outcome::RolledBack));
+    assert_eq!(script.count("tenantDeferred"), 1);
+}
+
+#[test]
 fn nobody_is_in_an_earlier_wave_than_whom_it_comes_after() {
     let mut prod = candidate("x-prod", "canary");
     prod.place.after = vec!["x-qualif".to_owned()];
