@@ -80,14 +80,14 @@ impl Homes {
     }
 
     async fn roll_out(&self, release: &Release) -> Told {
-        let (mut events, mut everything) = (Vec::new(), String::new());
+        let (mut events, mut everything) = (Vec::new(), Vec::new());
         let mut hear = |heard: Heard<'_>| {
             if let Heard::Event {
                 event, progress, ..
             } = heard
             {
                 events.extend(in_words(&event.what));
-                everything.push_str(&format!("{event:?} {progress:?}\n"));
+                everything.push(format!("{event:?} {progress:?}"));
             }
         };
         let world = World {
@@ -101,7 +101,7 @@ impl Homes {
         Told {
             carried,
             events,
-            everything,
+            everything: everything.concat(),
         }
     }
 
