@@ -7,8 +7,6 @@ use crate::cli::rollout::OrderArgs;
 use crate::cli::source::Source;
 use crate::cli::ui::Ui;
 use crate::engine::{self, Behind, Latest};
-use crate::fleet::config::Lifecycle;
-use crate::fleet::{Fleet, Tenant};
 use crate::rollout::{few_of, short_commit};
 
 /// What there is to do.
@@ -47,20 +45,9 @@ pub fn look(common: &Common, order: &OrderArgs, ui: &Ui) -> anyhow::Result<GoOn>
         let behind = engine::behind(&stage.clusters, environment, &rollouts, now).await?;
         Ok(catch_up(
             ui,
-            of_the_fleet(behind.unwrap_or_default(), &source.fleet),
+            behind.unwrap_or_default().within(&source.fleet),
         ))
     })
-}
-
-/// Whoever is leaving, or no file names any more, catches up with nothing.
-fn of_the_fleet(mut behind: Behind, fleet: &Fleet) -> Behind {
-    let stays = |tenant: &&Tenant| tenant.lifecycle == Lifecycle::Active;
-    let stay = fleet.tenants.iter().filter(stays);
-    let stay: BTreeSet<&str> = stay.map(|tenant| tenant.name.as_str()).collect();
-    for tenants in [&mut behind.tenants, &mut behind.away] {
-        tenants.retain(|tenant| stay.contains(tenant.as_str()));
-    }
-    behind
 }
 
 fn catch_up(ui: &Ui, behind: Behind) -> GoOn {
@@ -68,6 +55,12 @@ fn catch_up(ui: &Ui, behind: Behind) -> GoOn {
         ui.say(format!(
             "still out of reach: {}; run this again when their clusters answer",
             some(&behind.away)
+        ));
+    }
+    for (tenant, before) in &behind.waiting {
+        ui.say(format!(
+            "{tenant} waits: it comes after `{before}`, which does not run release {}",
+            short_commit(&behind.release)
         ));
     }
     if behind.tenants.is_empty() {

@@ -1,7 +1,8 @@
 //! Who is behind: tenants that the newest release which ended well was meant for and never reached, because their
 //! cluster did not answer, somebody held them, or nobody had approved yet.
 //!
-//! Whoever met the release is not behind, however that ended: nothing is tried again by a clock alone.
+//! Whoever met the release is not behind, however that ended: nothing is tried again by a clock alone. Nor is whoever comes
+//! `after` somebody who does not run it: that waits for a person, or for the next release.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,8 @@ use super::clusters::Clusters;
 use super::records::Records;
 use super::store;
 use crate::error::UserError;
+use crate::fleet::Fleet;
+use crate::fleet::config::Lifecycle;
 use crate::record::{PlanLine, RolloutRecord, TenantRecord};
 
 /// What is to be caught up with, and by whom.
@@ -21,6 +24,41 @@ pub struct Behind {
     pub tenants: BTreeSet<String>,
     /// Of whom nothing is known, as their cluster still does not answer.
     pub away: BTreeSet<String>,
+    /// Who was meant, does not run it, and is not brought to it by a clock: it failed there, or somebody holds them.
+    pub without: BTreeSet<String>,
+    /// Who would be behind, but comes `after` somebody of these, and after whom.
+    pub waiting: BTreeMap<String, String>,
+}
+
+impl Behind {
+    /// Leaves out whom no file names any more, who is leaving, and whoever comes after somebody who is not brought along.
+    #[must_use]
+    pub fn within(mut self, fleet: &Fleet) -> Self {
+        let is_here = |name: &String| {
+            let tenant = fleet.tenant(name);
+            tenant.is_some_and(|tenant| tenant.lifecycle == Lifecycle::Active)
+        };
+        for tenants in [&mut self.tenants, &mut self.away, &mut self.without] {
+            tenants.retain(is_here);
+        }
+        while let Some((follower, before)) = self.follower(fleet) {
+            self.tenants.remove(&follower);
+            self.waiting.insert(follower, before);
+        }
+        self
+    }
+
+    fn follower(&self, fleet: &Fleet) -> Option<(String, String)> {
+        let lacks = |name: &&String| {
+            self.away.contains(*name)
+                || self.without.contains(*name)
+                || self.waiting.contains_key(*name)
+        };
+        self.tenants.iter().find_map(|name| {
+            let before = fleet.tenant(name)?.after.iter().find(lacks)?;
+            Some((name.clone(), before.clone()))
+        })
+    }
 }
 
 /// Who is behind now, of those that the hub's rollouts knew; `None` if no rollout ended well. Holds no writer.
@@ -101,9 +139,16 @@ impl Seen<'_> {
             behind.away.insert(line.tenant);
         } else if record.is_none() && self.rebuilt.contains(line.cluster.as_str()) {
             // Not rebuilt, and told so.
+            behind.without.insert(line.tenant);
         } else if record.is_none_or(|record| self.is_behind(record)) {
             behind.tenants.insert(line.tenant);
+        } else if record.is_some_and(|record| !self.runs_it(record)) {
+            behind.without.insert(line.tenant);
         }
+    }
+
+    fn runs_it(&self, record: &TenantRecord) -> bool {
+        record.release.as_deref() == Some(self.release) && record.state.is_whole()
     }
 
     fn is_one_of_these(&self, rollout: &str) -> bool {

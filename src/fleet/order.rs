@@ -1,6 +1,6 @@
-//! `after`: known tenants of the same group, and no circles.
+//! `after`: known tenants, and no circles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::check::suggestion;
 use crate::fleet::config::TenantSpec;
@@ -23,13 +23,6 @@ pub fn after(parts: &Parts) -> Vec<Finding> {
                 let hint = suggestion(before, known, "`after` names tenants");
                 let message = format!("no tenant named `{before}`");
                 findings.push(Finding::error(place, message).hint(hint));
-            } else if let Some(other) = tenants.get(before.as_str())
-                && (other.spec().group.is_none() || other.spec().group != tenant.spec().group)
-            {
-                let message = format!("`{before}` is not of the same group");
-                findings.push(Finding::error(place, message).hint(
-                    "give both the same `group`: `after` orders the tenants of one".to_owned(),
-                ));
             }
         }
         findings.extend(circle(tenant, &tenants));
@@ -42,6 +35,7 @@ fn circle(
     tenant: &Read<TenantSpec>,
     tenants: &BTreeMap<&str, &Read<TenantSpec>>,
 ) -> Option<Finding> {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut path: Vec<&str> = Vec::new();
     let mut open: Vec<(&str, usize)> = vec![(tenant.name(), 0)];
     while let Some((name, depth)) = open.pop() {
@@ -51,7 +45,7 @@ fn circle(
             let message = format!("`after` goes in a circle: `{}`", path.join("` after `"));
             return is_first.then(|| Finding::error(tenant.place("/spec/after"), message));
         }
-        if path.contains(&name) {
+        if !seen.insert(name) {
             continue;
         }
         path.push(name);

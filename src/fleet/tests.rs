@@ -336,10 +336,6 @@ fn unknown_names_come_with_suggestions() {
             "error: tenants/new.yaml:7:11: no tenant named `vault-carbonne`\n  hint: did you mean `vault-carbone`?",
         ),
         (
-            "cluster: ovh-gra\nafter: [vault-carbone]",
-            "error: tenants/new.yaml:6:11: `vault-carbone` is not of the same group\n  hint: give both the same `group`: `after` orders the tenants of one",
-        ),
-        (
             "cluster: ovh-gra\nplatforms: {c: {client: c, domain: c.example.org, apps: {wikki: {}}}}",
             "error: tenants/new.yaml:6:67: app `wikki` is not in the catalogue\n  hint: did you mean `wiki`?",
         ),
@@ -356,6 +352,39 @@ fn a_name_is_that_of_its_file() {
         "error: tenants/new.yaml:3:18: the name `other` is not that of the path, `new`\n  \
          hint: write `metadata: {name: new}`, or rename the file"
     );
+}
+
+#[test]
+fn after_names_tenants_of_any_group_or_none() {
+    let text = "apiVersion: escale.dev/v1alpha1\nkind: Tenant\nmetadata: {name: new}\nspec: {cluster: ovh-gra, after: [vault-carbone]}\n";
+    let mut files = production();
+    files.insert(
+        "environments/production/tenants/new.yaml".to_owned(),
+        text.to_owned(),
+    );
+    let fleet = load(&files, "production").expect("a fleet without mistakes");
+    let new = fleet.tenant("new").expect("it is in the fleet");
+    assert_eq!((new.group.as_deref(), new.after.len()), (None, 1));
+}
+
+/// Nineteen layers of two, of which each comes after both of the one before: half a million ways lead down.
+#[test]
+fn many_ways_to_what_goes_first_are_no_circle_and_are_not_all_walked() {
+    let mut files = production();
+    for layer in 1..20 {
+        for side in ["a", "b"] {
+            let after = match layer {
+                1 => String::new(),
+                _ => format!(", after: [a{0}, b{0}]", layer - 1),
+            };
+            let text = format!(
+                "apiVersion: escale.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {side}{layer}}}\nspec: {{cluster: ovh-gra{after}}}\n"
+            );
+            let path = format!("environments/production/tenants/{side}{layer}.yaml");
+            files.insert(path, text);
+        }
+    }
+    assert!(load(&files, "production").is_ok());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `after`: nobody starts before those that it comes after have succeeded in the same rollout, or run what is wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::exclusion::{Excluded, Exclusion};
 use super::plan::{Planned, Wave};
@@ -45,29 +45,54 @@ pub(super) fn leave_out_of_waves(waves: &mut [Wave], excluded: &mut Vec<Excluded
 
 /// Puts everybody into no earlier wave than those that it comes after.
 pub(super) fn in_order(waves: &mut [Wave]) {
-    while let Some((from, at, to)) = too_early(waves) {
-        let planned = waves[from].tenants.remove(at);
-        waves[to].tenants.push(planned);
-        waves[to]
-            .tenants
-            .sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
+    let belongs = numbers(waves);
+    let mut joined = BTreeSet::new();
+    for from in 0..waves.len() {
+        let number = |planned: &Planned| belongs[&planned.place.tenant];
+        let (own, others): (Vec<_>, Vec<_>) = std::mem::take(&mut waves[from].tenants)
+            .into_iter()
+            .partition(|planned| number(planned) == from);
+        waves[from].tenants = own;
+        for planned in others {
+            let to = number(&planned);
+            joined.insert(to);
+            waves[to].tenants.push(planned);
+        }
+    }
+    for number in joined {
+        let tenants = &mut waves[number].tenants;
+        tenants.sort_by(|a, b| a.place.tenant.cmp(&b.place.tenant));
     }
 }
 
-/// Somebody who is in an earlier wave than whom it comes after: in which, where, and where it belongs.
-fn too_early(waves: &[Wave]) -> Option<(usize, usize, usize)> {
-    let mut in_wave: BTreeMap<&str, usize> = BTreeMap::new();
-    for (number, wave) in waves.iter().enumerate() {
-        let names = wave.tenants.iter().map(|one| one.place.tenant.as_str());
-        in_wave.extend(names.map(|name| (name, number)));
+/// The number of the wave that each tenant belongs into, as early as `after` allows.
+fn numbers(waves: &[Wave]) -> BTreeMap<String, usize> {
+    let all = || waves.iter().enumerate();
+    let each = |(number, wave): (usize, &Wave)| {
+        let names = wave.tenants.iter().map(|one| one.place.tenant.clone());
+        names.map(|name| (name, number)).collect::<Vec<_>>()
+    };
+    let mut numbers: BTreeMap<String, usize> = all().flat_map(each).collect();
+    // At most as often as the longest chain has links.
+    loop {
+        let later = too_early(waves, &numbers);
+        if later.is_empty() {
+            return numbers;
+        }
+        numbers.extend(later);
     }
-    waves.iter().enumerate().find_map(|(from, wave)| {
-        wave.tenants.iter().enumerate().find_map(|(at, planned)| {
-            let before = planned.place.after.iter();
-            let to = before.filter_map(|name| in_wave.get(name.as_str())).max()?;
-            (from < *to).then_some((from, at, *to))
-        })
+}
+
+/// Those who are in an earlier wave than whom they come after, and where they belong by that.
+fn too_early(waves: &[Wave], numbers: &BTreeMap<String, usize>) -> Vec<(String, usize)> {
+    let all = waves.iter().flat_map(|wave| &wave.tenants);
+    all.filter_map(|planned| {
+        let before = planned.place.after.iter();
+        let to = *before.filter_map(|name| numbers.get(name)).max()?;
+        let name = &planned.place.tenant;
+        (numbers[name] < to).then(|| (name.clone(), to))
     })
+    .collect()
 }
 
 fn reasons(excluded: &[Excluded]) -> BTreeMap<String, String> {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::few::few_of;
 use super::plan::{Planned, Wave};
+use super::strategy::Role;
 use crate::manifest::{ObjectShape, Shape};
 
 /// What the first wave of a plan stands for.
@@ -75,9 +76,9 @@ impl Coverage {
             .filter(|look| !look.covered_by.is_empty())
     }
 
-    /// What the first of these waves covers; `added` were put into it for that, if it is to cover all.
+    /// What the first of these waves covers, if it is a canary; `added` were put into it for that, if it is to cover all.
     pub(super) fn of(waves: &[Wave], added: Option<Vec<Added>>) -> Self {
-        let Some(canary) = waves.first() else {
+        let Some(canary) = waves.first().filter(|wave| wave.role == Role::Canary) else {
             return Self::default();
         };
         let all = waves.iter().flat_map(|wave| &wave.tenants).collect();

@@ -149,7 +149,8 @@ impl Plan {
         after::leave_out_of_waves(&mut waves, &mut excluded);
         after::in_order(&mut waves);
         waves.retain(|wave| !wave.tenants.is_empty());
-        if let Some(first) = waves.first_mut() {
+        let plays_canary = |wave: &&mut Wave| !is_ordinary(strategy, &wave.name);
+        if let Some(first) = waves.first_mut().filter(plays_canary) {
             // Whoever goes first plays the canary, also when the plan misses the canary's tenants.
             first.role = Role::Canary;
         }
@@ -226,6 +227,14 @@ impl Plan {
             .iter()
             .filter(|excluded| excluded.reason.is_exception())
     }
+}
+
+/// Whether the strategy says that a wave never plays the canary. The one wave of a small plan is like the first.
+fn is_ordinary(strategy: &Strategy, name: &str) -> bool {
+    let rules = &strategy.spec.waves;
+    let rule = rules.iter().find(|rule| rule.name == name);
+    rule.or(rules.first())
+        .is_some_and(|rule| rule.role == Some(WaveRole::Ordinary))
 }
 
 /// A tenant that nothing but its own mistake keeps out, as it would be planned but for its bundle.
@@ -385,7 +394,7 @@ fn one_wave(strategy: &Strategy, tenants: Vec<Planned>) -> Wave {
     let needs_approval = |wave: &Wave| wave.approval && !wave.tenants.is_empty();
     Wave {
         name: "all".to_owned(),
-        role: Role::Canary,
+        role: Role::Normal,
         soak: first.map(|rule| rule.soak.to_signed()).unwrap_or_default(),
         on_breach: first.map_or(OnBreach::Rollback, |rule| rule.on_breach),
         approval: waves.iter().any(needs_approval),
@@ -398,7 +407,7 @@ fn wave(rule: &config::Wave, tenants: Vec<Planned>) -> Wave {
         name: rule.name.clone(),
         role: match rule.role {
             Some(WaveRole::Canary) => Role::Canary,
-            None => Role::Normal,
+            Some(WaveRole::Ordinary) | None => Role::Normal,
         },
         soak: rule.soak.to_signed(),
         on_breach: rule.on_breach,

@@ -10,6 +10,7 @@ mod chat;
 mod cluster;
 mod conflicts;
 mod conformance;
+mod cooperative;
 mod coverage;
 mod diff;
 mod drift;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use escale::engine::{Carried, Records};
+use escale::engine::{self, Behind, Carried, Records};
 use escale::record::{Outcome, TenantRecord};
 use escale::rollout::{self, Phase};
 use escale::sim::{Behaviour, Fault, Rule};
@@ -112,6 +112,15 @@ impl Sites {
         });
         all.filter(|name| !name.starts_with("escale-system"))
             .collect()
+    }
+
+    /// Who is behind, as `rollout --continue` sees it.
+    async fn behind(&self, release: &Release) -> Behind {
+        let clusters = &self.scene.clusters;
+        let rollouts = engine::rollouts(clusters, ENVIRONMENT).await.unwrap();
+        let now = self.scene.clock.now();
+        let behind = engine::behind(clusters, ENVIRONMENT, &rollouts, now).await;
+        behind.unwrap().unwrap().within(&release.fleet)
     }
 
     async fn record(&self, tenant: &str) -> TenantRecord {
@@ -333,6 +342,15 @@ fn if_the_master_is_down_only_what_it_owns_waits_and_its_migration_runs_when_it_
                 "{accounts}"
             );
         }
+        let newest = sites.release(&[]);
+        let behind = sites.behind(&newest).await;
+        assert_eq!(
+            behind.tenants,
+            BTreeSet::new(),
+            "no clock turns the order round"
+        );
+        let waiting: Vec<&String> = behind.waiting.keys().collect();
+        assert_eq!(waiting, ["accounts-sud", "catalogue-sud"]);
         let sud = |sites: &Sites| -> Vec<String> {
             let running = sites.running(&SERVICES).into_iter();
             running.filter(|line| line.contains("-sud")).collect()

@@ -132,7 +132,7 @@ impl Default for Limits {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Wave {
     pub name: String,
-    /// A canary tolerates no failure.
+    /// None: it plays the canary where it is the first of a plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<WaveRole>,
     /// Labels of its tenants; `cluster` and `class` count as labels. None: any tenant.
@@ -188,6 +188,8 @@ impl Wave {
 pub enum WaveRole {
     /// Tolerates no failure.
     Canary,
+    /// Plays no canary, even where it is the first: its tenants show nothing of one another, as services of their own do.
+    Ordinary,
 }
 
 /// What happens when a wave passes its failure limits.

@@ -22,7 +22,7 @@ pub struct TenantSpec {
     /// Tenants that serve one client together: never two of a group in flight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Tenants of the same group that go first.
+    /// Tenants that go first, of any group or none: what it depends on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
     /// The folder below `templates/`. Default: the environment's.

@@ -271,11 +271,15 @@ impl<'a> Look<'a> {
         let succeeded = count(|phase| matches!(phase, Phase::Succeeded { .. })) - lost;
         let stuck =
             count(|phase| matches!(phase, Phase::RollbackFailed { .. } | Phase::Left { .. }));
+        let back = count(|phase| matches!(phase, Phase::RolledBack { .. }));
         let total = self.frozen.plan.len();
         let left_out = self.frozen.plan.exceptions().count();
         let doubted = self.progress.false_no_ops;
         let outcome = if stuck > 0 {
             Outcome::Failed
+        } else if succeeded == 0 && back > 0 {
+            // However much may fail: nobody runs it.
+            Outcome::RolledBack
         } else if succeeded < total || left_out > 0 || doubted > 0 {
             Outcome::SucceededWithExceptions
         } else {

@@ -13,7 +13,7 @@ mod unwell;
 use jiff::Timestamp;
 
 use super::Next;
-use crate::fleet::config::{Limit, UnreachableThen};
+use crate::fleet::config::{Limit, UnreachableThen, Wave as Rule, WaveRole};
 use crate::rollout::*;
 use script::{Behaviour, Script, candidate, digest, fleet, outcome, seconds, strategy};
 
@@ -200,6 +200,26 @@ fn a_plan_that_misses_the_canary_uses_its_first_wave_as_canary() {
 }
 
 #[test]
+fn an_ordinary_wave_plays_no_canary_though_it_is_the_first() {
+    let mut strategy = strategy();
+    strategy.spec.limits.max_failures.all = Some(Limit::Count(1));
+    strategy.spec.waves = vec![Rule {
+        role: Some(WaveRole::Ordinary),
+        ..Rule::named("services")
+    }];
+    for count in [3, 12] {
+        let candidates = fleet().into_iter().take(count).collect();
+        let script = Script::with(strategy.clone(), candidates);
+        let mut script = script.tenant("tenant-0", Behaviour::Doomed(8));
+        let end = script.run();
+        assert_eq!(outcome(&end), Some(Outcome::SucceededWithExceptions));
+        assert_eq!(script.count("tenantRolledBack"), 1);
+        assert_eq!(script.count("tenantSucceeded"), count - 1);
+        assert_eq!(script.frozen.plan.coverage, Coverage::default());
+    }
+}
+
+#[test]
 fn a_small_plan_is_one_wave() {
     let plan = Plan::new(&strategy(), fleet().into_iter().take(3).collect());
     let waves: Vec<(&str, usize)> = plan
@@ -266,6 +286,19 @@ fn whoever_comes_after_a_failed_tenant_is_deferred() {
 }
 
 #[test]
+fn a_release_that_nobody_runs_in_the_end_was_rolled_back_however_much_may_fail() {
+    let mut prod = candidate("x-prod", "rest");
+    prod.place.after = vec!["x-qualif".to_owned()];
+    let mut strategy = strategy();
+    strategy.spec.limits.max_failures.all = Some(Limit::Count(1));
+    strategy.spec.waves[0].role = Some(WaveRole::Ordinary);
+    let script = Script::with(strategy, vec![candidate("x-qualif", "rest"), prod]);
+    let mut script = script.tenant("x-qualif", Behaviour::Doomed(5));
+    assert_eq!(outcome(&script.run()), Some(Outcome::RolledBack));
+    assert_eq!(script.count("tenantDeferred"), 1);
+}
+
+#[test]
 fn nobody_is_in_an_earlier_wave_than_whom_it_comes_after() {
     let mut prod = candidate("x-prod", "canary");
     prod.place.after = vec!["x-qualif".to_owned()];
@@ -276,6 +309,28 @@ fn nobody_is_in_an_earlier_wave_than_whom_it_comes_after() {
     assert_eq!(wave(&script, "x-prod"), wave(&script, "x-qualif"));
     assert_eq!(outcome(&script.run()), Some(Outcome::Succeeded));
     assert!(script.at("tenantStarted x-prod") >= script.at("tenantSucceeded x-qualif"));
+}
+
+#[test]
+fn a_chain_over_groups_ends_up_in_the_wave_of_whom_it_begins_with() {
+    let after = |name: &str, ring: &str, before: &str| {
+        let mut one = candidate(name, ring);
+        one.place.after = vec![before.to_owned()];
+        one
+    };
+    let mut others = fleet();
+    others.extend([
+        candidate("x-database", "rest"),
+        after("x-chat", "canary", "x-accounts"),
+        after("x-accounts", "canary", "x-database"),
+    ]);
+    let mut script = Script::new(others);
+    let wave = |name: &str| script.frozen.plan.find(name).unwrap().0.name.clone();
+    let names = ["x-database", "x-accounts", "x-chat"];
+    assert_eq!(names.map(wave), [(); 3].map(|()| wave("x-database")));
+    assert_eq!(outcome(&script.run()), Some(Outcome::Succeeded));
+    assert!(script.at("tenantStarted x-accounts") >= script.at("tenantSucceeded x-database"));
+    assert!(script.at("tenantStarted x-chat") >= script.at("tenantSucceeded x-accounts"));
 }
 
 #[test]
