@@ -4,8 +4,10 @@ mod adoption;
 mod audit;
 mod binary;
 mod by_hand;
+mod charts;
 mod clusters;
 mod conformance;
+mod encrypted;
 mod end_to_end;
 mod fleet;
 #[path = "../it/gitlab/stub.rs"]
@@ -24,7 +26,7 @@ mod secrets;
 mod seen;
 mod sites;
 #[path = "../conformance/mod.rs"]
-mod story;
+mod stories;
 mod together;
 mod turns;
 mod unwell;

@@ -1,6 +1,7 @@
 //! What a job in GitLab leaves: one note of a merge request, reports, a log with sections.
 
 pub mod stub;
+pub mod tokens;
 
 use std::fs;
 use std::process::Command;
