@@ -26,6 +26,7 @@ mod health;
 mod hold;
 mod hooks_gone;
 mod init;
+mod left_out;
 pub mod metrics;
 mod new;
 mod paragraph;
