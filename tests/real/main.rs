@@ -12,6 +12,8 @@ mod end_to_end;
 mod fleet;
 #[path = "../it/gitlab/stub.rs"]
 mod gitlab_stub;
+#[path = "../it/gitlab/tokens.rs"]
+mod gitlab_tokens;
 mod hard_days;
 mod hooks;
 mod kills;
@@ -27,6 +29,7 @@ mod seen;
 mod sites;
 #[path = "../conformance/mod.rs"]
 mod stories;
+mod story;
 mod together;
 mod turns;
 mod unwell;

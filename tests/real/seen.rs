@@ -120,6 +120,8 @@ pub fn pods_of<'a>(
             pods.push(pod.to_owned());
         }
     }
-    pods.values_mut().for_each(|pods| pods.sort());
+    for pods in pods.values_mut() {
+        pods.sort();
+    }
     pods
 }
