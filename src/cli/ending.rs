@@ -1,5 +1,6 @@
 //! The last words of a rollout, and the exit code that goes with them.
 
+use crate::cli::left_out;
 use crate::cli::ui::Ui;
 use crate::cli::voice::counted;
 use crate::engine::{Ahead, AheadAt, Ended, Ending};
@@ -8,7 +9,7 @@ use crate::rollout::{Outcome, Plan};
 
 /// There is nothing to roll out.
 pub fn nothing(ui: &Ui, plan: &Plan) -> Exit {
-    left_out(ui, plan);
+    tell_left_out(ui, plan);
     let (words, exit) = idle(plan);
     ui.say(words);
     exit
@@ -84,7 +85,7 @@ pub fn queued(ui: &Ui, behind: &str) -> Exit {
 }
 
 pub fn ended(ui: &Ui, ended: &Ended) -> Exit {
-    left_out(ui, &ended.frozen.plan);
+    tell_left_out(ui, &ended.frozen.plan);
     let id = ended
         .id
         .as_deref()
@@ -154,12 +155,8 @@ fn finished(outcome: Outcome, why: &str) -> (String, Exit) {
 }
 
 /// Names who was left out, but for those that run what is wanted.
-fn left_out(ui: &Ui, plan: &Plan) {
-    for excluded in plan.left_out() {
-        ui.say(format!(
-            "left out: {} ({})",
-            excluded.tenant,
-            excluded.reason.words()
-        ));
+fn tell_left_out(ui: &Ui, plan: &Plan) {
+    for line in left_out::lines(plan.left_out()) {
+        ui.say(line);
     }
 }

@@ -28,6 +28,7 @@ mod health_now;
 mod hold;
 mod hooks_gone;
 mod init;
+mod left_out;
 pub mod metrics;
 mod new;
 mod paragraph;

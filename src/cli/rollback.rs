@@ -15,9 +15,10 @@ use crate::cli::targets::TargetArgs;
 use crate::cli::ui::Ui;
 use crate::cli::who::WhoArgs;
 use crate::cli::{Common, ending};
-use crate::engine::{self, Destination, Heard, Return, RollbackOrder};
+use crate::engine::{self, Clusters, Destination, Heard, Return, RollbackOrder};
 use crate::error::{Exit, UserError};
 use crate::fleet::config::Duration;
+use crate::manifest::Digest;
 use crate::record::{Action, Stored, TenantRecord};
 use crate::rollout::short_commit;
 use crate::secret::Secrets;
@@ -66,8 +67,8 @@ impl Rollback {
         let found = self.targets.find(common, ui).await?;
         let stage = found.stage;
         let now = stage.clock.now();
-        let to = self.destination();
-        let decide = |stored| self.decide(stored, &to, now);
+        let alike = self.alike(&found.tenants, &stage.clusters).await;
+        let decide = |stored| self.decide(stored, &alike, now);
         let returns = decided(ui, found.tenants, &found.by_pattern, decide)?;
         for back in &returns {
             ui.say(announcement(back));
@@ -113,6 +114,18 @@ impl Rollback {
         Ok(exit)
     }
 
+    /// What nobody means who does not say where to.
+    async fn alike(
+        &self,
+        tenants: &[Stored<TenantRecord>],
+        clusters: &Clusters,
+    ) -> BTreeSet<Digest> {
+        if self.with_secrets || self.destination() != Destination::PreviousGood {
+            return BTreeSet::new();
+        }
+        engine::alike(tenants, clusters).await
+    }
+
     fn destination(&self) -> Destination {
         match self.to.as_str() {
             "previous-good" => Destination::PreviousGood,
@@ -126,7 +139,7 @@ impl Rollback {
     fn decide(
         &self,
         stored: Stored<TenantRecord>,
-        to: &Destination,
+        alike: &BTreeSet<Digest>,
         now: Timestamp,
     ) -> Result<Return, UserError> {
         let last = stored
@@ -143,7 +156,7 @@ impl Rollback {
             ))
             .hint("`--again` goes back once more, to the good bundle before"));
         }
-        let to = engine::destination(&stored.value, to)?;
+        let to = engine::destination(&stored.value, &self.destination(), alike)?;
         Ok(Return { stored, to })
     }
 }

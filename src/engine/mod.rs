@@ -6,6 +6,7 @@
 
 mod absences;
 mod adoption;
+mod alike;
 mod always;
 mod approvals;
 mod attention;
@@ -67,6 +68,7 @@ mod words;
 mod work;
 
 pub use adoption::{Adoption, Found, Look, adopt, consent_token, look};
+pub use alike::alike;
 pub use approvals::unapproved;
 pub use brake::deletes;
 pub use catch_up::{Behind, behind};

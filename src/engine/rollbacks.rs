@@ -34,7 +34,7 @@ const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
 /// Where to go back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// The newest good bundle that differs from the one that runs.
+    /// The newest good bundle that differs from the one that runs in something that a way back changes.
     PreviousGood,
     /// The newest good bundle, if it differs.
     LastGood,
@@ -65,17 +65,24 @@ pub struct RollbackOrder {
     pub tenant: TenantStrategy,
 }
 
-/// Says where a tenant would go; equal to what runs is an error, never "done".
-pub fn destination(record: &TenantRecord, to: &Destination) -> Result<Good, UserError> {
+/// Says where a tenant would go; equal to what runs is an error, never "done". Nobody who names no bundle goes to one that is
+/// [`alike`](super::alike).
+pub fn destination(
+    record: &TenantRecord,
+    to: &Destination,
+    alike: &BTreeSet<Digest>,
+) -> Result<Good, UserError> {
     let tenant = &record.tenant;
+    let running = record.running().digest;
+    let differs = |good: &&Good| Some(&good.digest) != running && !alike.contains(&good.digest);
     let found = match to {
-        Destination::PreviousGood => record.previous_good(),
+        Destination::PreviousGood => record.goods.iter().find(differs),
         Destination::LastGood => record.last_good(),
         Destination::Named(name) => record.goods.iter().find(|good| is_named(good, name)),
         Destination::At(at) => record.goods.iter().find(|good| good.at <= *at),
     };
-    let good = found.ok_or_else(|| nothing_there(record, to))?;
-    if Some(&good.digest) == record.running().digest && record.state.is_settled() {
+    let good = found.ok_or_else(|| nothing_there(record, to, alike))?;
+    if Some(&good.digest) == running && record.state.is_settled() {
         return Err(
             UserError::new(format!("`{tenant}` runs {} already", good.digest.short()))
                 .hint(format!("its good bundles: {}", goods(record)))
@@ -95,8 +102,15 @@ fn is_named(good: &Good, name: &str) -> bool {
         || good.digest.as_str()[3..].starts_with(name)
 }
 
-fn nothing_there(record: &TenantRecord, to: &Destination) -> UserError {
+fn nothing_there(record: &TenantRecord, to: &Destination, alike: &BTreeSet<Digest>) -> UserError {
     let tenant = &record.tenant;
+    let is_alike = |good: &Good| alike.contains(&good.digest);
+    if *to == Destination::PreviousGood && record.goods.iter().any(is_alike) {
+        return UserError::new(format!(
+            "`{tenant}` has no good bundle on record that differs from the one it runs in more than Secrets and hooks"
+        ))
+        .hint("a rollback leaves Secrets as they are and runs no hooks: `--with-secrets` takes Secrets back, too");
+    }
     let what = match to {
         Destination::PreviousGood => "no good bundle other than the one it runs".to_owned(),
         Destination::LastGood => "no good bundle".to_owned(),

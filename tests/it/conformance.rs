@@ -10,7 +10,7 @@ use escale::sim::{Options, SimCluster};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::story::{Exchange, Scenario, Witness, differences, recorded, scenarios};
+use crate::stories::{Exchange, Scenario, Witness, differences, recorded, scenarios};
 
 #[tokio::test]
 async fn simulated_clusters_answer_as_real_ones_did() {

@@ -40,7 +40,7 @@ mod simulation;
 mod stalled;
 mod status;
 #[path = "../conformance/mod.rs"]
-mod story;
+mod stories;
 mod strategies;
 mod structure;
 mod succession;

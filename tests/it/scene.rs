@@ -220,7 +220,8 @@ impl Scene {
             .find(|stored| stored.value.tenant == tenant)
             .ok_or_else(|| anyhow::anyhow!("`{tenant}` has no record"))?
             .clone();
-        let to = engine::destination(&stored.value, &Destination::PreviousGood)?;
+        let alike = engine::alike(std::slice::from_ref(&stored), &self.clusters).await;
+        let to = engine::destination(&stored.value, &Destination::PreviousGood, &alike)?;
         Ok(RollbackOrder {
             even_if_irreversible: false,
             secrets: OnSecrets::Leave,

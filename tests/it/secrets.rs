@@ -315,6 +315,36 @@ fn a_rotation_reaches_a_held_tenant_if_its_secret_says_so() {
 }
 
 #[test]
+fn a_way_back_passes_by_what_differs_in_secrets_alone() {
+    simulated_safe(|mut safe| async move {
+        before_a_rotation(&mut safe).await;
+        let second = safe.release("bbbb", "2", "one");
+        safe.roll_out(&second).await;
+        safe.scene.pass(30).await;
+        // Everybody gets a new password, and nothing else.
+        let third = safe.release("cccc", "2", "two");
+        safe.roll_out(&third).await;
+        safe.scene.pass(30).await;
+        safe.roll_back(&third, "t1", OnSecrets::Leave).await;
+        assert_eq!(safe.scene.images()["t1"], "1");
+        assert_eq!(safe.password("t1").as_deref(), Some("second"));
+    });
+}
+
+#[test]
+fn who_has_only_had_other_secrets_is_told_that_a_way_back_would_change_nothing() {
+    simulated_safe(|mut safe| async move {
+        before_a_rotation(&mut safe).await;
+        let second = safe.release("bbbb", "1", "two");
+        safe.roll_out(&second).await;
+        safe.scene.pass(30).await;
+        let error = safe.scene.rollback_order("t1", "ana").await.err();
+        let told = error.expect("there is nowhere to go").to_string();
+        assert!(told.contains("in more than Secrets and hooks"), "{told}");
+    });
+}
+
+#[test]
 fn on_a_way_back_a_secret_of_the_newer_release_stays_and_one_that_is_gone_is_made() {
     simulated_safe(|mut safe| async move {
         safe.put("one", CANARY);

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use crate::binary::{Told, escale, escale_with, rollout};
-use crate::clusters::{CLUSTERS, as_account, forget, kubeconfig, kubectl, programs};
+use crate::charts::{self, OLD, TEMPLATE, helm};
+use crate::clusters::{CLUSTERS, as_account, forget, kubectl};
 use crate::fleet::Fleet;
+use crate::seen::pods_of;
 use crate::sites::{SITES, Sites};
 use crate::turns::alone;
 
@@ -21,38 +21,6 @@ const BY_KUBECTL: [&[&str]; 3] = [
     &["apply", "-k"],
 ];
 const ENVIRONMENT: &str = "adopted";
-const TEMPLATE: &str = "templates/site/site.yaml.j2";
-/// In the chart and in the templates; a later release has it no more.
-const OLD: &str = ", env: [{name: OLD, value: a}]";
-
-const CHART: &str = "apiVersion: v2\nname: site\nversion: 1.2.3\n";
-const CHARTED: &str = r"
-apiVersion: v1
-kind: Service
-metadata: {name: site, labels: {helm.sh/chart: site-1.2.3}}
-spec:
-  selector: {app.kubernetes.io/name: site}
-  ports: [{name: http, port: 80, protocol: TCP}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: site, labels: {app.kubernetes.io/name: site, helm.sh/chart: site-1.2.3}}
-spec:
-  replicas: {{ .Values.replicas }}
-  selector: {matchLabels: {app.kubernetes.io/name: site}}
-  template:
-    metadata: {labels: {app.kubernetes.io/name: site}}
-    spec:
-      containers:
-        - {name: site, image: {{ .Values.image }}, ports: [{name: http, containerPort: 80, protocol: TCP}], env: [{name: OLD, value: a}]}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: page-0}
-data: {text: {{ .Values.image | quote }}}
-";
-const VALUES: &str = "replicas: 1\nimage: registry.example.com/platform/site:1.0.0\n";
-
 struct Move {
     fleet: Fleet,
     on: Vec<&'static str>,
@@ -72,16 +40,7 @@ impl Move {
             ..SITES
         };
         let fleet = sites.fleet_with(&[]);
-        let template = fleet.read(TEMPLATE).replace("replicas: 2", "replicas: 1");
-        let template = template.replace(
-            "protocol: TCP}]}\n{%",
-            &format!("protocol: TCP}}]{OLD}}}\n{{%"),
-        );
-        assert!(template.contains(OLD));
-        fleet.write(TEMPLATE, &template);
-        fleet.write("chart/Chart.yaml", CHART);
-        fleet.write("chart/values.yaml", VALUES);
-        fleet.write("chart/templates/site.yaml", CHARTED);
+        charts::write(&fleet);
         fleet.commit("As the chart has it");
         Self { fleet, on }
     }
@@ -98,30 +57,9 @@ impl Move {
             .map(|(number, on)| (Self::tenant(number), *on))
     }
 
-    /// Four at a time: each is a process, and there are two cores.
     fn install(&self) {
         let all: Vec<(String, &str)> = self.by_helm().collect();
-        let folder = self.fleet.folder();
-        std::thread::scope(|scope| {
-            for some in all.chunks(BY_HELM.div_ceil(4)) {
-                scope.spawn(move || {
-                    for (tenant, cluster) in some {
-                        helm(
-                            folder,
-                            cluster,
-                            &[
-                                "install",
-                                "site",
-                                "chart",
-                                "-n",
-                                tenant,
-                                "--create-namespace",
-                            ],
-                        );
-                    }
-                });
-            }
-        });
+        charts::install(self.fleet.folder(), &all);
         // One has a second revision.
         helm(
             self.fleet.folder(),
@@ -149,20 +87,7 @@ impl Move {
                 &[apply, [path.as_str()].as_slice()].concat(),
             );
         }
-        for cluster in CLUSTERS {
-            kubectl(
-                cluster,
-                &[
-                    "wait",
-                    "pods",
-                    "-A",
-                    "-l",
-                    "app.kubernetes.io/name=site",
-                    "--for=condition=Ready",
-                    "--timeout=120s",
-                ],
-            );
-        }
+        charts::wait_for_pods(CLUSTERS);
     }
 
     /// As somebody who may find and end Helm's records.
@@ -177,60 +102,9 @@ impl Move {
     }
 }
 
-fn helm(folder: &Path, cluster: &str, arguments: &[&str]) -> String {
-    let output = Command::new(programs().join("helm"))
-        .arg("--kubeconfig")
-        .arg(kubeconfig())
-        .args(["--kube-context", &format!("{cluster}-admin")])
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .expect("helm starts");
-    assert!(output.status.success(), "helm {arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).expect("helm prints UTF-8")
-}
-
 /// The uids of the pods of each tenant, and how often their containers restarted.
 fn pods() -> BTreeMap<String, Vec<String>> {
-    let mut pods: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let line = r#"jsonpath={range .items[*]}{.metadata.namespace} {.metadata.uid} {.status.containerStatuses[*].restartCount}{"\n"}{end}"#;
-    for cluster in CLUSTERS {
-        let told = kubectl(
-            cluster,
-            &[
-                "get",
-                "pods",
-                "-A",
-                "-l",
-                "app.kubernetes.io/name=site",
-                "-o",
-                line,
-            ],
-        );
-        for line in told.lines().filter(|line| line.starts_with(ENVIRONMENT)) {
-            let (namespace, pod) = line.split_once(' ').expect("two words");
-            pods.entry(namespace.to_owned())
-                .or_default()
-                .push(pod.to_owned());
-        }
-    }
-    for pods in pods.values_mut() {
-        pods.sort();
-    }
-    pods
-}
-
-fn of_helm() -> usize {
-    let records = |cluster| {
-        kubectl(
-            cluster,
-            &["get", "secrets", "-A", "-l", "owner=helm", "-o", "name"],
-        )
-    };
-    CLUSTERS
-        .iter()
-        .map(|cluster| records(cluster).lines().count())
-        .sum()
+    pods_of(CLUSTERS, ENVIRONMENT)
 }
 
 #[test]
@@ -273,7 +147,7 @@ fn fifty_namespaces_of_helm_and_some_of_kubectl_are_taken_over_without_a_restart
     );
     let before = pods();
     assert_eq!(before.len(), BY_HELM + BY_KUBECTL.len());
-    assert_eq!(of_helm(), BY_HELM + 1);
+    assert_eq!(charts::records(CLUSTERS), BY_HELM + 1);
 
     escale(it.fleet.folder(), &["adopt", "-e", ENVIRONMENT, "*"])
         .ends_with(1)
@@ -296,11 +170,11 @@ fn fifty_namespaces_of_helm_and_some_of_kubectl_are_taken_over_without_a_restart
         !told.data.contains("in adopted-8"),
         "a restart is no difference: {told}"
     );
-    assert_eq!(of_helm(), BY_HELM + 1);
+    assert_eq!(charts::records(CLUSTERS), BY_HELM + 1);
 
     it.adopt(&["--from-helm"]).ends_with(0).says("wave canary");
     assert_eq!(pods(), before, "nothing restarted");
-    assert_eq!(of_helm(), 0);
+    assert_eq!(charts::records(CLUSTERS), 0);
     for cluster in CLUSTERS {
         assert_eq!(helm(it.fleet.folder(), cluster, &["list", "-A", "-q"]), "");
     }

@@ -62,8 +62,14 @@ impl Running {
     }
 
     pub fn rollout_with(fleet: &Fleet, more: &[&str]) -> Self {
+        Self::rollout_in(fleet, &[], more)
+    }
+
+    /// With more in its environment.
+    pub fn rollout_in(fleet: &Fleet, environment: &[(&str, &str)], more: &[&str]) -> Self {
         let arguments = [&["rollout", "-e", fleet.environment()], more].concat();
         let mut child = command(&clusters::kubeconfig(), fleet.folder(), &arguments)
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

@@ -55,8 +55,15 @@ pub fn kubectl(cluster: &str, arguments: &[&str]) -> String {
 
 /// The kubeconfig of another identity of `docs/rbac`: the contexts of the deployer, with its tokens.
 pub fn as_account(account: &str) -> NamedTempFile {
+    as_account_on(account, CLUSTERS.into_iter().chain([HUB]))
+}
+
+pub fn as_account_on<'a>(
+    account: &str,
+    clusters: impl IntoIterator<Item = &'a str>,
+) -> NamedTempFile {
     let mut text = fs::read_to_string(kubeconfig()).expect("the kubeconfig of the clusters");
-    for cluster in CLUSTERS.into_iter().chain([HUB]) {
+    for cluster in clusters {
         let create = ["-n", "escale-system", "create", "token", account];
         let token = kubectl(cluster, &create);
         text = edited_user(&text, cluster, &format!("token: {}", token.trim()));
@@ -155,6 +162,28 @@ impl<'a> Trouble<'a> {
 impl Drop for Trouble<'_> {
     fn drop(&mut self) {
         controlplane(&[self.mend, self.cluster]);
+    }
+}
+
+/// A cluster that only one test has, which removes it when it ends, however it ends.
+pub struct Spare<'a>(&'a str);
+
+impl<'a> Spare<'a> {
+    pub fn started(name: &'a str) -> Self {
+        controlplane(&["start", name]);
+        Self(name)
+    }
+
+    /// Another one takes its place: empty, under the same name.
+    pub fn burns_down(&self) {
+        controlplane(&["delete", self.0]);
+        controlplane(&["start", self.0]);
+    }
+}
+
+impl Drop for Spare<'_> {
+    fn drop(&mut self) {
+        controlplane(&["delete", self.0]);
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::clusters::{CLUSTERS, client};
-use crate::story::{Exchange, Scenario, Witness, differences, recorded, recording, scenarios};
+use crate::stories::{Exchange, Scenario, Witness, differences, recorded, recording, scenarios};
 use crate::turns::alone;
 
 #[tokio::test]

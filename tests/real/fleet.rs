@@ -124,6 +124,23 @@ impl Fleet {
     pub fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--message", message]);
+        self.head()
+    }
+
+    /// Goes on on a branch of its own; returns the commit that it begins at.
+    pub fn branch(&self, name: &str) -> String {
+        self.git(&["checkout", "--quiet", "-b", name]);
+        self.head()
+    }
+
+    /// Merges a branch into `main`, as a merge request does, and returns the commit.
+    pub fn merge(&self, name: &str) -> String {
+        self.git(&["checkout", "--quiet", "main"]);
+        self.git(&["merge", "--quiet", "--no-ff", "--no-edit", name]);
+        self.head()
+    }
+
+    pub fn head(&self) -> String {
         self.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 

@@ -1,7 +1,7 @@
 //! Tenants that leave, and clusters that are lost, on real API servers.
 
 use crate::binary::{Running, Told, escale, rollback, rollout};
-use crate::clusters::{controlplane, forget, kubectl};
+use crate::clusters::{Spare, forget, kubectl};
 use crate::fleet::Fleet;
 use crate::records::open_claims;
 use crate::sites::{SITES, Sites};
@@ -88,33 +88,11 @@ fn a_client_that_leaves_goes_with_the_token_and_nobody_else_does() {
     rollout(&fleet).ends_with(0);
 }
 
-/// Removes the cluster when the test ends, however it ends.
-struct Spare;
-
-impl Spare {
-    fn started() -> Self {
-        controlplane(&["start", SPARE]);
-        Self
-    }
-
-    /// Another one takes its place: empty, under the same name.
-    fn burns_down(&self) {
-        controlplane(&["delete", SPARE]);
-        controlplane(&["start", SPARE]);
-    }
-}
-
-impl Drop for Spare {
-    fn drop(&mut self) {
-        controlplane(&["delete", SPARE]);
-    }
-}
-
 #[test]
 fn a_cluster_that_is_lost_comes_back_at_what_its_tenants_ran() {
     let _turn = alone();
     forget();
-    let spare = Spare::started();
+    let spare = Spare::started(SPARE);
     let sites = Sites {
         environment: "burnt",
         on: &["metal-par", SPARE, SPARE],

@@ -4,12 +4,16 @@ mod adoption;
 mod audit;
 mod binary;
 mod by_hand;
+mod charts;
 mod clusters;
 mod conformance;
+mod encrypted;
 mod end_to_end;
 mod fleet;
 #[path = "../it/gitlab/stub.rs"]
 mod gitlab_stub;
+#[path = "../it/gitlab/tokens.rs"]
+mod gitlab_tokens;
 mod hard_days;
 mod hooks;
 #[path = "../../src/probe/tests/server.rs"]
@@ -28,6 +32,7 @@ mod secrets;
 mod seen;
 mod sites;
 #[path = "../conformance/mod.rs"]
+mod stories;
 mod story;
 mod together;
 mod turns;

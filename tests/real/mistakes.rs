@@ -57,7 +57,7 @@ fn a_way_that_leads_nowhere_or_elsewhere_is_told_and_nothing_is_written() {
     });
     one_is_away
         .ends_with(6)
-        .says("left out: vault-opale (cluster unreachable")
+        .says("tenants on medic-rbx (cluster unreachable")
         .says("does not accept our credentials");
     assert_eq!(tags()["jp-shared-par-1"], "1.1.0");
     assert_ne!(tags()[OPALE], "1.1.0");

@@ -1,6 +1,6 @@
 //! What escale's records say, held against what is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -44,6 +44,16 @@ pub fn is_as_recorded(cluster: &str, namespace: &str) {
         .filter(|object| managers(object).contains("escale-fence"));
     let stamped: Vec<Known> = stamped.map(known).collect();
     assert_eq!(stamped, Vec::new(), "{namespace} on {cluster}");
+}
+
+/// The bundle that each tenant runs by its record, by namespace.
+pub fn digests(cluster: &str) -> BTreeMap<String, String> {
+    let digest = |record: &Value| {
+        let metadata = &record["metadata"];
+        let digest = text(&metadata["annotations"]["escale.dev/digest"]);
+        (text(&metadata["name"]), digest)
+    };
+    records(cluster).iter().map(digest).collect()
 }
 
 fn has_claim(record: &Value) -> bool {

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use age::secrecy::ExposeSecret as _;
-use age::{Encryptor, x25519};
+use age::x25519;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::binary::{Told, escale_in};
 use crate::clusters::{CLUSTERS, HUB, forget, kubectl, programs};
+use crate::encrypted::{decoded, with_age};
 use crate::fleet::Fleet;
 use crate::turns::alone;
 
@@ -104,13 +105,7 @@ impl Planted {
     }
 
     fn encrypt_with_age(&self) {
-        let recipient = self.key.to_public();
-        let recipients = std::iter::once(&recipient as &dyn age::Recipient);
-        let encryptor = Encryptor::with_recipients(recipients).expect("one is enough");
-        let mut encrypted = Vec::new();
-        let mut writer = encryptor.wrap_output(&mut encrypted).expect("memory");
-        writer.write_all(IN_AGE.as_bytes()).expect("memory");
-        writer.finish().expect("memory");
+        let encrypted = with_age(&self.key, IN_AGE);
         let path = self.fleet.folder().join("secrets/planted.key.age");
         fs::write(path, encrypted).expect("a file");
     }
@@ -165,9 +160,7 @@ impl Planted {
 fn entry((namespace, cluster): (&str, &str), name: &str) -> String {
     let path = format!("jsonpath={{.data.{name}}}");
     let get = ["-n", namespace, "get", "secret", "planted", "-o", &path];
-    let encoded = kubectl(cluster, &get);
-    let value = STANDARD.decode(encoded).expect("base64");
-    String::from_utf8(value).expect("text")
+    decoded(&kubectl(cluster, &get))
 }
 
 /// Everything that escale keeps on a cluster, bundles unpacked, and every object of the tenants but Secrets.

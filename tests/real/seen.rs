@@ -9,13 +9,17 @@ pub const COMPONENT: &str = "site";
 
 /// The tag of `web` in each tenant's namespace, as the pods of it that are ready say.
 pub fn tags() -> BTreeMap<String, String> {
-    tags_of("web", |_| true)
+    tags_of(CLUSTERS, "web", |_| true)
 }
 
 /// The same of another component, in some namespaces: what runs elsewhere may be in the middle of a rollout.
-pub fn tags_of(component: &str, is_meant: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+pub fn tags_of<'a>(
+    clusters: impl IntoIterator<Item = &'a str>,
+    component: &str,
+    is_meant: impl Fn(&str) -> bool,
+) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
-    for cluster in CLUSTERS {
+    for cluster in clusters {
         let images = images_of_ready_pods(cluster, component).into_iter();
         for (namespace, image) in images.filter(|(namespace, _)| is_meant(namespace)) {
             let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned();
@@ -97,4 +101,27 @@ pub fn pods(cluster: &str, namespace: &str) -> BTreeSet<String> {
         ],
     );
     uids.split(' ').map(str::to_owned).collect()
+}
+
+/// The pods of [`COMPONENT`] in the namespaces that begin with a prefix: their uids, and how often their containers
+/// restarted.
+pub fn pods_of<'a>(
+    clusters: impl IntoIterator<Item = &'a str>,
+    prefix: &str,
+) -> BTreeMap<String, Vec<String>> {
+    let label = format!("app.kubernetes.io/name={COMPONENT}");
+    let line = r#"jsonpath={range .items[*]}{.metadata.namespace} {.metadata.uid} {.status.containerStatuses[*].restartCount}{"\n"}{end}"#;
+    let mut pods: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for cluster in clusters {
+        let told = kubectl(cluster, &["get", "pods", "-A", "-l", &label, "-o", line]);
+        for line in told.lines().filter(|line| line.starts_with(prefix)) {
+            let (namespace, pod) = line.split_once(' ').expect("two words");
+            let pods = pods.entry(namespace.to_owned()).or_default();
+            pods.push(pod.to_owned());
+        }
+    }
+    for pods in pods.values_mut() {
+        pods.sort();
+    }
+    pods
 }

@@ -1,7 +1,7 @@
 //! A fleet of a few small tenants in an environment of its own: its rollouts take seconds, and several of them can be
 //! under way at once without meeting each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::binary::rollout;
 use crate::clusters::CLUSTERS;
@@ -144,7 +144,8 @@ impl Sites<'_> {
     /// The tag that each tenant of the fleet runs, as its pods say.
     pub fn tags(&self) -> BTreeMap<String, String> {
         let is_own = |namespace: &str| (0..self.on.len()).any(|one| self.tenant(one) == namespace);
-        tags_of(COMPONENT, is_own)
+        let clusters: BTreeSet<&str> = self.on.iter().copied().collect();
+        tags_of(clusters, COMPONENT, is_own)
     }
 
     fn write(&self, fleet: &Fleet, file: &str, text: &str) {

@@ -303,7 +303,8 @@ impl<'a> Theatre<'a> {
             .find(|stored| stored.value.tenant == tenant.name)
             .cloned();
         let stored = stored.ok_or_else(|| anyhow::anyhow!("`{}` has no record", tenant.name))?;
-        let to = engine::destination(&stored.value, &Destination::PreviousGood)?;
+        let alike = engine::alike(std::slice::from_ref(&stored), &self.clusters).await;
+        let to = engine::destination(&stored.value, &Destination::PreviousGood, &alike)?;
         let order = RollbackOrder {
             even_if_irreversible: false,
             secrets: OnSecrets::Leave,

@@ -3,16 +3,13 @@
 use std::process::Command;
 
 use escale::chat::LARGEST;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::gitlab::stub::Stub;
+use crate::gitlab::tokens::{claims, keys, signed, token};
 use crate::project::{Project, Ran};
 
-/// Made for these tests, and for nothing else.
-const KEY: &[u8] = include_bytes!("throwaway-key.der");
-/// Its public half.
-const MODULUS: &str = "3adEqonOLKPlBnXTCzMcNvfk-x1HO9NufqR-X3zenyZE85D-GQGeo3r-BDPMvwYtVVf43Bl4_Wt2pJkYqzoZcqxoCdt_UBIF3wZFvHYlxK01xf3TXGNY7vnfK2jpUaeHSwTlZqh5wy63z5eg3HJzqHGwVMs0ESOxiiP7p0-3C3UByI-PKD5D-R95Bl1rXZ_09bIg7oZBuRCM9CQbrv5mgTL1vyGSNOmTr_Sb9wVeAa52VHg_mGLsjQ_RhqUig21SgF-SmYTXWEerHGrY73y2mR9XRjheK9r4P3N0e7m4nMfZGtmmbjfBNrup2-KpgNBYBc3x4tR4oFUdAwwC_fejKw";
 const ENVIRONMENT: &str = "environments/agency/environment.yaml";
 
 struct Chat {
@@ -24,7 +21,7 @@ impl Chat {
     /// The agency, rolled out twice, so that there is something to go back to; ana may do most of it, ben may look.
     fn begun() -> Self {
         let (project, stub) = (Project::production(), Stub::new());
-        stub.state().keys = json!({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one", "n": MODULUS, "e": "AQAB"}]});
+        stub.state().keys = keys();
         let text = std::fs::read_to_string(project.path(ENVIRONMENT)).expect("the environment");
         let chat = format!(
             "\n  chat:\n    gitlab: {}\n    project: ops/fleet\n    people: {{ana: 17, ben: 23}}\n    allow:\n      \
@@ -58,10 +55,7 @@ impl Chat {
     }
 
     fn claims(&self) -> Value {
-        json!({
-            "iss": self.stub.root(), "aud": "escale", "exp": 4_000_000_000_u64, "user_id": "17", "user_login": "ana",
-            "project_path": "ops/fleet", "ref_protected": "true", "pipeline_source": "chat",
-        })
+        claims(self.stub.root(), "ana", 17)
     }
 
     fn say(&self, typed: &str) -> String {
@@ -69,10 +63,7 @@ impl Chat {
     }
 
     fn say_as_ben(&self, typed: &str) -> String {
-        let mut claims = self.claims();
-        claims["user_id"] = "23".into();
-        claims["user_login"] = "ben".into();
-        self.say_with(typed, &token(&claims))
+        self.say_with(typed, &token(&claims(self.stub.root(), "ben", 23)))
     }
 
     /// What GitLab would post.
@@ -121,20 +112,6 @@ impl Chat {
         let text = std::fs::read(self.project.path("result.json")).expect("a result");
         serde_json::from_slice(&text).expect("JSON")
     }
-}
-
-fn token(claims: &Value) -> String {
-    signed(claims, Algorithm::RS256, "one")
-}
-
-fn signed(claims: &Value, algorithm: Algorithm, key: &str) -> String {
-    let mut header = Header::new(algorithm);
-    header.kid = Some(key.to_owned());
-    let secret = match algorithm {
-        Algorithm::HS256 => EncodingKey::from_secret(MODULUS.as_bytes()),
-        _ => EncodingKey::from_rsa_der(KEY),
-    };
-    jsonwebtoken::encode(&header, claims, &secret).expect("it can be signed")
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod deployments;
 pub mod stub;
+pub mod tokens;
 
 use std::fs;
 use std::process::Command;
