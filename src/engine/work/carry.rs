@@ -33,12 +33,16 @@ pub(super) async fn stage(job: &Job, open: &mut Open, steps: Vec<Step>) -> Resul
     let (mut standing, mut settled) = (Vec::new(), Vec::new());
     for (object, outcome) in objects.iter().zip(outcomes) {
         let done = match outcome {
-            Ok(carried) => {
-                writes += usize::from(matches!(carried.done, apply::Done::Applied(_)));
-                standing.extend(carried.standing);
-                let told = carried.notices.iter();
+            Ok(Carried {
+                done,
+                standing: left,
+                notices,
+            }) => {
+                writes += usize::from(matches!(done, apply::Done::Applied(_)));
+                standing.extend(left);
+                let told = notices.iter();
                 settled.extend(told.map(|notice| format!("{object}: {notice}")));
-                carried.done
+                done
             }
             Err(error) => {
                 let done = match &error {
