@@ -1,6 +1,7 @@
 //! The way over the network: every name leads to one address.
 
 use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,14 @@ use crate::health::{Answer, Page, Question};
 
 const HTTPS: u16 = 443;
 const USER_AGENT: &str = concat!("escale/", env!("CARGO_PKG_VERSION"), " (health probe)");
+
+/// What goes wrong once there is a connection: in its TLS.
+const AFTER_CONNECTING: [ErrorKind; 4] = [
+    ErrorKind::InvalidData,
+    ErrorKind::UnexpectedEof,
+    ErrorKind::ConnectionReset,
+    ErrorKind::BrokenPipe,
+];
 
 /// A client that asks one address for every domain.
 pub struct Way {
@@ -82,18 +91,26 @@ impl Way {
     }
 }
 
-/// The innermost reason says what happened. Who speaks no TLS that we know is there all the same.
+/// The innermost reason says what happened. Who takes a connection and speaks no TLS that we know is there all the same.
 fn nothing(error: &reqwest::Error) -> Answer {
     let mut innermost: &dyn Error = error;
+    let mut is_refused_later = false;
     while let Some(source) = innermost.source() {
         innermost = source;
+        is_refused_later |= innermost.downcast_ref().is_some_and(is_after_connecting);
     }
     let why = innermost.to_string();
-    if error.is_connect() && innermost.downcast_ref::<rustls::Error>().is_none() {
+    if error.is_connect() && !is_refused_later {
         Answer::Unreachable { why }
     } else {
         Answer::Silent { why }
     }
+}
+
+/// Errors of input and output hide what they wrap from those who ask for their source.
+fn is_after_connecting(error: &io::Error) -> bool {
+    let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref());
+    AFTER_CONNECTING.contains(&error.kind()) || wrapped.is_some_and(is_after_connecting)
 }
 
 impl Address {
