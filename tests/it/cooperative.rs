@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use escale::engine::{self, Behind, Carried, Heard, World};
+use escale::engine::{self, Carried, Heard, World};
 use escale::manifest::{Manifest, SecretRef, secret_refs};
 use escale::rollout::{Outcome, What};
 use escale::secret::Secrets;
@@ -105,15 +105,6 @@ impl Homes {
         }
     }
 
-    /// Who is behind, as `rollout --continue` sees it.
-    async fn behind(&self, release: &Release) -> Behind {
-        let clusters = &self.scene.clusters;
-        let rollouts = engine::rollouts(clusters, ENVIRONMENT).await.unwrap();
-        let now = self.scene.clock.now();
-        let behind = engine::behind(clusters, ENVIRONMENT, &rollouts, now).await;
-        behind.unwrap().unwrap().within(&release.fleet)
-    }
-
     /// The tags that the workloads of each tenant have, by tenant.
     fn running(&self, release: &Release) -> BTreeMap<String, BTreeSet<String>> {
         let tenants = release.fleet.tenants.iter();
@@ -145,17 +136,6 @@ impl Homes {
         let mut times = own.map(|request| request.at);
         let first = times.next().unwrap();
         (first, times.last().unwrap_or(first))
-    }
-
-    fn lose(&self, home: &str) {
-        self.scene.sims[home].tell(Fault::Unreachable {
-            from: self.scene.clock.now(),
-            until: None,
-        });
-    }
-
-    fn mend(&self, home: &str) {
-        self.scene.sims[home].tell(Fault::Nothing);
     }
 
     fn break_image(&self, home: &str, image: &str) {
@@ -376,12 +356,12 @@ fn a_bad_release_of_one_service_goes_back_alone_and_what_comes_after_it_is_told_
                 .is_disjoint(&names(["chat", "database-birch"]))
         );
         // No clock brings it to those who wait.
-        let behind = homes.behind(&second).await;
+        let behind = homes.scene.behind(&second).await;
         assert_eq!(behind.tenants, names([]));
         let waiting: BTreeSet<String> = behind.waiting.into_keys().collect();
         assert_eq!(waiting, names(["chat", "database-birch", "database-cedar"]));
 
-        homes.mend("home-alder");
+        homes.scene.find("home-alder");
         let third = homes.release(&[("database", "3")]);
         let told = homes.roll_out(&third).await;
         assert_eq!(outcome(&told.carried), Some(Outcome::Succeeded));
@@ -412,7 +392,7 @@ fn nobody_waits_for_the_home_that_is_away_and_it_catches_up_by_the_next_rollout(
     in_the_homes(|mut homes| async move {
         let first = homes.release_of_all("1");
         homes.roll_out(&first).await;
-        homes.lose("home-cedar");
+        homes.scene.lose("home-cedar");
         let second = homes.release_of_all("2");
         let told = homes.roll_out(&second).await;
         assert_eq!(
@@ -426,9 +406,9 @@ fn nobody_waits_for_the_home_that_is_away_and_it_catches_up_by_the_next_rollout(
         let others = all_but(&second, &names(IN_CEDAR));
         assert_eq!(homes.at(&second, "2"), others);
 
-        homes.mend("home-cedar");
+        homes.scene.find("home-cedar");
         assert_eq!(homes.at(&second, "1"), names(IN_CEDAR));
-        assert_eq!(homes.behind(&second).await.tenants, names(IN_CEDAR));
+        assert_eq!(homes.scene.behind(&second).await.tenants, names(IN_CEDAR));
         let told = homes.roll_out(&second).await;
         assert_eq!(outcome(&told.carried), Some(Outcome::Succeeded));
         assert_eq!(told.all_that("started"), names(IN_CEDAR));
@@ -445,7 +425,7 @@ fn a_home_that_goes_away_in_the_middle_is_deferred_after_ten_minutes() {
         let began = homes.scene.clock.now();
         let (told, ()) = tokio::join!(homes.roll_out(&second), async {
             tokio::time::sleep(Duration::from_secs(20)).await;
-            homes.lose("home-cedar");
+            homes.scene.lose("home-cedar");
         });
         assert_eq!(
             outcome(&told.carried),
@@ -459,7 +439,7 @@ fn a_home_that_goes_away_in_the_middle_is_deferred_after_ten_minutes() {
         let took = homes.scene.clock.now().duration_since(began).as_secs() / 60;
         assert!((10..30).contains(&took), "{took} minutes");
 
-        homes.mend("home-cedar");
+        homes.scene.find("home-cedar");
         let told = homes.roll_out(&second).await;
         assert_eq!(outcome(&told.carried), Some(Outcome::Succeeded));
         assert_eq!(told.all_that("started"), names(IN_CEDAR));

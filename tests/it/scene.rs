@@ -10,8 +10,8 @@ use std::time::Duration;
 use escale::apply::OnSecrets;
 use escale::cluster::{Cluster, Limits};
 use escale::engine::{
-    self, Audience, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Heard, Order,
-    Records, Return, RollbackOrder, Stop, Who, World,
+    self, Audience, Behind, Bundles, Carried, Clock, Clusters, Destination, Ended, Ending, Heard,
+    Order, Records, Return, RollbackOrder, Stop, Who, World,
 };
 use escale::fleet::{Files, Fleet, load};
 use escale::record::{Hold, PackedBundle, TenantRecord};
@@ -251,6 +251,26 @@ impl Scene {
             namespace: Some(tenant.to_owned()),
             behaviour: Behaviour::from_word("crash").unwrap(),
         }));
+    }
+
+    /// From now on nothing gets through to a cluster, until it is [`found`](Self::find).
+    pub fn lose(&self, cluster: &str) {
+        self.sims[cluster].tell(Fault::Unreachable {
+            from: self.clock.now(),
+            until: None,
+        });
+    }
+
+    pub fn find(&self, cluster: &str) {
+        self.sims[cluster].tell(Fault::Nothing);
+    }
+
+    /// Who is behind, as `rollout --continue` sees it.
+    pub async fn behind(&self, release: &Release) -> Behind {
+        let environment = &release.fleet.environment.name;
+        let rollouts = engine::rollouts(&self.clusters, environment).await.unwrap();
+        let behind = engine::behind(&self.clusters, environment, &rollouts, self.clock.now());
+        behind.await.unwrap().unwrap().within(&release.fleet)
     }
 
     pub fn world<'a>(&self, audience: &'a mut Audience<'a>) -> World<'a> {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use escale::engine::{self, Behind, Carried, Records};
+use escale::engine::{Carried, Records};
 use escale::record::{Outcome, TenantRecord};
 use escale::rollout::{self, Phase};
 use escale::sim::{Behaviour, Fault, Rule};
@@ -89,17 +89,6 @@ impl Sites {
         running
     }
 
-    fn lose(&self, site: &str) {
-        self.scene.sims[site].tell(Fault::Unreachable {
-            from: self.scene.clock.now(),
-            until: None,
-        });
-    }
-
-    fn find(&self, site: &str) {
-        self.scene.sims[site].tell(Fault::Nothing);
-    }
-
     /// Namespaces in which something of ours was written.
     fn touched(&self) -> BTreeSet<String> {
         let sites = ["nord", "sud"].map(|site| (site, self.scene.sims[site].requests()));
@@ -112,15 +101,6 @@ impl Sites {
         });
         all.filter(|name| !name.starts_with("escale-system"))
             .collect()
-    }
-
-    /// Who is behind, as `rollout --continue` sees it.
-    async fn behind(&self, release: &Release) -> Behind {
-        let clusters = &self.scene.clusters;
-        let rollouts = engine::rollouts(clusters, ENVIRONMENT).await.unwrap();
-        let now = self.scene.clock.now();
-        let behind = engine::behind(clusters, ENVIRONMENT, &rollouts, now).await;
-        behind.unwrap().unwrap().within(&release.fleet)
     }
 
     async fn record(&self, tenant: &str) -> TenantRecord {
@@ -287,7 +267,7 @@ fn a_migration_that_fails_changes_neither_site() {
 fn if_the_other_site_is_down_the_master_goes_on_and_it_catches_up_by_one_jump() {
     on_two_sites(|mut sites| async move {
         sites.roll_out(&[]).await;
-        sites.lose("sud");
+        sites.scene.lose("sud");
         for tag in ["2", "3"] {
             let carried = sites.roll_out(&[("accounts", tag), ("front", tag)]).await;
             assert_eq!(
@@ -305,7 +285,7 @@ fn if_the_other_site_is_down_the_master_goes_on_and_it_catches_up_by_one_jump() 
                 "front-sud: 1"
             ]
         );
-        sites.find("sud");
+        sites.scene.find("sud");
         let carried = sites.roll_out(&[]).await;
         assert_eq!(outcome(&carried), Some(rollout::Outcome::Succeeded));
         assert_eq!(
@@ -325,7 +305,7 @@ fn if_the_other_site_is_down_the_master_goes_on_and_it_catches_up_by_one_jump() 
 fn if_the_master_is_down_only_what_it_owns_waits_and_its_migration_runs_when_it_is_back() {
     on_two_sites(|mut sites| async move {
         sites.roll_out(&[]).await;
-        sites.lose("nord");
+        sites.scene.lose("nord");
         for tag in ["2", "3"] {
             let all = SERVICES.map(|service| (service, tag));
             let carried = sites.roll_out(&all).await;
@@ -343,7 +323,7 @@ fn if_the_master_is_down_only_what_it_owns_waits_and_its_migration_runs_when_it_
             );
         }
         let newest = sites.release(&[]);
-        let behind = sites.behind(&newest).await;
+        let behind = sites.scene.behind(&newest).await;
         assert_eq!(
             behind.tenants,
             BTreeSet::new(),
@@ -364,7 +344,7 @@ fn if_the_master_is_down_only_what_it_owns_waits_and_its_migration_runs_when_it_
                 "search-sud: 3"
             ]
         );
-        sites.find("nord");
+        sites.scene.find("nord");
         let carried = sites.roll_out(&[]).await;
         assert_eq!(outcome(&carried), Some(rollout::Outcome::Succeeded));
         assert!(
@@ -394,12 +374,12 @@ fn a_master_that_goes_away_in_the_middle_keeps_what_comes_after_it_from_starting
             while is_begun() && count() == before {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
-            sites.lose("nord");
+            sites.scene.lose("nord");
         });
         assert_eq!(sites.running(&["accounts"])[1], "accounts-sud: 1");
         let sud = phase(&carried, "accounts-sud");
         assert!(!matches!(sud, Phase::Succeeded { .. }), "{sud:?}");
-        sites.find("nord");
+        sites.scene.find("nord");
         sites.scene.pass(5).await;
         let carried = sites.roll_out(&[("front", "3")]).await;
         assert_eq!(
