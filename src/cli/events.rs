@@ -203,6 +203,9 @@ struct BeginsLine<'a> {
     /// Where tenants are that somebody has moved before.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     found: BTreeMap<&'a str, &'static str>,
+    /// What somebody should know, and counts for nothing.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -251,6 +254,7 @@ impl<'a> BeginsLine<'a> {
                 Opening::GoesOn
             },
             found,
+            warnings: beginning.warnings,
             ..Self::queued(origin, beginning.at)
         };
         match beginning.rollout {
@@ -283,6 +287,7 @@ impl<'a> BeginsLine<'a> {
             waves: Vec::new(),
             excluded: BTreeMap::new(),
             found: BTreeMap::new(),
+            warnings: &[],
         }
     }
 }

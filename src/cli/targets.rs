@@ -67,15 +67,13 @@ impl TargetArgs {
         else {
             return Ok(None);
         };
-        let Ok(name) = environment(&tree, self.source.environment.as_deref()) else {
-            return match &self.source.environment {
-                Some(named) if !tree.files.is_empty() => {
-                    Err(UserError::new(format!("no environment named `{named}` here")).into())
-                }
-                _ => Ok(None),
-            };
-        };
-        Ok(load(&tree.files, &name).ok())
+        let is_meant = self.source.environment.is_some() && !tree.files.is_empty();
+        match environment(&tree, self.source.environment.as_deref()) {
+            Ok(name) => Ok(load(&tree.files, &name).ok()),
+            // Simulated clusters are those of an environment, too.
+            Err(error) if is_meant || self.stage.sim => Err(error.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     async fn find_in_fleet(

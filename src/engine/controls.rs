@@ -11,7 +11,7 @@ use super::baseline;
 use super::clock::Clock;
 use super::conductor::{Conductor, Stage};
 use super::observe::{self, Known, Observed, Watched};
-use super::sites::{Asked, Fault, Sites};
+use super::sites::{Asked, Fault, Sites, Unanswered};
 use super::work;
 use crate::cluster::{CallError, Cluster};
 use crate::record::{Action, Stored, TenantRecord};
@@ -45,7 +45,7 @@ pub struct Seen {
     at: jiff::Timestamp,
     observed: Result<Observed, CallError>,
     /// Pages that do not answer well, of those whose workloads are.
-    faults: BTreeMap<String, Fault>,
+    faults: BTreeMap<String, Vec<Fault>>,
 }
 
 impl Controls {
@@ -175,9 +175,8 @@ impl Conductor<'_> {
             ailing: Vec::new(),
         };
         for mut one in observed {
-            if let Some(fault) = faults.remove(&one.tenant) {
-                one.sample = fault.doubt(&one.sample, at);
-            }
+            let faults = faults.remove(&one.tenant).unwrap_or_default();
+            one.sample = Unanswered::default().doubt(one.sample, &faults);
             if baseline::is_unhealthy(&one) {
                 let headline = one.sample.headline.clone();
                 sample.ailing.push((one.tenant.clone(), headline));

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::observe::{self, Known, Observed, Seen, Watched};
-use super::sites::{Asked, Fault};
+use super::sites::{Asked, Fault, Unanswered};
 use super::taken::{self, Closed};
 use crate::cluster::CallError;
 use crate::health::Wanted;
@@ -55,8 +55,7 @@ struct Watch {
     anew: Option<Timestamp>,
     /// Pages that are not asked for.
     excused: BTreeSet<String>,
-    /// Since when a page does not answer well, though its workloads are.
-    unanswered_since: Option<Timestamp>,
+    unanswered: Unanswered,
     due: Instant,
 }
 
@@ -66,7 +65,7 @@ pub struct Looked {
     tenants: Vec<String>,
     seen: Result<Observed, CallError>,
     /// Pages that do not answer well, of those whose workloads are.
-    faults: BTreeMap<String, Fault>,
+    faults: BTreeMap<String, Vec<Fault>>,
     /// Records that somebody has changed since their claims were closed.
     changed: Vec<Stored<TenantRecord>>,
 }
@@ -115,7 +114,7 @@ impl Looks {
             was_alone: false,
             anew: None,
             excused: planned.unwell_pages.clone(),
-            unanswered_since: None,
+            unanswered: Unanswered::default(),
             due,
         };
         self.watches.insert(tenant.to_owned(), watch);
@@ -149,7 +148,7 @@ impl Looks {
                 watch.wanted = watch.wanted.iter().map(anew).collect();
                 watch.before = Known::default();
                 watch.anew = Some(now);
-                watch.unanswered_since = None;
+                watch.unanswered.forget();
                 due.push(tenant.clone());
             }
         }
@@ -307,7 +306,8 @@ impl Looks {
         for mut seen in observed.seen {
             if let Some(watch) = self.watches.get_mut(&seen.tenant) {
                 watch.was_alone &= seen.sample.health != Health::Healthy;
-                seen.sample = watch.doubted(seen.sample, faults.remove(&seen.tenant));
+                let faults = faults.remove(&seen.tenant).unwrap_or_default();
+                seen.sample = watch.unanswered.doubt(seen.sample, &faults);
                 if watch.anew.is_none_or(|anew| anew <= seen.sample.at) {
                     watch.before = seen.known;
                 }
@@ -407,18 +407,6 @@ impl Looks {
         if let Some(watch) = self.watches.remove(tenant) {
             self.due.remove(&(watch.due, tenant.to_owned()));
         }
-    }
-}
-
-impl Watch {
-    /// What was seen, in the light of what its pages answered.
-    fn doubted(&mut self, sample: Sample, fault: Option<Fault>) -> Sample {
-        let Some(fault) = fault else {
-            self.unanswered_since = None;
-            return sample;
-        };
-        let since = *self.unanswered_since.get_or_insert(sample.at);
-        fault.doubt(&sample, since)
     }
 }
 

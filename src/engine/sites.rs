@@ -47,10 +47,16 @@ pub struct Asked {
 
 /// A page that does not answer well.
 pub struct Fault {
+    /// Its address.
+    page: String,
     why: String,
     /// For how long it may go on.
     patience: SignedDuration,
 }
+
+/// Since when pages of a tenant do not answer well, by address.
+#[derive(Clone, Debug, Default)]
+pub struct Unanswered(BTreeMap<String, Timestamp>);
 
 /// Every page of a tenant: a plan says so in one word.
 pub const ALL: &str = "*";
@@ -127,7 +133,7 @@ impl Sites {
         seen: &[Seen],
         asked: &[Asked],
         clock: Clock,
-    ) -> BTreeMap<String, Fault> {
+    ) -> BTreeMap<String, Vec<Fault>> {
         let well = seen
             .iter()
             .filter(|seen| seen.sample.health == Health::Healthy);
@@ -135,10 +141,10 @@ impl Sites {
         let asked = asked
             .iter()
             .filter(|asked| well.contains(asked.tenant.as_str()));
-        let mut faults = BTreeMap::new();
+        let mut faults: BTreeMap<String, Vec<Fault>> = BTreeMap::new();
         for said in self.ask(cluster, asked, clock).await {
             if let Some(fault) = said.fault() {
-                faults.entry(said.tenant).or_insert(fault);
+                faults.entry(said.tenant).or_default().push(fault);
             }
         }
         faults
@@ -162,27 +168,42 @@ impl Said {
     fn fault(&self) -> Option<Fault> {
         let why = self.health.fault.as_ref()?;
         Some(Fault {
+            page: self.question.url(),
             why: format!("platform `{}`: {why}", self.question.platform),
             patience: self.question.probe.fail_after.to_signed(),
         })
     }
 }
 
-impl Fault {
-    /// What is said of a tenant that was seen well by its workloads. A page may come late, or stumble: it has failed once
-    /// that lasts.
-    pub fn doubt(self, seen: &Sample, since: Timestamp) -> Sample {
-        let has_lasted = self.patience <= seen.at.duration_since(since);
+impl Unanswered {
+    /// A sample of a tenant that was seen well by its workloads, in the light of what its pages answered. A page may come
+    /// late, or stumble: it has failed once that lasts.
+    pub fn doubt(&mut self, seen: Sample, faults: &[Fault]) -> Sample {
+        let since = |fault: &Fault| self.0.get(&fault.page).copied().unwrap_or(seen.at);
+        let pages = faults
+            .iter()
+            .map(|fault| (fault.page.clone(), since(fault)));
+        self.0 = pages.collect();
+        let has_lasted =
+            |fault: &&Fault| fault.patience <= seen.at.duration_since(self.0[&fault.page]);
+        let failed = faults.iter().find(has_lasted);
+        let Some(fault) = failed.or(faults.first()) else {
+            return seen;
+        };
         Sample {
             at: seen.at,
-            health: if has_lasted {
-                Health::Failed
-            } else {
-                Health::Progressing
+            health: match failed {
+                Some(_) => Health::Failed,
+                None => Health::Progressing,
             },
             serves: false,
-            headline: self.why,
+            headline: fault.why.clone(),
         }
+    }
+
+    /// What was before is not held against anybody.
+    pub fn forget(&mut self) {
+        self.0.clear();
     }
 }
 
@@ -335,25 +356,33 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_doubted_until_it_has_been_unwell_for_long() {
-        let fault = || Fault {
-            why: "it answers 500".to_owned(),
+    fn a_page_has_failed_once_it_has_been_unwell_for_long_whatever_others_do() {
+        let fault = |page: &str| Fault {
+            page: page.to_owned(),
+            why: format!("{page} answers 500"),
             patience: SignedDuration::from_secs(30),
         };
-        let since = Timestamp::UNIX_EPOCH;
-        let after = |seconds: i64| {
+        let mut unanswered = Unanswered::default();
+        let mut after = |seconds: i64, faults: &[Fault]| {
             let seen = Sample {
-                at: since + SignedDuration::from_secs(seconds),
+                at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds),
                 health: Health::Healthy,
                 serves: true,
                 headline: "3 objects healthy".to_owned(),
             };
-            let doubted = fault().doubt(&seen, since);
-            assert_eq!((doubted.at, doubted.serves), (seen.at, false));
-            doubted.health
+            let doubted = unanswered.doubt(seen, faults);
+            assert_eq!(doubted.serves, faults.is_empty());
+            (doubted.health, doubted.headline)
         };
-        assert_eq!(after(0), Health::Progressing);
-        assert_eq!(after(29), Health::Progressing);
-        assert_eq!(after(30), Health::Failed);
+        let told = |page: &str| format!("{page} answers 500");
+        assert_eq!(after(0, &[fault("a")]), (Health::Progressing, told("a")));
+        let both = [fault("a"), fault("b")];
+        assert_eq!(after(20, &both), (Health::Progressing, told("a")));
+        // One is well again, and its time begins anew.
+        assert_eq!(after(29, &[fault("b")]), (Health::Progressing, told("b")));
+        assert_eq!(after(40, &both), (Health::Progressing, told("a")));
+        assert_eq!(after(50, &both), (Health::Failed, told("b")));
+        assert_eq!(after(60, &[]).0, Health::Healthy);
+        assert_eq!(after(62, &both), (Health::Progressing, told("a")));
     }
 }

@@ -9,6 +9,7 @@ use crate::binary::escale;
 use crate::clusters::{kubeconfig, kubectl, programs};
 use crate::fleet::Fleet;
 use crate::gitlab_stub::Stub;
+use crate::gitlab_tokens::{claims, keys, token};
 use crate::sites::{SITES, Sites};
 use crate::turns::beside;
 
@@ -46,8 +47,15 @@ impl Pipeline {
             ".gitlab-ci-local\n*.json\n*.jsonl\n*.xml\ndiff.md\n",
         );
         let file = "environments/pipeline/environment.yaml";
-        let announce = "  announce: {ops: {format: mattermost, url: \"env:OPS_WEBHOOK\"}}\n";
-        fleet.write(file, &format!("{}{announce}", fleet.read(file)));
+        let stub = Stub::new();
+        stub.state().keys = keys();
+        let channels = format!(
+            "  announce: {{ops: {{format: mattermost, url: \"env:OPS_WEBHOOK\"}}}}\n  chat:\n    gitlab: {}\n    \
+             project: ops/fleet\n    people: {{ana: 17}}\n    \
+             allow: [{{people: [ana], verbs: [status, release-hold], tenants: [\"*\"]}}]\n",
+            stub.root()
+        );
+        fleet.write(file, &(fleet.read(file) + &channels));
         fleet.commit("The pipeline");
         let remote = [
             "remote",
@@ -60,10 +68,7 @@ impl Pipeline {
             .current_dir(fleet.folder())
             .status();
         assert!(git.expect("git starts").success());
-        Self {
-            fleet,
-            stub: Stub::new(),
-        }
+        Self { fleet, stub }
     }
 
     /// Runs jobs of a pipeline of this source, with more variables.
@@ -163,6 +168,7 @@ fn a_day_of_a_pipeline() {
     Pipeline::sites().end_at("1.1.0");
     schedules(&it);
     rollback(&it);
+    chat(&it);
 }
 
 fn merge_request(it: &Pipeline) {
@@ -271,4 +277,27 @@ fn rollback(it: &Pipeline) {
     assert_eq!(Pipeline::sites().tags()["pipeline-0"], "1.2.0");
     let held = escale(it.fleet.folder(), &["status", "-e", "pipeline"]).ends_with(0);
     assert!(held.data.contains("documents do not open"), "{held}");
+}
+
+/// What is typed in chat is a variable, too; who typed it is in GitLab's signed token alone.
+fn chat(it: &Pipeline) {
+    let ana = token(&claims(it.stub.root(), "ana", 17));
+    let typed = |words: &str, token: &str| {
+        let variables = [("CHAT_INPUT", words), ("ESCALE_ID_TOKEN", token)];
+        it.run("chat", &variables, &["chat"]).passes()
+    };
+    typed("status", &ana).says("pipeline-1");
+    let pwned = it.fleet.folder().join("pwned");
+    for words in ["status; touch pwned", "$(touch pwned)", "`touch pwned`"] {
+        typed(words, &ana);
+        assert!(!pwned.exists(), "`{words}` reached a shell");
+    }
+    let release = "release-hold pipeline-1 because they open again";
+    let bob = token(&claims(it.stub.root(), "ana", 18));
+    typed(release, &bob);
+    it.run("push", &[], &["rollout"])
+        .says("left out: pipeline-1");
+    typed(release, &ana);
+    it.run("push", &[], &["rollout"]).passes();
+    Pipeline::sites().end_at("1.2.0");
 }
