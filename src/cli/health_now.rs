@@ -6,18 +6,10 @@ use serde_json::{Value, json};
 use crate::cli::targets::Found;
 use crate::cli::ui::Ui;
 use crate::engine::{self, Now, Said};
+use crate::fleet::config::API_VERSION;
 use crate::health::{Answer, Page};
 use crate::record::TenantRecord;
 use crate::rollout::Health;
-
-/// The verdict on a tenant as a whole.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Healthy,
-    Progressing,
-    Failed,
-    Unknown,
-}
 
 /// Looks, and says what was seen: text or JSON, and whether all is well.
 pub async fn look(found: &Found, as_json: bool, ui: &Ui) -> anyhow::Result<bool> {
@@ -25,7 +17,7 @@ pub async fn look(found: &Found, as_json: bool, ui: &Ui) -> anyhow::Result<bool>
     let seen = engine::now(&found.stage.clusters, &records, found.stage.clock).await;
     if as_json {
         let report = json!({
-            "apiVersion": "escale.dev/v1alpha1",
+            "apiVersion": API_VERSION,
             "kind": "TenantHealthReport",
             "items": seen.iter().map(item).collect::<Vec<Value>>(),
         });
@@ -34,32 +26,19 @@ pub async fn look(found: &Found, as_json: bool, ui: &Ui) -> anyhow::Result<bool>
     } else {
         ui.data(&text(&seen));
     }
-    let well = seen.iter().filter(|now| word(now) == Word::Healthy).count();
+    let is_well = |now: &&Now| health(now) == Health::Healthy;
+    let well = seen.iter().filter(is_well).count();
     ui.detail(format!("{well} of {} healthy", seen.len()));
     Ok(well == seen.len())
 }
 
 /// Healthy workloads behind a page that does not answer well are no healthy tenant.
-fn word(now: &Now) -> Word {
+fn health(now: &Now) -> Health {
     match &now.seen {
-        Err(_) => Word::Unknown,
-        Ok(sample) => match sample.health {
-            Health::Healthy if now.pages.iter().all(Said::is_well) => Word::Healthy,
-            Health::Healthy | Health::Failed => Word::Failed,
-            Health::Progressing => Word::Progressing,
-            Health::Unknown => Word::Unknown,
-        },
-    }
-}
-
-impl Word {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Progressing => "progressing",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
+        Err(_) => Health::Unknown,
+        Ok(sample) if sample.health != Health::Healthy => sample.health,
+        Ok(_) if now.pages.iter().all(Said::is_well) => Health::Healthy,
+        Ok(_) => Health::Failed,
     }
 }
 
@@ -75,7 +54,7 @@ fn text(seen: &[Now]) -> String {
     let width = width.unwrap_or_default();
     let mut lines = Vec::new();
     for now in seen {
-        let (word, name) = (word(now).as_str(), &now.tenant);
+        let (word, name) = (health(now).as_str(), &now.tenant);
         lines.push(format!("{word:<11}  {name:<width$}  {}", message(now)));
         lines.extend(
             now.pages
@@ -121,7 +100,7 @@ fn item(now: &Now) -> Value {
     json!({
         "tenant": now.tenant,
         "cluster": now.cluster,
-        "verdict": word(now).as_str(),
+        "verdict": health(now).as_str(),
         "message": message(now),
         "pages": now.pages.iter().map(page_item).collect::<Vec<Value>>(),
     })

@@ -65,7 +65,7 @@ impl StageArgs {
         let clusters = Clusters::connect(fleet, &self.connection()).await;
         let door = |cluster: &fleet::Cluster| {
             let ingress = cluster.spec.ingress.as_ref()?;
-            Some(Door::at(&ingress.address))
+            Some(Door::at(ingress.host_and_port()))
         };
         Ok(Stage {
             clusters: clusters.with_sites(fleet, door),

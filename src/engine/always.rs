@@ -3,7 +3,6 @@
 //! They go to a held tenant outside of waves, once the release that has them has come to a good end with the others, or
 //! runs everywhere already. The tenant is moved nowhere: these objects are written, and nothing else.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
@@ -105,16 +104,9 @@ fn differing(reaching: &[Manifest], record: &TenantRecord) -> Vec<String> {
 }
 
 fn planned(tenant: &Tenant, record: &TenantRecord) -> Planned {
-    let digest = record.digest.clone();
-    Planned {
-        place: planning::place(tenant),
-        digest: digest.clone().expect("who runs nothing lacks nothing"),
-        from: digest,
-        last_good: None,
-        unhealthy_before: None,
-        unwell_pages: BTreeSet::new(),
-        shape: None,
-    }
+    let runs = record.digest.clone();
+    let digest = runs.clone().expect("who runs nothing lacks nothing");
+    Planned::of(planning::place(tenant), digest, runs)
 }
 
 /// Says in a plan what would be written to held tenants.

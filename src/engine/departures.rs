@@ -1,6 +1,5 @@
 //! Tenants that leave: untouched until their last day is over, then removed by a rollout that is allowed to.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
@@ -168,15 +167,7 @@ fn last_day(tenant: &Tenant) -> String {
 }
 
 fn planned(tenant: &Tenant) -> Planned {
-    Planned {
-        place: planning::place(tenant),
-        digest: nothing().digest().clone(),
-        from: None,
-        last_good: None,
-        unhealthy_before: None,
-        unwell_pages: BTreeSet::new(),
-        shape: None,
-    }
+    Planned::of(planning::place(tenant), nothing().digest().clone(), None)
 }
 
 /// The bundle of a tenant that has nothing any more.

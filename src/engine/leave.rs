@@ -1,6 +1,5 @@
 //! Lets tenants go: `escale leave`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::departures::nothing;
@@ -28,15 +27,7 @@ pub async fn leave(
     let task = Task {
         action: Action::Leave,
         why: doer.who.why.clone(),
-        planned: Planned {
-            place: place_of(record),
-            from: Some(digest.clone()),
-            digest,
-            last_good: None,
-            unhealthy_before: None,
-            unwell_pages: BTreeSet::new(),
-            shape: None,
-        },
+        planned: Planned::of(place_of(record), digest.clone(), Some(digest)),
         stored,
         bundle: nothing(),
         release: None,

@@ -8,7 +8,6 @@ use futures::future::join_all;
 use super::clock::Clock;
 use super::clusters::Clusters;
 use super::sites::{ALL, Asked, Said};
-use crate::health::Answer;
 use crate::rollout::{Plan, Planned, few_of};
 
 /// Who stumbled is asked once more after this.
@@ -63,8 +62,7 @@ fn has_pages(planned: &Planned) -> bool {
 
 /// Whether nobody is at the door: from here nothing can be said of the pages behind it.
 fn is_shut(said: &[Said]) -> bool {
-    let is_away = |said: &Said| matches!(said.answer, Answer::Unreachable { .. });
-    !said.is_empty() && said.iter().all(is_away)
+    !said.is_empty() && said.iter().all(|said| said.absence().is_some())
 }
 
 impl Pages {
@@ -75,10 +73,7 @@ impl Pages {
             let all = BTreeSet::from([ALL.to_owned()]);
             self.unwell.insert(planned.place.tenant.clone(), all);
         }
-        let why = said.iter().find_map(|said| match &said.answer {
-            Answer::Unreachable { why } => Some(why.as_str()),
-            Answer::Page(_) | Answer::Silent { .. } => None,
-        });
+        let why = said.iter().find_map(Said::absence);
         self.warnings.push(format!(
             "no page of cluster `{cluster}` can be reached from here ({}): this rollout does not judge them",
             why.unwrap_or_default()

@@ -231,15 +231,8 @@ async fn load(
 fn plan(order: &RollbackOrder) -> Plan {
     let tenants = order.returns.iter().map(|back| {
         let record = &back.stored.value;
-        Planned {
-            place: place_of(record),
-            digest: back.to.digest.clone(),
-            from: record.digest.clone(),
-            last_good: None::<Digest>,
-            unhealthy_before: None,
-            unwell_pages: BTreeSet::new(),
-            shape: None,
-        }
+        let (to, from) = (back.to.digest.clone(), record.digest.clone());
+        Planned::of(place_of(record), to, from)
     });
     let wave = Wave {
         name: "rollback".to_owned(),

@@ -165,6 +165,14 @@ impl Said {
         self.health.fault.is_none()
     }
 
+    /// Why nobody is there.
+    pub fn absence(&self) -> Option<&str> {
+        match &self.answer {
+            Answer::Unreachable { why } => Some(why),
+            Answer::Page(_) | Answer::Silent { .. } => None,
+        }
+    }
+
     fn fault(&self) -> Option<Fault> {
         let why = self.health.fault.as_ref()?;
         Some(Fault {
@@ -232,12 +240,9 @@ async fn say(door: &Door, (tenant, question): (String, Arc<Question>), clock: Cl
 
 /// Why nobody is at a door, if all the first found it so.
 fn nobody(said: &[Said]) -> Option<String> {
-    let mut reasons = said.iter().map(|said| match &said.answer {
-        Answer::Unreachable { why } => Some(why),
-        Answer::Page(_) | Answer::Silent { .. } => None,
-    });
-    let first = reasons.next()??;
-    (said.len() == FIRST && reasons.all(|reason| reason.is_some())).then(|| first.clone())
+    let why = said.first()?.absence()?;
+    let is_shut = said.len() == FIRST && said.iter().all(|said| said.absence().is_some());
+    is_shut.then(|| why.to_owned())
 }
 
 fn unasked((tenant, question): (String, Arc<Question>), why: &str, now: Timestamp) -> Said {

@@ -3,7 +3,8 @@
 use core::net::IpAddr;
 use std::collections::BTreeSet;
 
-use crate::fleet::config::{Duration, EnvironmentSpec, Probe};
+use crate::fleet::check::platforms;
+use crate::fleet::config::{Duration, EnvironmentSpec, Ingress, Probe};
 use crate::fleet::finding::Finding;
 use crate::fleet::names::{is_domain, is_name};
 use crate::fleet::parts::Parts;
@@ -59,7 +60,7 @@ fn addresses(parts: &Parts) -> Vec<Finding> {
         let Some(ingress) = &cluster.spec().ingress else {
             continue;
         };
-        if !is_address(&ingress.address) {
+        if !is_address(ingress) {
             let message = format!("`{}` is not an address", ingress.address);
             let hint = "write an IP address or a host name, with a port if it is not 443: `203.0.113.10:8443`";
             let place = cluster.place("/spec/ingress/address");
@@ -71,13 +72,10 @@ fn addresses(parts: &Parts) -> Vec<Finding> {
 
 /// Clusters of which nobody knows where their platforms answer.
 fn unasked(parts: &Parts) -> Vec<Finding> {
+    let owners: BTreeSet<&str> = platforms(parts).map(|placed| placed.tenant).collect();
     let tenants = parts.tenants.iter();
-    let with_platforms = tenants.filter(|tenant| {
-        let in_files = parts.platforms.iter();
-        let mut in_files = in_files.filter(|(owner, _)| owner == tenant.name());
-        !tenant.spec().platforms.is_empty() || in_files.next().is_some()
-    });
-    let used: BTreeSet<&str> = with_platforms
+    let used: BTreeSet<&str> = tenants
+        .filter(|tenant| owners.contains(tenant.name()))
         .map(|tenant| tenant.spec().cluster.as_str())
         .collect();
     let silent = parts
@@ -93,24 +91,21 @@ fn unasked(parts: &Parts) -> Vec<Finding> {
         .collect()
 }
 
-/// `203.0.113.10`, `[2001:db8::1]:8443`, `ingress.example.com:8443`.
-fn is_address(text: &str) -> bool {
-    let is_host = |host: &str| host.parse::<IpAddr>().is_ok() || is_name(host) || is_domain(host);
-    let bare = |host: &str| {
-        host.trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned()
-    };
-    let with_port = text.rsplit_once(':').is_some_and(|(host, port)| {
-        let is_port = port.parse::<u16>().is_ok_and(|port| port != 0);
-        is_port && (!host.contains(':') || host.starts_with('[')) && is_host(&bare(host))
-    });
-    is_host(text) || with_port
+fn is_address(ingress: &Ingress) -> bool {
+    let (host, port) = ingress.host_and_port();
+    let is_host = host.parse::<IpAddr>().is_ok() || is_name(&host) || is_domain(&host);
+    is_host && port != 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(address: &str) -> Ingress {
+        Ingress {
+            address: address.to_owned(),
+        }
+    }
 
     #[test]
     fn an_address_is_a_host_with_or_without_a_port() {
@@ -122,7 +117,7 @@ mod tests {
             "ingress.example.com",
             "localhost:8443",
         ] {
-            assert!(is_address(good), "{good}");
+            assert!(is_address(&at(good)), "{good}");
         }
         for wrong in [
             "",
@@ -132,7 +127,7 @@ mod tests {
             "a b",
             ":443",
         ] {
-            assert!(!is_address(wrong), "{wrong}");
+            assert!(!is_address(&at(wrong)), "{wrong}");
         }
     }
 }

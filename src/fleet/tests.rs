@@ -1,6 +1,8 @@
 //! The room as a whole: from files to a fleet or to every mistake in them.
 
 mod channels;
+mod order;
+mod probes;
 mod when;
 
 use serde_json::{Value, json};
@@ -171,37 +173,6 @@ fn the_strategy_of_the_design_reads_as_written() {
 }
 
 #[test]
-fn probes_that_no_page_could_answer_well_are_mistakes() {
-    assert_eq!(told(&loaded().warnings), "");
-    let with = |probes: &str| {
-        let mut files = production();
-        let environment = files
-            .get_mut("environments/production/environment.yaml")
-            .unwrap();
-        environment.push_str("  health: {probes: {home: {");
-        environment.push_str(probes);
-        environment.push_str("}}}\n");
-        load(&files, "production")
-    };
-    let mut wrong = with("path: home, status: [], within: 0s").unwrap_err();
-    wrong.retain(Finding::is_error);
-    assert_eq!(
-        told(&wrong),
-        "error: environment.yaml:16:34: `home` is not the path of a page\n  \
-         hint: begin it with `/`: the domains are those of the platforms\n\
-         error: environment.yaml:16:48: no status would be a good answer\n\
-         error: environment.yaml:16:60: no answer comes within no time"
-    );
-    let warnings = told(&with("path: /").unwrap().warnings);
-    assert_eq!(
-        warnings.lines().next(),
-        Some(
-            "warning: clusters/outscale-hds.yaml:1:1: its platforms are not probed: it has no `ingress.address`"
-        )
-    );
-}
-
-#[test]
 fn layers_lie_over_one_another_and_say_so() {
     let fleet = loaded();
     let tenant = fleet.tenant("vault-carbone").unwrap();
@@ -351,48 +322,6 @@ fn a_name_is_that_of_its_file() {
         mistakes_with("tenants/new.yaml", text),
         "error: tenants/new.yaml:3:18: the name `other` is not that of the path, `new`\n  \
          hint: write `metadata: {name: new}`, or rename the file"
-    );
-}
-
-#[test]
-fn after_names_tenants_of_any_group_or_none() {
-    let text = "apiVersion: escale.dev/v1alpha1\nkind: Tenant\nmetadata: {name: new}\nspec: {cluster: ovh-gra, after: [vault-carbone]}\n";
-    let mut files = production();
-    files.insert(
-        "environments/production/tenants/new.yaml".to_owned(),
-        text.to_owned(),
-    );
-    let fleet = load(&files, "production").expect("a fleet without mistakes");
-    let new = fleet.tenant("new").expect("it is in the fleet");
-    assert_eq!((new.group.as_deref(), new.after.len()), (None, 1));
-}
-
-/// Nineteen layers of two, of which each comes after both of the one before: half a million ways lead down.
-#[test]
-fn many_ways_to_what_goes_first_are_no_circle_and_are_not_all_walked() {
-    let mut files = production();
-    for layer in 1..20 {
-        for side in ["a", "b"] {
-            let after = match layer {
-                1 => String::new(),
-                _ => format!(", after: [a{0}, b{0}]", layer - 1),
-            };
-            let text = format!(
-                "apiVersion: escale.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {side}{layer}}}\nspec: {{cluster: ovh-gra{after}}}\n"
-            );
-            let path = format!("environments/production/tenants/{side}{layer}.yaml");
-            files.insert(path, text);
-        }
-    }
-    assert!(load(&files, "production").is_ok());
-}
-
-#[test]
-fn after_does_not_go_in_a_circle() {
-    let qualif = "apiVersion: escale.dev/v1alpha1\nkind: Tenant\nmetadata: {name: vault-carbone-qualif}\nspec: {cluster: outscale-hds, group: carbone, after: [vault-carbone]}\n";
-    assert_eq!(
-        mistakes_with("tenants/vault-carbone-qualif.yaml", qualif),
-        "error: tenants/vault-carbone.yaml:10:10: `after` goes in a circle: `vault-carbone` after `vault-carbone-qualif`"
     );
 }
 

@@ -10,13 +10,14 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::header::{HOST, LOCATION};
+use http::header::{HOST, HeaderMap, LOCATION};
 use jiff::SignedDuration;
 use tokio::time::{Instant, timeout};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
 use crate::health::{Answer, Page, Question};
+use certificates::Certificates;
 use way::Way;
 
 /// As much of a page as is read.
@@ -28,19 +29,16 @@ pub struct Door(Arc<Inner>);
 
 enum Inner {
     /// Made when somebody asks.
-    Network(String, OnceLock<Result<Way, String>>),
+    Network((String, u16), OnceLock<Result<Way, String>>),
     Simulated(Service),
 }
 
 type Service = BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, io::Error>;
 
 impl Door {
-    /// The door at an address: a host, with a port if it is not 443.
-    pub fn at(address: &str) -> Self {
-        Self(Arc::new(Inner::Network(
-            address.to_owned(),
-            OnceLock::new(),
-        )))
+    /// The door at an address: a host and a port.
+    pub fn at(address: (String, u16)) -> Self {
+        Self(Arc::new(Inner::Network(address, OnceLock::new())))
     }
 
     /// The door of a simulated cluster, where there is no TLS.
@@ -65,10 +63,10 @@ impl Door {
         let began = Instant::now();
         let asking = async {
             match &*self.0 {
-                Inner::Network(address, way) => {
-                    let made = || Way::to(address).map_err(|error| error.to_string());
-                    match way.get_or_init(made) {
-                        Ok(way) => way.ask(question, within).await,
+                Inner::Network((host, port), way) => {
+                    let made = || Way::to((host, *port), Certificates::trusting(Vec::new()));
+                    match way.get_or_init(|| made().map_err(|error| error.to_string())) {
+                        Ok(way) => way.ask(question).await,
                         Err(why) => Answer::Silent { why: why.clone() },
                     }
                 }
@@ -100,18 +98,20 @@ async fn ask_simulated(service: Service, question: &Question) -> Answer {
         }
     };
     match service.oneshot(request).await {
-        Ok(response) => {
-            let location = response.headers().get(LOCATION);
-            Answer::Page(Page {
-                status: response.status().as_u16(),
-                took: SignedDuration::ZERO,
-                location: location.and_then(|to| Some(to.to_str().ok()?.to_owned())),
-                body: String::from_utf8_lossy(response.body()).into_owned(),
-                certificate: None,
-            })
-        }
+        Ok(response) => Answer::Page(Page {
+            status: response.status().as_u16(),
+            took: SignedDuration::ZERO,
+            location: location(response.headers()),
+            body: String::from_utf8_lossy(response.body()).into_owned(),
+            certificate: None,
+        }),
         Err(error) => Answer::Unreachable {
             why: error.to_string(),
         },
     }
+}
+
+fn location(headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(LOCATION)?;
+    Some(location.to_str().ok()?.to_owned())
 }

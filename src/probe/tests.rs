@@ -7,10 +7,8 @@ use std::net::TcpListener;
 
 use server::{Signed, serve, signed};
 
-use super::certificates::Certificates;
-use super::way::Way;
 use super::*;
-use crate::fleet::config::{self, Probe};
+use crate::fleet::config::{self, Ingress, Probe};
 use crate::health::{CertificateFault, judge_site};
 
 const WELCOME: &str = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\nWelcome";
@@ -28,14 +26,20 @@ fn question(domain: &str) -> Question {
     }
 }
 
+/// An address as a cluster's file has it.
+fn at(address: &str) -> (String, u16) {
+    let ingress = Ingress {
+        address: address.to_owned(),
+    };
+    ingress.host_and_port()
+}
+
 /// Asks the address for a domain, trusting whoever signed.
 async fn ask(address: &str, signed: &Signed, domain: &str) -> Page {
     let certificates = Certificates::trusting(vec![signed.root.clone()]);
-    let way = Way::with(address, certificates).expect("a client");
-    match way
-        .ask(&question(domain), std::time::Duration::from_secs(5))
-        .await
-    {
+    let (host, port) = at(address);
+    let way = Way::to((&host, port), certificates).expect("a client");
+    match way.ask(&question(domain)).await {
         Answer::Page(page) => page,
         other => panic!("{other:?}"),
     }
@@ -103,7 +107,7 @@ async fn nobody_at_the_address_is_no_answer_and_says_why() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it listens").to_string();
     drop(listener);
-    let answer = Door::at(&address).ask(&question("acme.example")).await;
+    let answer = Door::at(at(&address)).ask(&question("acme.example")).await;
     let Answer::Unreachable { why } = answer else {
         panic!("{answer:?}");
     };
@@ -119,7 +123,7 @@ async fn who_does_not_speak_tls_is_there_and_answers_nothing() {
             let _ = socket.expect("a connection").write_all(b"SSH-2.0-none\r\n");
         }
     });
-    let answer = Door::at(&address).ask(&question("acme.example")).await;
+    let answer = Door::at(at(&address)).ask(&question("acme.example")).await;
     assert!(matches!(answer, Answer::Silent { .. }), "{answer:?}");
 }
 
@@ -135,7 +139,7 @@ async fn nobody_waits_longer_than_a_good_answer_may_take() {
         probe,
         ..question("acme.example")
     };
-    let answer = Door::at(&address).ask(&question).await;
+    let answer = Door::at(at(&address)).ask(&question).await;
     drop(listener);
     let health = judge_site(&question, &answer, jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(

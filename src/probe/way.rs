@@ -2,21 +2,17 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
-use super::LARGEST;
 use super::certificates::Certificates;
+use super::{LARGEST, location};
 use crate::health::{Answer, Page, Question};
 
-const HTTPS: u16 = 443;
 const USER_AGENT: &str = concat!("escale/", env!("CARGO_PKG_VERSION"), " (health probe)");
 
 /// What goes wrong once there is a connection: in its TLS.
@@ -33,23 +29,16 @@ pub struct Way {
     certificates: Arc<Certificates>,
 }
 
-/// Where all names lead.
-struct Address {
-    host: String,
-    port: u16,
-}
+/// Where all names lead: a host and a port.
+struct Address(String, u16);
 
 impl Way {
-    pub fn to(address: &str) -> anyhow::Result<Self> {
-        Self::with(address, Certificates::trusting(Vec::new()))
-    }
-
-    pub fn with(address: &str, certificates: Certificates) -> anyhow::Result<Self> {
+    pub fn to(address: (&str, u16), certificates: Certificates) -> anyhow::Result<Self> {
         let certificates = Arc::new(certificates);
         let client = Client::builder()
             .user_agent(USER_AGENT)
             .tls_backend_preconfigured(certificates.config()?)
-            .dns_resolver(Arc::new(Address::read(address)))
+            .dns_resolver(Arc::new(Address(address.0.to_owned(), address.1)))
             .redirect(Policy::none())
             .pool_max_idle_per_host(0)
             .no_proxy()
@@ -60,9 +49,8 @@ impl Way {
         })
     }
 
-    pub async fn ask(&self, question: &Question, within: Duration) -> Answer {
-        let request = self.client.get(question.url()).timeout(within);
-        match request.send().await {
+    pub async fn ask(&self, question: &Question) -> Answer {
+        match self.client.get(question.url()).send().await {
             Ok(response) => self.read(question, response).await,
             Err(error) => nothing(&error),
         }
@@ -70,8 +58,7 @@ impl Way {
 
     async fn read(&self, question: &Question, mut response: Response) -> Answer {
         let status = response.status().as_u16();
-        let location = response.headers().get(LOCATION);
-        let location = location.and_then(|to| Some(to.to_str().ok()?.to_owned()));
+        let location = location(response.headers());
         let mut body = Vec::new();
         while body.len() < LARGEST {
             match response.chunk().await {
@@ -113,26 +100,9 @@ fn is_after_connecting(error: &io::Error) -> bool {
     AFTER_CONNECTING.contains(&error.kind()) || wrapped.is_some_and(is_after_connecting)
 }
 
-impl Address {
-    /// Reads `203.0.113.10`, `[2001:db8::1]:8443` or `ingress.example.com:8443`.
-    fn read(text: &str) -> Self {
-        let is_bare = text.parse::<IpAddr>().is_ok();
-        let with_port = text.rsplit_once(':').filter(|_| !is_bare);
-        let (host, port) = match with_port.and_then(|(host, port)| Some((host, port.parse().ok()?)))
-        {
-            Some((host, port)) => (host, port),
-            None => (text, HTTPS),
-        };
-        Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
-        }
-    }
-}
-
 impl Resolve for Address {
     fn resolve(&self, _: Name) -> Resolving {
-        let (host, port) = (self.host.clone(), self.port);
+        let (host, port) = (self.0.clone(), self.1);
         Box::pin(async move {
             let found = tokio::net::lookup_host((host, port)).await?;
             let found: Vec<_> = found.collect();

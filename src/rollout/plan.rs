@@ -110,6 +110,19 @@ impl Candidate {
 }
 
 impl Planned {
+    /// Of which nothing else is known.
+    pub fn of(place: Place, digest: Digest, from: Option<Digest>) -> Self {
+        Self {
+            place,
+            digest,
+            from,
+            last_good: None,
+            unhealthy_before: None,
+            unwell_pages: BTreeSet::new(),
+            shape: None,
+        }
+    }
+
     /// Whether nothing of it ran before.
     pub fn is_new(&self) -> bool {
         self.from.is_none()
@@ -240,15 +253,11 @@ fn is_ordinary(strategy: &Strategy, name: &str) -> bool {
 /// A tenant that nothing but its own mistake keeps out, as it would be planned but for its bundle.
 fn unrendered(candidate: &Candidate) -> Option<Planned> {
     match (&candidate.kept_out, &candidate.wanted) {
-        (None, Wanted::NotRendered(_)) => Some(Planned {
-            place: candidate.place.clone(),
-            digest: Digest::of_bundle(&[]),
-            from: candidate.current.clone(),
-            last_good: None,
-            unhealthy_before: None,
-            unwell_pages: BTreeSet::new(),
-            shape: None,
-        }),
+        (None, Wanted::NotRendered(_)) => Some(Planned::of(
+            candidate.place.clone(),
+            Digest::of_bundle(&[]),
+            candidate.current.clone(),
+        )),
         (None, Wanted::Bundle(_)) | (Some(_), _) => None,
     }
 }
@@ -308,13 +317,9 @@ fn sort_out(candidate: Candidate) -> Result<Planned, Excluded> {
         (None, Wanted::NotRendered(mistake)) => exclude(Exclusion::NotRendered(mistake)),
         (None, Wanted::Bundle(_)) if is_unchanged => exclude(Exclusion::Unchanged),
         (None, Wanted::Bundle(digest)) => Ok(Planned {
-            place,
-            digest,
-            from: current,
             last_good,
-            unhealthy_before: None,
-            unwell_pages: BTreeSet::new(),
             shape,
+            ..Planned::of(place, digest, current)
         }),
     }
 }

@@ -57,6 +57,18 @@ pub enum Health {
     Unknown,
 }
 
+impl Health {
+    /// The spelling in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Progressing => "progressing",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The declared states of a tenant within one rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {

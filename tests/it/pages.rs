@@ -60,6 +60,14 @@ fn scene() -> Scene {
     scene
 }
 
+/// The same, where everybody runs the first release.
+async fn begun() -> Scene {
+    let scene = scene();
+    let told = roll_out(&scene, &scene.release("aaaa", "1"), nothing).await;
+    assert_eq!(told.outcome(), Some(Outcome::Succeeded));
+    scene
+}
+
 /// What a rollout came to, what happened, and of what it warned.
 struct Told {
     carried: Carried,
@@ -114,9 +122,7 @@ fn no_ingress(scene: &Scene, cluster: &str, seconds: i64) {
 #[test]
 fn a_page_of_errors_goes_back_at_the_canary_though_its_pods_are_ready() {
     in_virtual_time(async {
-        let scene = scene();
-        let first = roll_out(&scene, &scene.release("aaaa", "1"), nothing).await;
-        assert_eq!(first.outcome(), Some(Outcome::Succeeded));
+        let scene = begun().await;
         let told = roll_out(&scene, &scene.release("bbbb", "2-error-page"), nothing).await;
         assert_eq!(told.outcome(), Some(Outcome::RolledBack));
         assert_eq!(
@@ -133,8 +139,7 @@ fn a_page_of_errors_goes_back_at_the_canary_though_its_pods_are_ready() {
 #[test]
 fn a_blank_page_is_no_good_answer_where_a_text_is_asked_for() {
     in_virtual_time(async {
-        let scene = scene();
-        roll_out(&scene, &scene.release("aaaa", "1"), nothing).await;
+        let scene = begun().await;
         let told = roll_out(&scene, &scene.release("bbbb", "2-blank-page"), nothing).await;
         assert_eq!(
             told.failed(),
@@ -150,8 +155,7 @@ fn a_blank_page_is_no_good_answer_where_a_text_is_asked_for() {
 #[test]
 fn a_page_that_breaks_during_the_soak_sends_its_tenant_back() {
     in_virtual_time(async {
-        let scene = scene();
-        roll_out(&scene, &scene.release("aaaa", "1"), nothing).await;
+        let scene = begun().await;
         // The page is renamed by hand while the canary soaks.
         let rename = |what: &What| {
             if matches!(what, What::SoakStarted { wave } if wave == "canary") {
@@ -178,8 +182,7 @@ fn a_page_that_breaks_during_the_soak_sends_its_tenant_back() {
 #[test]
 fn a_page_that_stumbles_for_a_moment_sends_nobody_back() {
     in_virtual_time(async {
-        let scene = scene();
-        roll_out(&scene, &scene.release("aaaa", "1"), nothing).await;
+        let scene = begun().await;
         let stumble = |what: &What| {
             if matches!(what, What::SoakStarted { .. }) {
                 no_ingress(&scene, "east", 20);
@@ -241,8 +244,7 @@ fn what_did_not_answer_before_is_known_to_whoever_goes_on() {
 #[test]
 fn where_no_page_can_be_reached_the_rollout_goes_on_by_workloads_and_says_so() {
     in_virtual_time(async {
-        let scene = scene();
-        roll_out(&scene, &scene.release("aaaa", "1"), nothing).await;
+        let scene = begun().await;
         no_ingress(&scene, "east", 3600);
         let told = roll_out(&scene, &scene.release("bbbb", "2"), nothing).await;
         assert_eq!(told.outcome(), Some(Outcome::Succeeded));
@@ -259,8 +261,7 @@ fn where_no_page_can_be_reached_the_rollout_goes_on_by_workloads_and_says_so() {
 #[test]
 fn an_ingress_that_dies_under_a_rollout_makes_its_cluster_unwell() {
     in_virtual_time(async {
-        let scene = scene();
-        roll_out(&scene, &scene.release("aaaa", "1"), nothing).await;
+        let scene = begun().await;
         let die = |what: &What| {
             if matches!(what, What::TenantWritten { tenant, .. } if tenant == "t0") {
                 no_ingress(&scene, "east", 180);
@@ -279,8 +280,7 @@ fn an_ingress_that_dies_under_a_rollout_makes_its_cluster_unwell() {
 #[test]
 fn a_typed_rollback_waits_for_no_page() {
     in_virtual_time(async {
-        let scene = scene();
-        roll_out(&scene, &scene.release("aaaa", "1"), nothing).await;
+        let scene = begun().await;
         roll_out(&scene, &scene.release("bbbb", "2"), nothing).await;
         scene.pass(10).await;
         no_ingress(&scene, "east", 3600);

@@ -34,12 +34,28 @@ fn default_max_requests() -> u32 {
     32
 }
 
+/// Pages are asked for there, unless an address says otherwise.
+const HTTPS: u16 = 443;
+
 /// Where the platforms of a cluster answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ingress {
     /// The address that domains point to, with a port if that is not 443; health probes go straight there.
     pub address: String,
+}
+
+impl Ingress {
+    /// `203.0.113.10`, `[2001:db8::1]:8443` or `ingress.example.com:8443`, taken apart.
+    pub fn host_and_port(&self) -> (String, u16) {
+        let text = self.address.as_str();
+        let with_port = text.rsplit_once(':').and_then(|(host, port)| {
+            let is_whole = !host.contains(':') || host.starts_with('[') && host.ends_with(']');
+            Some((host, port.parse().ok()?)).filter(|_| is_whole)
+        });
+        let (host, port) = with_port.unwrap_or((text, HTTPS));
+        (host.trim_matches(['[', ']']).to_owned(), port)
+    }
 }
 
 /// Where the tenants' records of a cluster are kept.
