@@ -147,3 +147,13 @@ async fn nobody_waits_longer_than_a_good_answer_may_take() {
         Some("https://acme.example/ does not answer: nothing whole within 1s")
     );
 }
+
+/// A firewall that drops what is sent: nobody waits for it page by page.
+#[tokio::test]
+async fn where_no_connection_comes_about_nobody_is_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it listens").to_string();
+    let answer = Door::at(at(&address)).ask(&question("acme.example")).await;
+    drop(listener);
+    assert!(matches!(answer, Answer::Unreachable { .. }), "{answer:?}");
+}

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -14,6 +15,9 @@ use super::{LARGEST, location};
 use crate::health::{Answer, Page, Question};
 
 const USER_AGENT: &str = concat!("escale/", env!("CARGO_PKG_VERSION"), " (health probe)");
+
+/// A connection that takes longer, with its TLS, does not come about: one packet that was lost is sent again by then.
+const CONNECTED: Duration = Duration::from_secs(2);
 
 /// What goes wrong once there is a connection: in its TLS.
 const AFTER_CONNECTING: [ErrorKind; 4] = [
@@ -42,6 +46,7 @@ impl Way {
             .redirect(Policy::none())
             .pool_max_idle_per_host(0)
             .no_proxy()
+            .connect_timeout(CONNECTED)
             .build()?;
         Ok(Self {
             client,
